@@ -1,0 +1,8 @@
+//! Doubles of the downstream APIs: pure models with a ledger of effects, and the wiremock socket in front of them.
+//!
+//! The models must not know: sockets, clocks, plans. Each call is given `now_ms`.
+
+pub mod crm;
+pub mod desk;
+pub mod effect;
+pub mod socket;

@@ -1,0 +1,7 @@
+//! A plan: scenario and seed compiled to every delivery, step and outage with its planned time. Pure.
+//!
+//! Must not know: targets, sockets, clocks, what the service answers.
+
+pub mod compile;
+pub mod faults;
+pub mod model;

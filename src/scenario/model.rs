@@ -1,0 +1,155 @@
+//! What a valid scenario means. Everything here has been checked: names resolve, numbers are in range.
+//!
+//! Must not know: TOML, spans, files.
+
+use super::{criterion::Criterion, fault::Fault};
+use crate::stripe::{recording::Recording, retry::RetrySchedule};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// One scenario, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Short name, unique among the shipped ones.
+    pub name: String,
+    /// File stem, used for folders: lower case, digits and dashes.
+    pub slug: String,
+    /// What it shows, in a sentence or two.
+    pub about: String,
+    /// The regression tests and promises that it covers, in words.
+    pub covers: Vec<String>,
+    /// Where it can run.
+    pub body: Body,
+    /// Customer stories, in file order.
+    pub stories: Vec<StoryUse>,
+    /// What the person does, in file order.
+    pub steps: Vec<Step>,
+    /// Contacts that the CRM's own people made before the run.
+    pub given: Vec<GivenContact>,
+    /// What goes wrong, in file order; the index names each fault's random stream.
+    pub faults: Vec<Fault>,
+    /// How deliveries are made and repeated.
+    pub delivery: DeliveryOptions,
+    /// Budget of the quiet phase.
+    pub quiet: Quiet,
+    /// What must hold, in file order.
+    pub criteria: Vec<Criterion>,
+}
+
+/// Where a scenario can run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Real sockets only, with the reason why.
+    Live {
+        /// Why it cannot be simulated.
+        reason: String,
+    },
+    /// Virtual time only: it waits too long for a real clock.
+    Simulated,
+    /// Either.
+    Both,
+}
+
+/// One `[[story]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoryUse {
+    /// Name within the scenario.
+    pub name: String,
+    /// The recording, loaded.
+    pub recording: Arc<Recording>,
+    /// How many re-keyed customers live through it.
+    pub instances: u32,
+    /// Story of this scenario whose customers go on here (same number of instances).
+    pub continues: Option<String>,
+    /// Story of this scenario whose person (user id and e-mail) buys here again, as another Stripe customer.
+    pub same_person_as: Option<String>,
+    /// When its first delivery leaves, after the start of the run, or after the last delivery of the story that it continues.
+    pub after: Duration,
+    /// Gap between the deliveries of one instance.
+    pub spacing: Spacing,
+    /// Gap between the starts of two instances.
+    pub stagger: Duration,
+}
+
+/// Gap between the deliveries of one instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spacing {
+    /// The same gap between any two.
+    Every(Duration),
+    /// As the events' own `created` say.
+    Recorded,
+}
+
+/// One `[[step]]`: what a person does at a time of the run, for every instance of a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Signs up in the app.
+    SignUp {
+        /// Story whose people do it.
+        story: String,
+        /// After the start of that instance.
+        at: Duration,
+        /// Browser that they use.
+        agent: Agent,
+    },
+    /// Looks at a page, `times` times.
+    Visit {
+        /// Story whose people do it.
+        story: String,
+        /// Which page.
+        page: Page,
+        /// After the start of that instance.
+        at: Duration,
+        /// How often.
+        times: u32,
+        /// Gap between two visits.
+        every: Duration,
+        /// Browser that they use.
+        agent: Agent,
+    },
+}
+
+/// A page of the app that a person looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Page {
+    /// Where Checkout sends the buyer back to.
+    Success,
+}
+
+/// The browser that a person uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agent {
+    /// A desktop browser.
+    #[default]
+    Desktop,
+    /// A phone.
+    Mobile,
+}
+
+/// A contact that exists in the CRM before the run, one for each instance of a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenContact {
+    /// Story whose people have one.
+    pub story: String,
+    /// Property names and values; `{email}` and `{user}` are filled in for each instance.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// `[delivery]`: how deliveries are made and repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryOptions {
+    /// When a refused or indefinite delivery is tried again.
+    pub retry: RetrySchedule,
+    /// After this long without an answer an attempt is indefinite.
+    pub timeout: Duration,
+}
+
+/// `[quiet]`: how long retries and jobs may take to drain once all faults are off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Budget; used up means inconclusive, never pass.
+    pub budget: Duration,
+}

@@ -1,0 +1,12 @@
+//! What Stripe is: events and their raw bytes, signatures, retry schedules, recordings and the formats people have
+//! them in, re-keying.
+//!
+//! Must not know: scenarios, targets, sockets, clocks.
+
+pub mod event;
+pub mod headers;
+pub mod import;
+pub mod recording;
+pub mod rekey;
+pub mod retry;
+pub mod signature;
