@@ -1,0 +1,233 @@
+//! What was typed. What it means is decided in the subcommands.
+//!
+//! Must not know: files, the environment.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Replays signed Stripe webhook events under scripted faults (retry, resend, duplicate, reorder, bad signature, outage,
+/// crash) and judges the outcome by counting effects.
+#[derive(Debug, Parser)]
+#[command(name = "hookdrill", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 every criterion passed, 1 a criterion failed (the service is wrong), 2 inconclusive, \
+    3 bad usage, scenario or recording (nothing was sent), 4 the run broke, 70 a bug in hookdrill.")]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios against the embedded reference service or your app, and judge the outcome
+    Run(RunArgs),
+    /// Print the delivery plan of a scenario (order, duplicates, retries); sends nothing
+    Plan(PlanArgs),
+    /// Judge a stored run again, without running it
+    Check(CheckArgs),
+    /// Write a report of a stored run (JUnit, JSON, Markdown, text)
+    Report(ReportArgs),
+    /// Check scenarios and recordings; every error with its place
+    Lint(LintArgs),
+    /// Turn an export of Stripe events into a recording
+    Import(ImportArgs),
+    /// Make a Stripe-Signature header, or say why one fails
+    Signature(SignatureArgs),
+    /// Start the reference service (webhooks at /webhooks/stripe)
+    Serve(ServeArgs),
+}
+
+/// `run`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RunArgs {
+    /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those)
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Payload epoch in Unix seconds: the newest `created` in the payloads (default: the start of the run)
+    #[arg(long, value_name = "UNIX")]
+    pub epoch: Option<i64>,
+    /// Where run folders go
+    #[arg(long, default_value = "reports", value_name = "DIR")]
+    pub reports: PathBuf,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Run only scenarios whose name or file matches, `*` standing for anything
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Option<String>,
+    /// Project file that describes your app (default: the embedded reference service)
+    #[arg(long, value_name = "FILE")]
+    pub target: Option<PathBuf>,
+    /// Switch a deliberate defect of the embedded service on, to see what catches it
+    #[arg(long, value_name = "NAME", conflicts_with = "target")]
+    pub defect: Vec<String>,
+    /// Accept recordings from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+    /// Machine output on stdout, everything else on stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Only the final verdict
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `plan`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct PlanArgs {
+    /// Scenario file
+    pub path: PathBuf,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Payload epoch in Unix seconds (default: 2026-01-01T00:00:00Z, so that plans can be compared)
+    #[arg(long, value_name = "UNIX", default_value_t = 1_767_225_600)]
+    pub epoch: i64,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Accept recordings from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+    /// The whole plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `check`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct CheckArgs {
+    /// Folder of a run (`reports/<scenario>/<run>`)
+    pub run: PathBuf,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Verdicts as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `report`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// Folder of a run (`reports/<scenario>/<run>`)
+    pub run: PathBuf,
+    /// Format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+}
+
+/// Formats of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As on the terminal.
+    Text,
+    /// JUnit XML.
+    Junit,
+    /// JSON.
+    Json,
+    /// Markdown, for a CI job summary.
+    Markdown,
+}
+
+/// `lint`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct LintArgs {
+    /// Scenario files, folders of them, or recordings
+    #[arg(default_values_t = ["scenarios".to_owned(), "fixtures".to_owned()])]
+    pub paths: Vec<String>,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Accept recordings from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+}
+
+/// `import`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ImportArgs {
+    /// `/v1/events` list, JSON lines, `stripe listen --format JSON` output, single events, or a folder of them
+    pub from: PathBuf,
+    /// Folder to make: one file an event
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Accept events from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+}
+
+/// `signature`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct SignatureArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: SignatureCommand,
+}
+
+/// `signature …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum SignatureCommand {
+    /// Print the Stripe-Signature header for a body
+    Sign {
+        /// File that holds the body, `-` for standard input
+        body: PathBuf,
+        /// Variable that holds the signing secret
+        #[arg(long, default_value = "STRIPE_WEBHOOK_SECRET", value_name = "NAME")]
+        secret_env: String,
+        /// Unix seconds for `t=` (default: now)
+        #[arg(long, value_name = "UNIX")]
+        timestamp: Option<i64>,
+    },
+    /// Say whether a header is good for a body, and why not
+    Verify {
+        /// File that holds the body, `-` for standard input
+        #[arg(required_unless_present = "jsonl")]
+        body: Option<PathBuf>,
+        /// The header's value
+        #[arg(long, required_unless_present = "jsonl", value_name = "VALUE")]
+        header: Option<String>,
+        /// Variable that holds the signing secret
+        #[arg(long, default_value = "STRIPE_WEBHOOK_SECRET", value_name = "NAME")]
+        secret_env: String,
+        /// The verifier's clock in Unix seconds (default: now)
+        #[arg(long, value_name = "UNIX")]
+        now: Option<i64>,
+        /// Read cases from standard input, one JSON object a line, and print one verdict a line
+        #[arg(long, conflicts_with_all = ["body", "header"])]
+        jsonl: bool,
+    },
+}
+
+/// `serve`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// Address to listen on; only this machine unless --allow-remote
+    #[arg(long, default_value = "127.0.0.1:4242")]
+    pub listen: std::net::SocketAddr,
+    /// Listen on an address that other machines reach
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// SQLite database (default: in memory, gone at the end)
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// Base URL of the CRM (default: a double is started)
+    #[arg(long, value_name = "URL")]
+    pub crm_url: Option<String>,
+    /// Base URL of the support desk (default: a double is started)
+    #[arg(long, value_name = "URL")]
+    pub support_url: Option<String>,
+    /// Switch a deliberate defect on
+    #[arg(long, value_name = "NAME")]
+    pub defect: Vec<String>,
+    /// End when standard input closes
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}

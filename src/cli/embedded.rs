@@ -1,0 +1,92 @@
+//! The embedded reference service as a target: how the child is started and how it is asked.
+//!
+//! Must not know: plans, verdicts.
+
+use crate::drive::{
+    probe::{Expression, ExpressionError, ProbeSpec},
+    process::ServiceCommand,
+    signing::{SigningSecrets, made_up_secret},
+    target::{SignUp, Target},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// Variable with the endpoint's signing secret.
+pub(crate) const WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
+/// Variable with the CRM's token.
+pub(crate) const CRM_TOKEN: &str = "HOOKDRILL_CRM_TOKEN";
+/// Variable with the support desk's token.
+pub(crate) const SUPPORT_TOKEN: &str = "HOOKDRILL_SUPPORT_TOKEN";
+
+/// Secrets of one run of the embedded service: made up, nobody's.
+#[derive(Clone)]
+pub(crate) struct EmbeddedSecrets {
+    webhook: String,
+    crm: String,
+    support: String,
+}
+
+impl EmbeddedSecrets {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            webhook: made_up_secret(seed, "webhook"),
+            crm: format!("pat-crm-{}", &made_up_secret(seed, "crm")[6..]),
+            support: format!("pat-support-{}", &made_up_secret(seed, "support")[6..]),
+        }
+    }
+
+    pub(crate) fn all(&self) -> [&str; 3] {
+        [&self.webhook, &self.crm, &self.support]
+    }
+}
+
+/// The child's command line. Secrets are in its environment, never among the arguments.
+pub(crate) fn command(
+    secrets: &EmbeddedSecrets,
+    database: &Path,
+    log: &Path,
+    urls: (&str, &str),
+    defects: &[String],
+) -> std::io::Result<ServiceCommand> {
+    let mut arguments: Vec<String> =
+        ["serve", "--until-stdin-closes", "--database"].map(str::to_owned).into_iter().collect();
+    arguments.push(database.display().to_string());
+    for (name, value) in [("--crm-url", urls.0), ("--support-url", urls.1)] {
+        arguments.extend([name.to_owned(), value.to_owned()]);
+    }
+    for defect in defects {
+        arguments.extend(["--defect".to_owned(), defect.clone()]);
+    }
+    Ok(ServiceCommand {
+        program: std::env::current_exe()?,
+        arguments,
+        environment: vec![
+            (WEBHOOK_SECRET.to_owned(), secrets.webhook.clone()),
+            (CRM_TOKEN.to_owned(), secrets.crm.clone()),
+            (SUPPORT_TOKEN.to_owned(), secrets.support.clone()),
+        ],
+        log: log.to_owned(),
+    })
+}
+
+/// How the running child is asked.
+pub(crate) fn target(url: &str, secrets: &EmbeddedSecrets, seed: u64) -> Result<Target, ExpressionError> {
+    let json = [("user", "{user}"), ("email", "{email}")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    Ok(Target {
+        name: "embedded reference service".to_owned(),
+        webhook: format!("{url}/webhooks/stripe"),
+        secrets: SigningSecrets::new(secrets.webhook.clone(), seed),
+        probe: Some(ProbeSpec {
+            http: format!("{url}/api/customers/{{key}}"),
+            access: Expression::parse("$.access")?,
+            status: Some(Expression::parse("$.status")?),
+            plan: Some(Expression::parse("$.plan")?),
+            values: BTreeMap::from([("purchases".to_owned(), Expression::parse("$.purchases")?)]),
+        }),
+        queue: Some(format!("{url}/internal/status")),
+        success_page: Some(format!("{url}/checkout/success?session_id={{session}}")),
+        sign_up: Some(SignUp { url: format!("{url}/api/signup"), json: BTreeMap::from(json) }),
+        crm: true,
+        support: true,
+        process: true,
+    })
+}

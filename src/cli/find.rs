@@ -1,0 +1,133 @@
+//! What the paths on the command line are: scenarios, or recordings and exports around which a scenario is made.
+//!
+//! Must not know: how anything is run.
+
+use super::Failure;
+use crate::{
+    scenario::{
+        criterion::{Bound, Criterion},
+        load,
+        model::{Body, DeliveryOptions, Quiet, Scenario, Spacing, StoryUse},
+    },
+    stripe::{
+        import::{self, ImportOptions},
+        recording::Recording,
+        retry::RetrySchedule,
+    },
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A scenario and the text of its file; recordings have none.
+pub(crate) struct Found {
+    pub(crate) scenario: Scenario,
+    pub(crate) text: Option<String>,
+    pub(crate) path: PathBuf,
+}
+
+/// Reads all that the paths name, and reports everything that is wrong at once.
+pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, Failure> {
+    let mut found = Vec::new();
+    let mut wrong = Vec::new();
+    for path in paths {
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    match one(&file, fixtures, options) {
+                        Ok(scenario) => found.push(scenario),
+                        Err(what) => wrong.push(what),
+                    }
+                }
+            }
+            Err(what) => wrong.push(what),
+        }
+    }
+    if wrong.is_empty() { Ok(found) } else { Err(Failure::Usage(wrong.join("\n"))) }
+}
+
+/// Files and recording folders below a path, in name order.
+fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.exists() {
+        return Err(format!("{} does not exist; name a scenario (*.toml), a folder of them, or an export of events", path.display()));
+    }
+    if path.is_file() || path.join("story.toml").is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut scenarios = Vec::new();
+    walk(path, &mut scenarios)?;
+    scenarios.sort();
+    if scenarios.is_empty() { Ok(vec![path.to_owned()]) } else { Ok(scenarios) }
+}
+
+fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for entry in entries {
+        let path = entry.map_err(|error| format!("{}: {error}", folder.display()))?.path();
+        if path.is_dir() {
+            if path.join("story.toml").is_file() {
+                into.push(path);
+            } else {
+                walk(&path, into)?;
+            }
+        } else if path.extension().is_some_and(|e| e == "toml") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Found, String> {
+    if path.extension().is_some_and(|e| e == "toml") {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let scenario = load::load(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;
+        return Ok(Found { scenario, text: Some(text), path: path.to_owned() });
+    }
+    let recording = import::load(path, options).map_err(|e| e.to_string())?;
+    Ok(Found { scenario: around(recording), text: None, path: path.to_owned() })
+}
+
+/// The plainest scenario around a recording: every event once, in order, and nothing may be lost.
+pub(crate) fn around(recording: Recording) -> Scenario {
+    let slug: String =
+        recording.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let criteria = vec![Criterion::EventsLost(Bound::Exactly(0)), Criterion::AckedWithoutEffect(Bound::Exactly(0))];
+    Scenario {
+        name: recording.name.clone(),
+        slug: slug.trim_matches('-').to_owned(),
+        about: format!("{} recorded events, delivered once and in order.", recording.events.len()),
+        covers: Vec::new(),
+        body: Body::Both,
+        stories: vec![StoryUse {
+            name: "story".to_owned(),
+            recording: Arc::new(recording),
+            instances: 1,
+            continues: None,
+            same_person_as: None,
+            after: Duration::ZERO,
+            spacing: Spacing::Every(Duration::from_millis(20)),
+            stagger: Duration::ZERO,
+        }],
+        steps: Vec::new(),
+        given: Vec::new(),
+        faults: Vec::new(),
+        delivery: DeliveryOptions {
+            retry: RetrySchedule::custom([200, 400, 800, 1600].map(Duration::from_millis).to_vec()),
+            timeout: Duration::from_secs(10),
+        },
+        quiet: Quiet { budget: Duration::from_secs(20) },
+        criteria,
+    }
+}
+
+/// Whether `pattern`, with `*` for any text, matches all of `text`.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(i, _)| i).chain([rest.len()]).any(|at| matches(after, &rest[at..]))
+        }),
+    }
+}

@@ -1,0 +1,72 @@
+//! The command line: what was typed, one file a subcommand, exit codes. The environment is read here and handed on.
+//!
+//! Must not know: domain rules.
+
+pub mod args;
+pub mod check;
+pub mod embedded;
+pub mod exit;
+pub mod find;
+pub mod import;
+pub mod lint;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod serve;
+pub mod signature;
+mod stored;
+mod voice;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::Exit;
+
+/// Parses the command line, does what it says, and gives the exit code.
+pub fn main() -> std::process::ExitCode {
+    exit::catching_panics(|| {
+        let args = match Args::try_parse() {
+            Ok(args) => args,
+            Err(error) => return exit::of_clap(&error),
+        };
+        let done = match args.command {
+            Command::Run(options) => run::run(&options),
+            Command::Plan(options) => plan::plan(&options),
+            Command::Check(options) => check::check(&options),
+            Command::Report(options) => report::report(&options),
+            Command::Lint(options) => lint::lint(&options),
+            Command::Import(options) => import::import(&options),
+            Command::Signature(options) => signature::signature(&options),
+            Command::Serve(options) => serve::serve(&options),
+        };
+        done.unwrap_or_else(|failure| {
+            eprintln!("hookdrill: {failure}");
+            failure.exit()
+        })
+    })
+}
+
+/// Reads one environment variable; nowhere else is the environment read.
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The person can mend it: bad usage, scenario, recording. Nothing was sent.
+    #[error("{0}")]
+    Usage(String),
+    /// The run broke.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Failure {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Broken(_) => Exit::Broken,
+        }
+    }
+}

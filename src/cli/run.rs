@@ -1,0 +1,284 @@
+//! `hookdrill run`: the gate. Scenario after scenario: plan, drive, judge, report.
+//!
+//! Scenarios run one after another, so that the latency of one is not the load of another.
+
+use super::{
+    Failure,
+    args::RunArgs,
+    embedded::{self, EmbeddedSecrets},
+    exit::Exit,
+    find::{self, Found},
+};
+use crate::{
+    check,
+    drive::{
+        clock::RunClock,
+        live::{LiveRun, drive},
+        process::Service,
+        project::{self, Project},
+        target::Target,
+    },
+    history::{file, record::Record},
+    mock::{
+        crm::CrmOptions,
+        desk::DeskOptions,
+        socket::{Doubles, DoublesOptions},
+    },
+    plan::{compile::compile, model::Plan},
+    redact::Redactor,
+    report::{self, RunReport, ScenarioReport},
+    scenario::model::{Body, Scenario},
+    stripe::import::ImportOptions,
+    time::Timestamp,
+};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Runs what the arguments name.
+///
+/// # Errors
+/// [`Failure::Usage`] before anything is sent; what breaks later is part of the report.
+pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let options = ImportOptions { allow_livemode: args.allow_livemode };
+    let mut found = find::scenarios(&args.paths, &args.fixtures, options)?;
+    if let Some(filter) = &args.filter {
+        found.retain(|f| find::matches(filter, &f.scenario.name) || find::matches(filter, &f.scenario.slug));
+    }
+    if found.is_empty() {
+        return Err(Failure::Usage("there is nothing to run: no scenario matches".to_owned()));
+    }
+    for name in &args.defect {
+        super::serve::defect(name)?;
+    }
+    let project = match &args.target {
+        Some(path) => {
+            let loaded = project::load(path, args.seed, &super::environment);
+            Some(loaded.map_err(|error| Failure::Usage(error.to_string()))?)
+        }
+        None => None,
+    };
+    judgeable(&found, project.as_ref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
+    let clock = RunClock::start();
+    let mut reports = Vec::new();
+    let say = Voice::new(args);
+    say.opening(&found, project.as_ref());
+    for scenario in &found {
+        say.begin(&scenario.scenario);
+        let report = runtime.block_on(one(args, scenario, project.as_ref()));
+        say.end(&report);
+        reports.push(report);
+    }
+    let target = project.map_or_else(|| "embedded reference service".to_owned(), |p| p.target.name);
+    let whole = RunReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: clock.started(),
+        target,
+        scenarios: reports,
+    };
+    write_combined(&args.reports, &whole).map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
+    say.closing(&whole, &args.reports);
+    Ok(exit_of(&whole))
+}
+
+/// A criterion that the target cannot answer is said before anything is sent, not after.
+fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> {
+    let Some(project) = project else { return Ok(()) };
+    let abilities = project.target.abilities();
+    let mut wrong = Vec::new();
+    for f in found {
+        for criterion in &f.scenario.criteria {
+            for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| a == n.word())) {
+                wrong.push(format!(
+                    "{}: `{}` cannot be judged on {}: it needs {}",
+                    f.path.display(),
+                    criterion.name(),
+                    project.target.name,
+                    need.remedy()
+                ));
+            }
+        }
+        if !project.target.process && f.scenario.faults.iter().any(|fault| fault.needs_process()) {
+            wrong.push(format!("{}: a service behind a URL cannot be killed; leave this scenario out with --filter", f.path.display()));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n"))) }
+}
+
+/// One scenario; whatever breaks becomes part of its report.
+async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> ScenarioReport {
+    let clock = RunClock::start();
+    let mut report = blank(args, found);
+    match attempt(args, found, project, clock, &mut report).await {
+        Ok(()) => {}
+        Err(why) => report.broken = Some(why),
+    }
+    report.duration_ms = clock.now_ms();
+    report
+}
+
+fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
+    let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
+    for (flag, value) in [("--target", args.target.as_ref().map(|p| p.display().to_string()))] {
+        if let Some(value) = value {
+            again.push_str(&format!(" {flag} {value}"));
+        }
+    }
+    for defect in &args.defect {
+        again.push_str(&format!(" --defect {defect}"));
+    }
+    ScenarioReport {
+        name: found.scenario.name.clone(),
+        slug: found.scenario.slug.clone(),
+        about: found.scenario.about.clone(),
+        covers: found.scenario.covers.clone(),
+        seed: args.seed,
+        verdicts: None,
+        broken: None,
+        folder: String::new(),
+        duration_ms: 0,
+        deliveries: 0,
+        attempts: 0,
+        customers: 0,
+        again,
+        notes: Vec::new(),
+    }
+}
+
+async fn attempt(
+    args: &RunArgs,
+    found: &Found,
+    project: Option<&Project>,
+    clock: RunClock,
+    report: &mut ScenarioReport,
+) -> Result<(), String> {
+    if found.scenario.body == Body::Simulated {
+        return Err("this scenario waits in virtual time and cannot run live".to_owned());
+    }
+    let epoch = args.epoch.map_or(clock.started(), Timestamp::from_secs);
+    let plan = compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?;
+    let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
+    report.folder = folder.display().to_string();
+    let scenario_text = found.text.clone().unwrap_or_default();
+    write(&folder.join("scenario.toml"), &scenario_text)?;
+    let json = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
+    write(&folder.join("plan.json"), &json)?;
+    live(args, &plan, project, clock, &folder).await?;
+    judge(found, &plan, &folder, report)
+}
+
+async fn live(
+    args: &RunArgs,
+    plan: &Plan,
+    project: Option<&Project>,
+    clock: RunClock,
+    folder: &Path,
+) -> Result<(), String> {
+    let secrets = EmbeddedSecrets::new(args.seed);
+    let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
+    let doubles = Doubles::start(DoublesOptions {
+        crm_listen: project.and_then(|p| p.crm_listen),
+        support_listen: project.and_then(|p| p.support_listen),
+        crm: CrmOptions::default(),
+        desk: DeskOptions::default(),
+        outages: plan.outages.clone(),
+        now_ms: Arc::new(move || clock.now_ms()),
+        calls: sender,
+    })
+    .await
+    .map_err(|error| error.to_string())?;
+    for given in &plan.given {
+        doubles.give_contact(given.properties.clone());
+    }
+    let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
+    let (target, service) = match project {
+        Some(project) => (project.target.clone(), None),
+        None => start_embedded(args, &secrets, &doubles, scratch.path(), folder).await?,
+    };
+    if service.is_none() {
+        reachable(&target.webhook).await?;
+    }
+    let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
+    let history = file::Writer::create(&folder.join("history.jsonl")).map_err(|error| format!("cannot write the history: {error}"))?;
+    let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
+    let run = LiveRun { plan, target, service, doubles: &doubles, calls, clock, history, options, redactor };
+    drive(run).await.map_err(|error| error.to_string())
+}
+
+async fn start_embedded(
+    args: &RunArgs,
+    secrets: &EmbeddedSecrets,
+    doubles: &Doubles,
+    scratch: &Path,
+    folder: &Path,
+) -> Result<(Target, Option<Service>), String> {
+    let (crm, support) = (doubles.crm_url(), doubles.support_url());
+    let log = folder.join("service.log");
+    let command = embedded::command(secrets, &scratch.join("service.db"), &log, (&crm, &support), &args.defect)
+        .map_err(|error| format!("cannot find this program again: {error}"))?;
+    let service = Service::start(command).await.map_err(|error| error.to_string())?;
+    let target = embedded::target(&service.url(), secrets, args.seed).map_err(|error| error.to_string())?;
+    Ok((target, Some(service)))
+}
+
+/// A target that is down is a broken run, not a service that loses events.
+async fn reachable(url: &str) -> Result<(), String> {
+    let uri: http::Uri = url.parse().map_err(|_| format!("`{url}` is not a URL"))?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
+    match tokio::time::timeout(std::time::Duration::from_secs(5), connecting).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("nothing answers at {host}:{port} ({error}); start your app, or correct `webhook` in the project file")),
+        Err(_) => Err(format!("nothing answers at {host}:{port} within 5 s; start your app, or correct `webhook` in the project file")),
+    }
+}
+
+fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport) -> Result<(), String> {
+    let history = file::read(&folder.join("history.jsonl")).map_err(|error| error.to_string())?;
+    report.deliveries = plan.deliveries.len() as u64;
+    report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
+    report.attempts = history.entries.iter().filter(|e| matches!(e.record, Record::Attempt(_))).count() as u64;
+    let verdicts = check::judge(&found.scenario, plan, &history);
+    let json = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
+    write(&folder.join("verdicts.json"), &json)?;
+    report.verdicts = Some(verdicts);
+    let junit = report::junit::write(std::slice::from_ref(report), Timestamp::from_millis(0)).map_err(|e| e.to_string())?;
+    write(&folder.join("junit.xml"), &junit)
+}
+
+fn make_folder(reports: &Path, slug: &str, started: Timestamp, seed: u64) -> Result<PathBuf, String> {
+    let stamp: String = started.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let folder = reports.join(slug).join(format!("{stamp}-seed{seed}"));
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    Ok(folder)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn write_combined(reports: &Path, whole: &RunReport) -> std::io::Result<()> {
+    std::fs::create_dir_all(reports)?;
+    let junit = report::junit::write(&whole.scenarios, whole.started).map_err(std::io::Error::other)?;
+    std::fs::write(reports.join("junit.xml"), junit)?;
+    std::fs::write(reports.join("summary.json"), report::json::write(whole)?)?;
+    std::fs::write(reports.join("summary.md"), report::markdown::write(whole))
+}
+
+fn exit_of(whole: &RunReport) -> Exit {
+    match report::exit_code(whole) {
+        0 => Exit::Pass,
+        1 => Exit::Fail,
+        2 => Exit::Inconclusive,
+        _ => Exit::Broken,
+    }
+}

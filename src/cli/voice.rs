@@ -1,0 +1,77 @@
+//! What `run` says while it runs. Progress goes to stderr with `--json`, to stdout otherwise.
+//!
+//! Must not know: how verdicts come about.
+
+use super::{args::RunArgs, find::Found};
+use crate::{
+    drive::project::Project,
+    report::{self, RunReport, ScenarioReport},
+    scenario::model::Scenario,
+};
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+};
+
+/// Speaks as the arguments ask.
+pub(crate) struct Voice {
+    json: bool,
+    quiet: bool,
+    colour: bool,
+    live_line: bool,
+}
+
+impl Voice {
+    pub(crate) fn new(args: &RunArgs) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let colour = terminal && super::environment("NO_COLOR").is_none() && !args.json;
+        Self { json: args.json, quiet: args.quiet, colour, live_line: terminal && !args.json && !args.quiet }
+    }
+
+    pub(crate) fn opening(&self, found: &[Found], project: Option<&Project>) {
+        let target = project.map_or("the embedded reference service", |p| p.target.name.as_str());
+        let scenarios = if found.len() == 1 { "scenario" } else { "scenarios" };
+        self.progress(&format!("{} {scenarios} against {target}\n\n", found.len()));
+    }
+
+    pub(crate) fn begin(&self, scenario: &Scenario) {
+        if self.live_line {
+            self.progress(&format!("  …  {}\r", scenario.name));
+        }
+    }
+
+    pub(crate) fn end(&self, report: &ScenarioReport) {
+        let clear = if self.live_line { "\u{1b}[2K" } else { "" };
+        self.progress(&format!("{clear}{}\n", report::terminal::line(report, self.colour)));
+    }
+
+    pub(crate) fn closing(&self, whole: &RunReport, reports: &Path) -> std::io::Result<()> {
+        if self.json {
+            return print(&format!("{}\n", report::json::write(whole)?));
+        }
+        let mut text = String::from("\n");
+        text.push_str(&report::terminal::closing(whole, self.colour, self.quiet));
+        text.push_str(&format!("\nReports: {} (junit.xml, summary.json, summary.md)\n", reports.display()));
+        print(&text)
+    }
+
+    fn progress(&self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        // Progress that nobody reads is no reason to stop.
+        drop(if self.json { write_to(&mut std::io::stderr(), text) } else { print(text) });
+    }
+}
+
+/// Writes to standard output; a reader that went away is not an error of the run.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
+    write_to(&mut std::io::stdout(), text)
+}
+
+fn write_to(out: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}

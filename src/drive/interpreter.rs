@@ -1,0 +1,483 @@
+//! What comes next: retries, phases, budgets and probes as one machine without clock or socket, for every body.
+//!
+//! `poll(now)` gives one directive to carry out at once, or says until when to wait; `on(now, input)` tells it what
+//! happened. Same inputs at the same times, same directives. Must not know: HTTP, processes, how long anything takes.
+
+use crate::{
+    history::record::{Outcome, RunPhase},
+    plan::model::{Delivery, Instance, Phase, Plan, Reaction},
+};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+};
+
+/// Something to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// A phase begins; at [`RunPhase::Quiet`] all faults go off.
+    Enter(RunPhase),
+    /// Send an attempt.
+    Send(Sending),
+    /// An attempt is lost before it arrives: record it, send nothing.
+    Lose(Sending),
+    /// Do step number `0` of [`Plan::steps`].
+    Step(usize),
+    /// A fault begins or ends: record it.
+    Note {
+        /// In words.
+        what: String,
+        /// Begins (true) or ends.
+        on: bool,
+    },
+    /// Kill the service.
+    Kill,
+    /// Start the service again.
+    Restart,
+    /// Read the state of instance number `instance`; `last` at the end of a quiet phase.
+    Probe {
+        /// Index in [`Plan::instances`].
+        instance: usize,
+        /// Whether it is the reading that is judged.
+        last: bool,
+    },
+    /// Ask the service for its queue.
+    ReadQueue {
+        /// Whether it is the reading that is judged.
+        last: bool,
+    },
+    /// Record the state of the doubles.
+    Ledger,
+    /// Nothing to do before this time, unless an input comes.
+    Wait {
+        /// Milliseconds after the start of the run.
+        until_ms: u64,
+    },
+    /// The run is over.
+    Done {
+        /// Why the plan was not carried out to its end; absent when it was.
+        incomplete: Option<String>,
+    },
+}
+
+/// An attempt to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Index in [`Plan::deliveries`].
+    pub delivery: usize,
+    /// From 1.
+    pub attempt: u32,
+    /// When it should leave.
+    pub planned_ms: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// An attempt that was sent ended.
+    Ended {
+        /// Index in [`Plan::deliveries`].
+        delivery: usize,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A probe ended.
+    Probed {
+        /// Index in [`Plan::instances`].
+        instance: usize,
+        /// Whether access is open; absent when there was no reading.
+        access: Option<bool>,
+        /// Whether it was a last reading.
+        last: bool,
+    },
+    /// The service reported its queue, or did not answer.
+    Queue {
+        /// Jobs waiting or running; absent when it did not answer.
+        pending: Option<u64>,
+        /// Whether it was a last reading.
+        last: bool,
+    },
+    /// A step ended.
+    Stepped,
+    /// The service called a double.
+    Called,
+    /// The service answers (again).
+    Up,
+}
+
+/// What the interpreter must know of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// It has a probe for customer state.
+    pub probe: bool,
+    /// It reports its queue.
+    pub queue: bool,
+}
+
+/// Gap between two readings of one customer while waiting for activation: fine against an objective of minutes.
+const ACTIVATION_POLL_MS: u64 = 100;
+/// Gap between two readings of the queue in a quiet phase.
+const QUEUE_POLL_MS: u64 = 50;
+/// A target that does not report its queue is quiet once it has called no double for this long.
+const SETTLE_MS: u64 = 1_500;
+/// Probes under way at once: more would be a load test of the probe.
+const PROBES_AT_ONCE: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Restart,
+    NoteOff(usize),
+    NoteOn(usize),
+    Step(usize),
+    Attempt { delivery: usize, attempt: u32 },
+    Poll { instance: usize },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    NotStarted,
+    Sending(RunPhase),
+    Draining(RunPhase),
+    Reading(RunPhase),
+    Over,
+}
+
+/// The machine. Order of what is due at the same time: restarts, ends of faults, beginnings of faults, steps,
+/// attempts by delivery number, polls.
+#[derive(Clone, Debug)]
+pub struct Interpreter<'p> {
+    plan: &'p Plan,
+    abilities: Abilities,
+    stage: Stage,
+    due: BinaryHeap<Reverse<(u64, Due)>>,
+    now_do: Vec<Directive>,
+    in_flight: BTreeMap<usize, u32>,
+    open_steps: usize,
+    unfinished: BTreeSet<usize>,
+    kills_left: BTreeMap<usize, u64>,
+    down: bool,
+    polling: BTreeMap<usize, bool>,
+    to_read: Vec<usize>,
+    reading: usize,
+    drain_until_ms: u64,
+    last_activity_ms: u64,
+    queue_asked: bool,
+    queue_next_ms: u64,
+    queue_empty: bool,
+    last_queue_read: bool,
+}
+
+impl<'p> Interpreter<'p> {
+    /// A machine at the start of `plan`.
+    pub fn new(plan: &'p Plan, abilities: Abilities) -> Self {
+        let index = |id: &crate::id::DeliveryId| plan.deliveries.iter().position(|d| d.id == *id);
+        Self {
+            plan,
+            abilities,
+            stage: Stage::NotStarted,
+            due: BinaryHeap::new(),
+            now_do: Vec::new(),
+            in_flight: BTreeMap::new(),
+            open_steps: 0,
+            unfinished: BTreeSet::new(),
+            kills_left: plan
+                .kills
+                .iter()
+                .filter_map(|k| index(&k.on_ack_of).map(|i| (i, k.restart_after_ms)))
+                .collect(),
+            down: false,
+            polling: BTreeMap::new(),
+            to_read: Vec::new(),
+            reading: 0,
+            drain_until_ms: 0,
+            last_activity_ms: 0,
+            queue_asked: false,
+            queue_next_ms: 0,
+            queue_empty: false,
+            last_queue_read: false,
+        }
+    }
+
+    /// One directive to carry out at once, or until when to wait.
+    pub fn poll(&mut self, now_ms: u64) -> Directive {
+        loop {
+            if !self.now_do.is_empty() {
+                return self.now_do.remove(0);
+            }
+            if let Some(directive) = self.take_due(now_ms) {
+                return directive;
+            }
+            match self.stage {
+                Stage::NotStarted => self.begin(RunPhase::Faults, Phase::Faults, now_ms),
+                Stage::Sending(phase) => match self.sending(phase, now_ms) {
+                    Some(wait) => return wait,
+                    None => continue,
+                },
+                Stage::Draining(phase) => match self.draining(phase, now_ms) {
+                    Some(directive) => return directive,
+                    None => continue,
+                },
+                Stage::Reading(phase) => match self.reading(phase, now_ms) {
+                    Some(directive) => return directive,
+                    None => continue,
+                },
+                Stage::Over => return Directive::Done { incomplete: None },
+            }
+        }
+    }
+
+    /// Tells the machine what happened.
+    pub fn on(&mut self, now_ms: u64, input: Input) {
+        match input {
+            Input::Ended { delivery, outcome } => self.ended(delivery, outcome, now_ms),
+            Input::Probed { instance, access, last: false } => self.polled(instance, access, now_ms),
+            Input::Probed { last: true, .. } => self.reading = self.reading.saturating_sub(1),
+            Input::Queue { pending, last } => {
+                self.queue_asked = false;
+                self.queue_next_ms = now_ms + QUEUE_POLL_MS;
+                self.queue_empty = pending == Some(0);
+                self.last_queue_read |= last;
+            }
+            Input::Stepped => self.open_steps = self.open_steps.saturating_sub(1),
+            Input::Called => self.last_activity_ms = now_ms,
+            Input::Up => self.down = false,
+        }
+    }
+
+    fn begin(&mut self, run_phase: RunPhase, phase: Phase, now_ms: u64) {
+        self.now_do.push(Directive::Enter(run_phase));
+        for (index, delivery) in self.plan.deliveries.iter().enumerate().filter(|(_, d)| d.phase == phase) {
+            self.unfinished.insert(index);
+            self.due.push(Reverse((now_ms + delivery.at_ms, Due::Attempt { delivery: index, attempt: 1 })));
+        }
+        if phase == Phase::Faults {
+            for (index, step) in self.plan.steps.iter().enumerate() {
+                self.due.push(Reverse((now_ms + step.at_ms, Due::Step(index))));
+            }
+            for (index, outage) in self.plan.outages.iter().enumerate() {
+                self.due.push(Reverse((now_ms + outage.from_ms, Due::NoteOn(index))));
+                self.due.push(Reverse((now_ms + outage.until_ms, Due::NoteOff(index))));
+            }
+        }
+        self.stage = Stage::Sending(run_phase);
+    }
+
+    fn take_due(&mut self, now_ms: u64) -> Option<Directive> {
+        let Reverse((at_ms, _)) = self.due.peek()?;
+        if *at_ms > now_ms {
+            return None;
+        }
+        let Reverse((at_ms, due)) = self.due.pop()?;
+        match due {
+            Due::Attempt { delivery, attempt } => Some(self.attempt(delivery, attempt, at_ms, now_ms)),
+            Due::Step(index) => {
+                self.open_steps += 1;
+                Some(Directive::Step(index))
+            }
+            Due::NoteOn(index) => Some(self.note(index, true)),
+            Due::NoteOff(index) => Some(self.note(index, false)),
+            Due::Restart => Some(Directive::Restart),
+            Due::Poll { instance } => self.poll_activation(instance),
+        }
+    }
+
+    fn note(&self, index: usize, on: bool) -> Directive {
+        let outage = &self.plan.outages[index];
+        let double = match outage.of {
+            crate::scenario::fault::Double::Crm => "crm",
+            crate::scenario::fault::Double::Support => "support",
+        };
+        let what = match outage.answer {
+            Some(status) => format!("{double} answers {status}"),
+            None => format!("{double} takes {} ms to answer", outage.delay_ms),
+        };
+        Directive::Note { what, on }
+    }
+
+    fn attempt(&mut self, delivery: usize, attempt: u32, planned_ms: u64, now_ms: u64) -> Directive {
+        let planned = &self.plan.deliveries[delivery];
+        let sending = Sending { delivery, attempt, planned_ms };
+        if attempt == 1 {
+            self.watch_activation(planned, now_ms);
+        }
+        if attempt <= planned.drop_first {
+            self.again_or_give_up(delivery, attempt, now_ms);
+            return Directive::Lose(sending);
+        }
+        self.in_flight.insert(delivery, attempt);
+        Directive::Send(sending)
+    }
+
+    fn ended(&mut self, delivery: usize, outcome: Outcome, now_ms: u64) {
+        self.last_activity_ms = now_ms;
+        let Some(attempt) = self.in_flight.remove(&delivery) else { return };
+        match outcome {
+            Outcome::Acked => {
+                self.unfinished.remove(&delivery);
+                if let Some(restart_after_ms) = self.kills_left.remove(&delivery) {
+                    self.down = true;
+                    self.now_do.push(Directive::Kill);
+                    self.due.push(Reverse((now_ms + restart_after_ms, Due::Restart)));
+                }
+            }
+            Outcome::Refused | Outcome::Indefinite => self.again_or_give_up(delivery, attempt, now_ms),
+        }
+    }
+
+    /// Stripe repeats what was not acknowledged; an attacker's imitation or a malformed body comes once.
+    fn again_or_give_up(&mut self, delivery: usize, attempt: u32, now_ms: u64) {
+        let repeats = self.plan.deliveries[delivery].expect == Reaction::Accept;
+        let wait = self.plan.retry_waits_ms.get(attempt as usize - 1).filter(|_| repeats);
+        match wait {
+            Some(wait_ms) => {
+                self.due.push(Reverse((now_ms + wait_ms, Due::Attempt { delivery, attempt: attempt + 1 })));
+            }
+            None => {
+                self.unfinished.remove(&delivery);
+            }
+        }
+    }
+
+    fn watch_activation(&mut self, planned: &Delivery, now_ms: u64) {
+        if !self.abilities.probe || planned.event.is_none() {
+            return;
+        }
+        let completes =
+            |i: &Instance| i.id == planned.instance && i.completes_with.is_some() && i.completes_with == planned.event;
+        let Some(instance) = self.plan.instances.iter().position(completes) else { return };
+        if let std::collections::btree_map::Entry::Vacant(slot) = self.polling.entry(instance) {
+            slot.insert(true);
+            self.due.push(Reverse((now_ms, Due::Poll { instance })));
+        }
+    }
+
+    fn poll_activation(&self, instance: usize) -> Option<Directive> {
+        let waiting = self.polling.get(&instance).copied().unwrap_or(false);
+        let over = matches!(self.stage, Stage::Reading(_) | Stage::Over);
+        if !waiting || over {
+            return None;
+        }
+        Some(Directive::Probe { instance, last: false })
+    }
+
+    fn polled(&mut self, instance: usize, access: Option<bool>, now_ms: u64) {
+        if access == Some(true) {
+            self.polling.insert(instance, false);
+        } else {
+            // Many customers share the probe's time: at most one reading in two milliseconds over all of them.
+            let waiting = self.polling.values().filter(|waits| **waits).count() as u64;
+            let gap_ms = ACTIVATION_POLL_MS.max(waiting * 2);
+            self.due.push(Reverse((now_ms + gap_ms, Due::Poll { instance })));
+        }
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Whether anything but retries and polls is still to come in this phase.
+    fn plan_left(&self) -> bool {
+        self.due.iter().any(|Reverse((_, due))| match due {
+            Due::Restart | Due::NoteOff(_) | Due::NoteOn(_) | Due::Step(_) => true,
+            Due::Attempt { attempt, .. } => *attempt == 1,
+            Due::Poll { .. } => false,
+        })
+    }
+
+    fn sending(&mut self, phase: RunPhase, now_ms: u64) -> Option<Directive> {
+        if self.plan_left() {
+            return Some(self.wait(now_ms, now_ms + 60_000));
+        }
+        let quiet = if phase == RunPhase::Replay { RunPhase::QuietAfterReplay } else { RunPhase::Quiet };
+        self.now_do.push(Directive::Enter(quiet));
+        self.drain_until_ms = now_ms + self.plan.quiet_budget_ms;
+        self.queue_empty = false;
+        self.queue_next_ms = now_ms;
+        self.stage = Stage::Draining(quiet);
+        None
+    }
+
+    fn draining(&mut self, phase: RunPhase, now_ms: u64) -> Option<Directive> {
+        if self.drained(now_ms) {
+            self.stage = Stage::Reading(phase);
+            self.last_queue_read = !self.abilities.queue;
+            self.to_read = if self.abilities.probe { (0..self.plan.instances.len()).rev().collect() } else { Vec::new() };
+            return None;
+        }
+        if now_ms >= self.drain_until_ms {
+            self.stage = Stage::Over;
+            return Some(Directive::Done { incomplete: Some(self.what_is_left()) });
+        }
+        let idle = self.unfinished.is_empty() && self.in_flight.is_empty() && !self.down;
+        if self.abilities.queue && idle && !self.queue_asked && now_ms >= self.queue_next_ms {
+            self.queue_asked = true;
+            return Some(Directive::ReadQueue { last: false });
+        }
+        let mut until = self.drain_until_ms;
+        if self.abilities.queue && idle && !self.queue_asked {
+            until = until.min(self.queue_next_ms);
+        }
+        if !self.abilities.queue {
+            until = until.min((self.last_activity_ms + SETTLE_MS).max(now_ms + 1));
+        }
+        Some(self.wait(now_ms, until))
+    }
+
+    fn drained(&self, now_ms: u64) -> bool {
+        let sender_idle =
+            self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && !self.down;
+        let service_idle = if self.abilities.queue {
+            self.queue_empty && !self.queue_asked
+        } else {
+            now_ms >= self.last_activity_ms + SETTLE_MS
+        };
+        sender_idle && service_idle
+    }
+
+    fn what_is_left(&self) -> String {
+        format!(
+            "the quiet budget of {} ms was used up: {} deliveries not settled, {} in flight, {}",
+            self.plan.quiet_budget_ms,
+            self.unfinished.len(),
+            self.in_flight.len(),
+            match (self.down, self.abilities.queue, self.queue_empty) {
+                (true, _, _) => "the service is down",
+                (_, true, false) => "the service still has jobs waiting",
+                _ => "the service is not yet quiet",
+            }
+        )
+    }
+
+    fn reading(&mut self, phase: RunPhase, now_ms: u64) -> Option<Directive> {
+        if self.reading < PROBES_AT_ONCE
+            && let Some(instance) = self.to_read.pop()
+        {
+            self.reading += 1;
+            return Some(Directive::Probe { instance, last: true });
+        }
+        if self.reading > 0 || self.queue_asked {
+            return Some(Directive::Wait { until_ms: now_ms + 60_000 });
+        }
+        if !self.last_queue_read {
+            self.queue_asked = true;
+            self.last_queue_read = true;
+            return Some(Directive::ReadQueue { last: true });
+        }
+        self.due.retain(|Reverse((_, due))| !matches!(due, Due::Poll { .. }));
+        self.now_do.push(Directive::Ledger);
+        let more = self.plan.deliveries.iter().any(|d| d.phase == Phase::Replay);
+        if phase == RunPhase::Quiet && more {
+            let ledger = self.now_do.remove(0);
+            self.begin(RunPhase::Replay, Phase::Replay, now_ms);
+            self.now_do.insert(0, ledger);
+        } else {
+            self.stage = Stage::Over;
+        }
+        None
+    }
+
+    fn wait(&self, now_ms: u64, until_ms: u64) -> Directive {
+        let until_ms = self.next_due_ms().map_or(until_ms, |due| due.min(until_ms));
+        Directive::Wait { until_ms: until_ms.max(now_ms + 1) }
+    }
+}

@@ -1,0 +1,465 @@
+//! The live body: carries out the interpreter's directives with real sockets and the real clock, and writes the history.
+//!
+//! Sends are open-loop: each leaves at its planned time whatever became of those before it. Must not know: what comes
+//! next (the interpreter does), what is right.
+
+use super::{
+    clock::{RunClock, wall_now},
+    http::{Answer, Sender},
+    interpreter::{Abilities, Directive, Input, Interpreter, Sending},
+    process::{Service, ServiceStartError},
+    target::Target,
+    template::fill,
+};
+use crate::{
+    history::{
+        file::Writer,
+        record::{Attempt, Call, HISTORY_VERSION, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit},
+    },
+    mock::socket::Doubles,
+    plan::model::{Action, Instance, Plan},
+    scenario::model::{Agent, Page},
+    redact::Redactor,
+};
+use bytes::Bytes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Everything that a live run needs.
+pub struct LiveRun<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// To whom.
+    pub target: Target,
+    /// The child process, when the target is ours.
+    pub service: Option<Service>,
+    /// The doubles, when the target uses them.
+    pub doubles: &'a Doubles,
+    /// Calls as the doubles see them, with their time.
+    pub calls: UnboundedReceiver<(u64, Call)>,
+    /// Started before the doubles.
+    pub clock: RunClock,
+    /// The history file.
+    pub history: Writer,
+    /// Further effective options for the first record.
+    pub options: BTreeMap<String, String>,
+    /// Finds secrets, stack traces and internals in answers.
+    pub redactor: Redactor,
+}
+
+/// Why a live run broke.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The history cannot be written.
+    #[error("cannot write the history: {0}")]
+    History(#[from] std::io::Error),
+    /// The service did not come back after a kill.
+    #[error(transparent)]
+    Service(#[from] ServiceStartError),
+    /// A planned request cannot be written as HTTP.
+    #[error("{0}")]
+    Request(String),
+    /// Nothing answers at the target.
+    #[error("nothing answers at {url}: {why}; start the service, or correct `webhook` in the project file")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a finished task reports.
+enum Event {
+    Happened(Input, Record),
+    Broken(String),
+}
+
+/// Probes, queue readings and visits answer at once or count as failed.
+const SIDE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer's text that a record keeps.
+const KEPT_TEXT: usize = 400;
+/// Longest sleep between two looks at the child process.
+const LOOK_MS: u64 = 200;
+
+struct Driver<'a> {
+    run: LiveRun<'a>,
+    sender: Sender,
+    shared: Arc<Shared>,
+    events: UnboundedSender<Event>,
+    lateness_us: Vec<u64>,
+}
+
+struct Shared {
+    target: Target,
+    clock: RunClock,
+    redactor: Redactor,
+}
+
+/// Carries out the plan and writes the history to its end.
+///
+/// # Errors
+/// [`DriveError`] when the run broke: then the history ends early and nothing may be judged from what is missing.
+pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
+    let (events, mut inbox) = unbounded_channel();
+    let shared = Arc::new(Shared { target: run.target.clone(), clock: run.clock, redactor: run.redactor.clone() });
+    let mut driver = Driver { run, sender: Sender::new(), shared, events, lateness_us: Vec::new() };
+    driver.write_start()?;
+    let abilities = Abilities { probe: driver.run.target.probe.is_some(), queue: driver.run.target.queue.is_some() };
+    let plan = driver.run.plan;
+    let mut interpreter = Interpreter::new(plan, abilities);
+    loop {
+        driver.take_calls(&mut interpreter)?;
+        while let Ok(event) = inbox.try_recv() {
+            driver.take_event(&mut interpreter, event)?;
+        }
+        match interpreter.poll(driver.run.clock.now_ms()) {
+            Directive::Wait { until_ms } => {
+                driver.look_at_the_child()?;
+                let now_ms = driver.run.clock.now_ms();
+                let nap = driver.run.clock.until(until_ms.min(now_ms + LOOK_MS));
+                tokio::select! {
+                    Some(event) = inbox.recv() => driver.take_event(&mut interpreter, event)?,
+                    Some((at_ms, call)) = driver.run.calls.recv() => driver.take_call(&mut interpreter, at_ms, call)?,
+                    () = tokio::time::sleep(nap) => {}
+                }
+            }
+            Directive::Done { incomplete } => return driver.finish(incomplete).await,
+            directive => driver.carry_out(&mut interpreter, directive).await?,
+        }
+    }
+}
+
+impl Driver<'_> {
+    fn record(&mut self, record: Record) -> Result<(), DriveError> {
+        let at_ms = self.run.clock.now_ms();
+        self.run.history.append(at_ms, record)?;
+        Ok(())
+    }
+
+    fn write_start(&mut self) -> Result<(), DriveError> {
+        let plan = self.run.plan;
+        let start = Start {
+            version: HISTORY_VERSION,
+            hookdrill: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: plan.scenario.clone(),
+            seed: plan.seed,
+            epoch: plan.epoch,
+            started: self.run.clock.started(),
+            body: "live".to_owned(),
+            target: self.run.target.name.clone(),
+            abilities: self.run.target.abilities(),
+            options: self.run.options.clone(),
+        };
+        self.record(Record::Start(start))
+    }
+
+    async fn carry_out(&mut self, interpreter: &mut Interpreter<'_>, directive: Directive) -> Result<(), DriveError> {
+        match directive {
+            Directive::Enter(phase) => {
+                if phase == RunPhase::Quiet {
+                    self.run.doubles.faults_off();
+                }
+                self.record(Record::Phase { phase })
+            }
+            Directive::Send(sending) => self.send(sending),
+            Directive::Lose(sending) => {
+                let attempt = self.attempt(sending, true);
+                self.record(Record::Attempt(attempt))
+            }
+            Directive::Step(index) => {
+                self.step(index);
+                Ok(())
+            }
+            Directive::Note { what, on } => self.record(Record::Fault { what, on }),
+            Directive::Kill => self.kill().await,
+            Directive::Restart => self.restart(interpreter).await,
+            Directive::Probe { instance, last } => {
+                self.probe(instance, last);
+                Ok(())
+            }
+            Directive::ReadQueue { last } => {
+                self.read_queue(last);
+                Ok(())
+            }
+            Directive::Ledger => {
+                let (contacts, tickets) = self.run.doubles.ledger();
+                self.record(Record::Ledger { contacts, tickets })
+            }
+            Directive::Wait { .. } | Directive::Done { .. } => Ok(()),
+        }
+    }
+
+    fn attempt(&mut self, sending: Sending, dropped: bool) -> Attempt {
+        let late_us = self.run.clock.now_us().saturating_sub(sending.planned_ms * 1000);
+        if !dropped {
+            self.lateness_us.push(late_us);
+        }
+        let delivery = self.run.plan.deliveries[sending.delivery].id.clone();
+        Attempt { delivery, attempt: sending.attempt, planned_ms: sending.planned_ms, late_us, dropped }
+    }
+
+    fn send(&mut self, sending: Sending) -> Result<(), DriveError> {
+        let attempt = self.attempt(sending, false);
+        self.record(Record::Attempt(attempt))?;
+        let planned = &self.run.plan.deliveries[sending.delivery];
+        let body = self.run.plan.bodies.get(&planned.body).cloned().unwrap_or_default();
+        let signature =
+            self.shared.target.secrets.header(planned.signature, wall_now().secs(), body.as_bytes());
+        let headers = crate::stripe::headers::delivery_headers(signature.as_deref());
+        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
+        let (delivery, timeout) = (planned.id.clone(), Duration::from_millis(self.run.plan.timeout_ms));
+        tokio::spawn(async move {
+            let sent = sender.send("POST", &shared.target.webhook, &headers, Bytes::from(body), timeout).await;
+            let latency_us = shared.clock.now_us().saturating_sub(sending.planned_ms * 1000);
+            let event = match sent {
+                Ok(answer) => {
+                    let input = Input::Ended { delivery: sending.delivery, outcome: answer.outcome };
+                    let reply = shared.reply(delivery, sending.attempt, latency_us, &answer);
+                    Event::Happened(input, Record::Reply(reply))
+                }
+                Err(error) => Event::Broken(error.to_string()),
+            };
+            // The receiver is gone only when the run is over.
+            drop(events.send(event));
+        });
+        Ok(())
+    }
+
+    fn step(&self, index: usize) {
+        let step = self.run.plan.steps[index].clone();
+        let Some(instance) = self.run.plan.instances.iter().find(|i| i.id == step.instance).cloned() else { return };
+        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
+        tokio::spawn(async move {
+            let visit = shared.visit(&sender, &instance, step.action, step.agent).await;
+            drop(events.send(Event::Happened(Input::Stepped, Record::Visit(visit))));
+        });
+    }
+
+    fn probe(&self, index: usize, last: bool) {
+        let instance = self.run.plan.instances[index].clone();
+        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
+        tokio::spawn(async move {
+            let probe = shared.probe(&sender, &instance, last).await;
+            let input = Input::Probed { instance: index, access: probe.access, last };
+            drop(events.send(Event::Happened(input, Record::Probe(probe))));
+        });
+    }
+
+    fn read_queue(&self, last: bool) {
+        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
+        tokio::spawn(async move {
+            let queue = shared.queue(&sender, last).await;
+            let pending = queue.as_ref().map(|q| q.pending);
+            let record = queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: 0, unrouted: 0, events: 0, last: false });
+            drop(events.send(Event::Happened(Input::Queue { pending, last }, Record::Queue(record))));
+        });
+    }
+
+    async fn kill(&mut self) -> Result<(), DriveError> {
+        if let Some(service) = self.run.service.as_mut() {
+            service.kill().await;
+        }
+        self.record(Record::Process { event: ProcessEvent::Killed, detail: None })
+    }
+
+    async fn restart(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
+        self.record(Record::Process { event: ProcessEvent::Started, detail: None })?;
+        if let Some(service) = self.run.service.as_mut() {
+            service.start_again().await?;
+        }
+        self.record(Record::Process { event: ProcessEvent::Ready, detail: None })?;
+        interpreter.on(self.run.clock.now_ms(), Input::Up);
+        Ok(())
+    }
+
+    fn look_at_the_child(&mut self) -> Result<(), DriveError> {
+        match self.run.service.as_mut().and_then(Service::ended) {
+            Some(detail) => self.record(Record::Process { event: ProcessEvent::Died, detail: Some(detail) }),
+            None => Ok(()),
+        }
+    }
+
+    fn take_event(&mut self, interpreter: &mut Interpreter<'_>, event: Event) -> Result<(), DriveError> {
+        match event {
+            Event::Happened(input, record) => {
+                // A queue that did not answer is no reading; waiting for it is the interpreter's business.
+                let unread = matches!(&input, Input::Queue { pending: None, .. });
+                if !unread {
+                    self.record(record)?;
+                }
+                interpreter.on(self.run.clock.now_ms(), input);
+                Ok(())
+            }
+            Event::Broken(what) => Err(DriveError::Request(what)),
+        }
+    }
+
+    fn take_calls(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
+        while let Ok((at_ms, call)) = self.run.calls.try_recv() {
+            self.take_call(interpreter, at_ms, call)?;
+        }
+        Ok(())
+    }
+
+    fn take_call(&mut self, interpreter: &mut Interpreter<'_>, at_ms: u64, call: Call) -> Result<(), DriveError> {
+        self.run.history.append(at_ms, Record::Call(call))?;
+        interpreter.on(self.run.clock.now_ms(), Input::Called);
+        Ok(())
+    }
+
+    async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
+        if let Some(mut service) = self.run.service.take() {
+            service.kill().await;
+            self.record(Record::Process { event: ProcessEvent::Stopped, detail: None })?;
+        }
+        self.lateness_us.sort_unstable();
+        let lateness_p99_us = percentile_99(&self.lateness_us);
+        self.record(Record::End { incomplete, lateness_p99_us })
+    }
+}
+
+/// Nearest-rank 99th percentile of sorted values; 0 of none.
+fn percentile_99(sorted: &[u64]) -> u64 {
+    let rank = (sorted.len() * 99).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+}
+
+impl Shared {
+    fn reply(&self, delivery: crate::id::DeliveryId, attempt: u32, latency_us: u64, answer: &Answer) -> Reply {
+        let good = answer.status.is_some_and(crate::stripe::retry::is_success);
+        Reply {
+            delivery,
+            attempt,
+            outcome: answer.outcome,
+            status: answer.status,
+            latency_us,
+            reason: answer.reason.clone(),
+            text: (!good && !answer.text.is_empty()).then(|| self.redactor.excerpt(&answer.text, KEPT_TEXT)),
+            leaks: self.redactor.find(&answer.text),
+        }
+    }
+
+    async fn visit(&self, sender: &Sender, instance: &Instance, action: Action, agent: Agent) -> Visit {
+        let mut visit =
+            Visit { instance: instance.id.clone(), action, status: None, shows: None, leaks: Vec::new(), error: None };
+        let agent = ("user-agent", user_agent(agent).to_owned());
+        let sent = match action {
+            Action::SignUp => self.sign_up(sender, instance, agent).await,
+            Action::Visit(Page::Success) => match &self.target.success_page {
+                Some(page) => match fill(page, instance) {
+                    Ok(url) => send_text(sender, "GET", &url, &[agent], Bytes::new()).await,
+                    Err(why) => Err(why),
+                },
+                None => Err("the target has no success page".to_owned()),
+            },
+        };
+        match sent {
+            Ok(answer) => {
+                visit.status = answer.status;
+                visit.shows = activation_shown(&answer.text);
+                visit.leaks = self.redactor.find(&answer.text);
+                visit.error = answer.reason;
+            }
+            Err(why) => visit.error = Some(why),
+        }
+        visit
+    }
+
+    async fn sign_up(
+        &self,
+        sender: &Sender,
+        instance: &Instance,
+        agent: (&'static str, String),
+    ) -> Result<Answer, String> {
+        let spec = self.target.sign_up.as_ref().ok_or("the target has no sign-up")?;
+        let url = fill(&spec.url, instance)?;
+        let mut json = serde_json::Map::new();
+        for (name, text) in &spec.json {
+            let value = super::template::fill_plain(text, instance)?;
+            json.insert(name.clone(), Value::String(value));
+        }
+        let headers = [agent, ("content-type", "application/json".to_owned())];
+        send_text(sender, "POST", &url, &headers, Bytes::from(Value::Object(json).to_string())).await
+    }
+
+    async fn probe(&self, sender: &Sender, instance: &Instance, last: bool) -> Probe {
+        let mut probe = Probe {
+            instance: instance.id.clone(),
+            last,
+            known: None,
+            access: None,
+            status: None,
+            plan: None,
+            values: BTreeMap::new(),
+            digest: None,
+            error: None,
+        };
+        let Some(spec) = &self.target.probe else { return probe };
+        let sent = match fill(&spec.http, instance) {
+            Ok(url) => send_text(sender, "GET", &url, &[("accept", "application/json".to_owned())], Bytes::new()).await,
+            Err(why) => Err(why),
+        };
+        match sent {
+            Ok(answer) if answer.status == Some(404) => probe.known = Some(false),
+            Ok(answer) if answer.outcome == crate::history::record::Outcome::Acked => {
+                match serde_json::from_str::<Value>(&answer.text) {
+                    Ok(body) => spec.read(&body, &mut probe),
+                    Err(error) => probe.error = Some(format!("the answer is no JSON: {error}")),
+                }
+                probe.digest = Some(hex::encode(Sha256::digest(answer.text.as_bytes())));
+            }
+            Ok(answer) => {
+                let status = answer.status.map(|s| format!("answered {s}"));
+                probe.error = answer.reason.or(status);
+            }
+            Err(why) => probe.error = Some(why),
+        }
+        probe
+    }
+
+    async fn queue(&self, sender: &Sender, last: bool) -> Option<Queue> {
+        let url = self.target.queue.as_ref()?;
+        let answer = send_text(sender, "GET", url, &[], Bytes::new()).await.ok()?;
+        let body: Value = serde_json::from_str(&answer.text).ok()?;
+        let number = |name: &str| body[name].as_u64();
+        Some(Queue {
+            pending: number("pending")?,
+            dead: number("dead")?,
+            drift: number("drift")?,
+            unrouted: number("unrouted")?,
+            events: number("events")?,
+            last,
+        })
+    }
+}
+
+async fn send_text(
+    sender: &Sender,
+    method: &str,
+    url: &str,
+    headers: &[(&str, String)],
+    body: Bytes,
+) -> Result<Answer, String> {
+    sender.send(method, url, headers, body, SIDE_REQUEST_TIMEOUT).await.map_err(|error| error.to_string())
+}
+
+/// What a page says of the activation: the value of `data-activation`.
+fn activation_shown(page: &str) -> Option<String> {
+    let (_, after) = page.split_once("data-activation=\"")?;
+    after.split_once('"').map(|(value, _)| value.to_owned())
+}
+
+const fn user_agent(agent: Agent) -> &'static str {
+    match agent {
+        Agent::Desktop => {
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+        }
+        Agent::Mobile => {
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+             Version/18.6 Mobile/15E148 Safari/604.1"
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Carries out a plan: one sans-IO interpreter decides what comes next, a body (live here) does it and records it.
+//!
+//! Must not know: criteria, verdicts, reports; how the service under test works.
+
+pub mod clock;
+pub mod http;
+pub mod interpreter;
+pub mod live;
+pub mod probe;
+pub mod process;
+pub mod project;
+pub mod signing;
+pub mod target;
+mod template;

@@ -1,0 +1,138 @@
+//! The embedded reference service as a child process of this same binary, so that it can be killed for real.
+//!
+//! Must not know: plans, what the service does.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStdin, Command},
+};
+
+/// How the child is started.
+#[derive(Clone)]
+pub struct ServiceCommand {
+    /// This binary.
+    pub program: PathBuf,
+    /// Arguments; no secret among them.
+    pub arguments: Vec<String>,
+    /// Variables; secrets are here.
+    pub environment: Vec<(String, String)>,
+    /// File that takes what the child prints as errors.
+    pub log: PathBuf,
+}
+
+impl std::fmt::Debug for ServiceCommand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceCommand").field("arguments", &self.arguments).finish_non_exhaustive()
+    }
+}
+
+/// The running child. It ends when this is dropped, or when this process ends in whatever way: its standard input closes.
+#[derive(Debug)]
+pub struct Service {
+    command: ServiceCommand,
+    child: Option<Child>,
+    _stdin: Option<ChildStdin>,
+    port: u16,
+}
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceStartError {
+    /// It could not be started at all.
+    #[error("cannot start the reference service: {0}")]
+    Spawn(std::io::Error),
+    /// It ended, or did not say that it is ready.
+    #[error("the reference service did not get ready within {} s; it said: {said}", READY_WITHIN.as_secs())]
+    NotReady {
+        /// End of its log.
+        said: String,
+    },
+}
+
+/// Opening a database and a port takes milliseconds; a machine under load may need a while.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+impl Service {
+    /// Starts the child on a free port and waits until it answers.
+    ///
+    /// # Errors
+    /// [`ServiceStartError`] with the end of the child's log.
+    pub async fn start(command: ServiceCommand) -> Result<Self, ServiceStartError> {
+        let mut service = Self { command, child: None, _stdin: None, port: 0 };
+        service.start_again().await?;
+        Ok(service)
+    }
+
+    /// Base URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the child again on the port that it had.
+    ///
+    /// # Errors
+    /// [`ServiceStartError`] with the end of the child's log.
+    pub async fn start_again(&mut self) -> Result<(), ServiceStartError> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.command.log);
+        let mut child = Command::new(&self.command.program)
+            .args(&self.command.arguments)
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{}", self.port))
+            .envs(self.command.environment.iter().map(|(k, v)| (k, v)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log.map_err(ServiceStartError::Spawn)?)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(ServiceStartError::Spawn)?;
+        self._stdin = child.stdin.take();
+        let stdout = child.stdout.take();
+        self.child = Some(child);
+        let port = match stdout {
+            Some(stdout) => tokio::time::timeout(READY_WITHIN, ready_port(stdout)).await.ok().flatten(),
+            None => None,
+        };
+        self.port = port.ok_or_else(|| ServiceStartError::NotReady { said: tail(&self.command.log) })?;
+        Ok(())
+    }
+
+    /// Kills the child (SIGKILL) and waits until it is gone.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // An error means that it is gone already, which is what is wanted.
+            drop(child.kill().await);
+        }
+        self._stdin = None;
+    }
+
+    /// How the child ended by itself, if it did.
+    pub fn ended(&mut self) -> Option<String> {
+        let status = self.child.as_mut()?.try_wait().ok().flatten()?;
+        self.child = None;
+        Some(status.to_string())
+    }
+}
+
+/// The child prints `listening on http://127.0.0.1:<port>` once it answers.
+async fn ready_port(stdout: tokio::process::ChildStdout) -> Option<u16> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(address) = line.strip_prefix("listening on http://") {
+            // The rest is drained so that the child never blocks on a full pipe.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return address.trim().rsplit(':').next()?.parse().ok();
+        }
+    }
+    None
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(5).collect();
+    if lines.is_empty() { "nothing".to_owned() } else { lines.into_iter().rev().collect::<Vec<_>>().join(" / ") }
+}

@@ -1,0 +1,254 @@
+//! The project file (`hookdrill.toml`) next to a user's app: where webhooks go, which secret signs them, how state is read.
+//!
+//! Must not know: the environment (secrets are looked up by the caller's function), scenarios.
+
+use super::{
+    probe::{Expression, ProbeSpec},
+    signing::SigningSecrets,
+    target::{SignUp, Target},
+};
+use serde::Deserialize;
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use toml::Spanned;
+
+/// A project file, checked.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The target that it describes.
+    pub target: Target,
+    /// Where the CRM double listens; any free port when absent.
+    pub crm_listen: Option<SocketAddr>,
+    /// Where the support double listens; any free port when absent.
+    pub support_listen: Option<SocketAddr>,
+}
+
+/// Why a project file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {what}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        what: std::io::Error,
+    },
+    /// It is no project file.
+    #[error("{path}: {what}")]
+    Format {
+        /// The file.
+        path: String,
+        /// With line, column and the line itself.
+        what: String,
+    },
+    /// A value in it cannot be used.
+    #[error("{path}:{line}: {what}")]
+    Value {
+        /// The file.
+        path: String,
+        /// 1-based.
+        line: usize,
+        /// What is wrong and what to write instead.
+        what: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    target: TargetTable,
+    #[serde(default)]
+    mocks: Mocks,
+    #[serde(default)]
+    probe: Probes,
+    #[serde(default)]
+    pages: Pages,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetTable {
+    webhook: Spanned<String>,
+    secret_env: Option<Spanned<String>>,
+    secret_file: Option<Spanned<String>>,
+    #[serde(default)]
+    allow_hosts: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mocks {
+    crm: Option<MockTable>,
+    support: Option<MockTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MockTable {
+    listen: Option<Spanned<String>>,
+    dialect: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Probes {
+    customer: Option<CustomerProbe>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CustomerProbe {
+    http: Spanned<String>,
+    access: Spanned<String>,
+    status: Option<Spanned<String>>,
+    plan: Option<Spanned<String>>,
+    #[serde(default)]
+    values: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pages {
+    success: Option<Spanned<String>>,
+    sign_up: Option<SignUpTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignUpTable {
+    url: Spanned<String>,
+    #[serde(default)]
+    json: BTreeMap<String, String>,
+}
+
+struct Reader<'a> {
+    path: String,
+    text: &'a str,
+    allow_hosts: Vec<String>,
+}
+
+/// Reads a project file. `secret_of` looks up an environment variable; `seed` makes the wrong secret of forged deliveries.
+///
+/// # Errors
+/// [`ProjectError`] with the place; nothing has been sent then.
+pub fn load(
+    path: &Path,
+    seed: u64,
+    secret_of: &dyn Fn(&str) -> Option<String>,
+) -> Result<Project, ProjectError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|what| ProjectError::Read { path: shown.clone(), what })?;
+    let file: File = toml::from_str(&text)
+        .map_err(|error| ProjectError::Format { path: shown.clone(), what: error.to_string().trim_end().to_owned() })?;
+    let reader = Reader { path: shown, text: &text, allow_hosts: file.target.allow_hosts.clone() };
+    let secret = reader.secret(&file.target, path, secret_of)?;
+    let target = Target {
+        name: file.target.webhook.get_ref().clone(),
+        webhook: reader.url(&file.target.webhook)?,
+        secrets: SigningSecrets::new(secret, seed),
+        probe: file.probe.customer.as_ref().map(|p| reader.probe(p)).transpose()?,
+        queue: None,
+        success_page: file.pages.success.as_ref().map(|p| reader.url(p)).transpose()?,
+        sign_up: match &file.pages.sign_up {
+            Some(table) => Some(SignUp { url: reader.url(&table.url)?, json: table.json.clone() }),
+            None => None,
+        },
+        crm: file.mocks.crm.is_some(),
+        support: file.mocks.support.is_some(),
+        process: false,
+    };
+    Ok(Project {
+        target,
+        crm_listen: reader.listen(file.mocks.crm.as_ref(), "hubspot")?,
+        support_listen: reader.listen(file.mocks.support.as_ref(), "zendesk")?,
+    })
+}
+
+impl Reader<'_> {
+    fn wrong<T>(&self, at: &Spanned<T>, what: String) -> ProjectError {
+        let before = self.text.get(..at.span().start).unwrap_or_default();
+        ProjectError::Value { path: self.path.clone(), line: before.matches('\n').count() + 1, what }
+    }
+
+    /// Only this machine, unless the host is named: a test tool must not reach what it was not pointed at.
+    fn url(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
+        let text = url.get_ref();
+        // Braces are no URL characters; a stand-in keeps the check on scheme and host.
+        let plain = text.replace(['{', '}'], "x");
+        let parsed: http::Uri = plain.parse().map_err(|_| self.wrong(url, format!("`{text}` is not a URL")))?;
+        let host = parsed.host().unwrap_or_default();
+        if !matches!(parsed.scheme_str(), Some("http" | "https")) || host.is_empty() {
+            return Err(self.wrong(url, format!("`{text}` is not an http or https URL; write the whole of it")));
+        }
+        let loopback = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if !loopback && !self.allow_hosts.iter().any(|allowed| allowed == host) {
+            let what = format!("`{host}` is not this machine; if it may be tested, write `allow_hosts = [\"{host}\"]` under [target]");
+            return Err(self.wrong(url, what));
+        }
+        Ok(text.clone())
+    }
+
+    fn secret(
+        &self,
+        table: &TargetTable,
+        path: &Path,
+        secret_of: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<String, ProjectError> {
+        let secret = match (&table.secret_env, &table.secret_file) {
+            (Some(name), None) => secret_of(name.get_ref()).ok_or_else(|| {
+                self.wrong(name, format!("the environment has no {}; set it to the endpoint's whsec_… secret", name.get_ref()))
+            })?,
+            (None, Some(file)) => {
+                let beside = path.parent().unwrap_or(Path::new(".")).join(file.get_ref());
+                std::fs::read_to_string(&beside)
+                    .map_err(|error| self.wrong(file, format!("cannot read {}: {error}", file.get_ref())))?
+            }
+            _ => {
+                let what = "say where the signing secret is: either `secret_env` (a variable's name) or `secret_file`";
+                return Err(self.wrong(&table.webhook, what.to_owned()));
+            }
+        };
+        let secret = secret.trim().to_owned();
+        if secret.is_empty() {
+            return Err(self.wrong(&table.webhook, "the signing secret is empty".to_owned()));
+        }
+        Ok(secret)
+    }
+
+    fn expression(&self, text: &Spanned<String>) -> Result<Expression, ProjectError> {
+        Expression::parse(text.get_ref()).map_err(|error| self.wrong(text, error.to_string()))
+    }
+
+    fn probe(&self, table: &CustomerProbe) -> Result<ProbeSpec, ProjectError> {
+        let optional = |text: &Option<Spanned<String>>| text.as_ref().map(|t| self.expression(t)).transpose();
+        let mut values = BTreeMap::new();
+        for (name, text) in &table.values {
+            values.insert(name.clone(), self.expression(text)?);
+        }
+        Ok(ProbeSpec {
+            http: self.url(&table.http)?,
+            access: self.expression(&table.access)?,
+            status: optional(&table.status)?,
+            plan: optional(&table.plan)?,
+            values,
+        })
+    }
+
+    fn listen(&self, table: Option<&MockTable>, dialect: &str) -> Result<Option<SocketAddr>, ProjectError> {
+        let Some(table) = table else { return Ok(None) };
+        if let Some(wanted) = &table.dialect
+            && wanted.get_ref() != dialect
+        {
+            return Err(self.wrong(wanted, format!("the dialect `{}` is not known here; write \"{dialect}\"", wanted.get_ref())));
+        }
+        let Some(listen) = &table.listen else { return Ok(None) };
+        let address: SocketAddr = listen.get_ref().parse().map_err(|_| {
+            self.wrong(listen, format!("`{}` is no address; write it as \"127.0.0.1:4101\"", listen.get_ref()))
+        })?;
+        if !address.ip().is_loopback() {
+            return Err(self.wrong(listen, format!("a double listens on this machine only; write \"127.0.0.1:{}\"", address.port())));
+        }
+        Ok(Some(address))
+    }
+}

@@ -1,0 +1,61 @@
+//! What is driven: where webhooks go, how state is read, which pages there are.
+//!
+//! Must not know: how the target came about (a child process, a URL of the user's).
+
+use super::{probe::ProbeSpec, signing::SigningSecrets};
+use std::collections::BTreeMap;
+
+/// A running target.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// In words, for reports.
+    pub name: String,
+    /// Where webhooks go.
+    pub webhook: String,
+    /// Secrets for signing.
+    pub secrets: SigningSecrets,
+    /// How a customer's state is read.
+    pub probe: Option<ProbeSpec>,
+    /// Where the service reports its queue.
+    pub queue: Option<String>,
+    /// The success page, with braces.
+    pub success_page: Option<String>,
+    /// How a person signs up.
+    pub sign_up: Option<SignUp>,
+    /// Whether it sends its CRM calls to our double.
+    pub crm: bool,
+    /// Whether it sends its support calls to our double.
+    pub support: bool,
+    /// Whether it is a process of ours that can be killed.
+    pub process: bool,
+}
+
+/// A sign-up request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignUp {
+    /// Where it is posted.
+    pub url: String,
+    /// JSON fields with braces in their values.
+    pub json: BTreeMap<String, String>,
+}
+
+impl Target {
+    /// What it can be asked, in the words that the history uses.
+    pub fn abilities(&self) -> Vec<String> {
+        let probe = self.probe.as_ref();
+        [
+            ("access_probe", probe.is_some()),
+            ("state_probe", probe.is_some_and(|p| p.status.is_some() && p.plan.is_some())),
+            ("value_probe", probe.is_some_and(|p| !p.values.is_empty())),
+            ("crm", self.crm),
+            ("support", self.support),
+            ("pages", self.success_page.is_some()),
+            ("queue", self.queue.is_some()),
+            ("process", self.process),
+        ]
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+    }
+}
