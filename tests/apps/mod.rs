@@ -1,0 +1,89 @@
+//! hookdrill on an app of somebody else's: a small Node server that counts a purchase twice on a duplicate, and its sound twin.
+
+use crate::cli::{Finished, hookdrill, scratch};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+const SECRET: &str = "whsec_of_the_counting_shop";
+
+pub(crate) struct App {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn here(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps").join(file)
+}
+
+/// Starts the app on a free port; `None` where there is no Node.
+pub(crate) fn start(sound: bool) -> Option<App> {
+    let child = Command::new("node")
+        .arg(here("counter.mjs"))
+        .env("STRIPE_WEBHOOK_SECRET", SECRET)
+        .env("SOUND", if sound { "1" } else { "0" })
+        .env("PORT", "0")
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        crate::skip("an app of Node's", "node is not installed");
+        return None;
+    };
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let port = line.trim().rsplit(' ').next().and_then(|p| p.parse().ok()).expect("the app says its port");
+    Some(App { child, port })
+}
+
+pub(crate) fn project(folder: &Path, port: u16) -> PathBuf {
+    let file = folder.join("hookdrill.toml");
+    let text = format!(
+        r#"[target]
+webhook = "http://127.0.0.1:{port}/webhook"
+secret_env = "SHOP_SECRET"
+
+[probe.customer]
+http = "http://127.0.0.1:{port}/customers/{{customer}}"
+access = "$.access == true"
+values = {{ purchases = "$.purchases" }}
+"#
+    );
+    std::fs::write(&file, text).expect("written");
+    file
+}
+
+fn run_against(sound: bool) -> Option<Finished> {
+    let app = start(sound)?;
+    let folder = scratch();
+    let project = project(folder.path(), app.port);
+    let scenario = here("replay.toml");
+    let reports = folder.path().join("reports");
+    Some(hookdrill(
+        &["run", scenario.to_str()?, "--target", project.to_str()?, "--reports", reports.to_str()?],
+        &[("SHOP_SECRET", SECRET)],
+    ))
+}
+
+#[test]
+fn an_app_that_counts_a_duplicate_twice_fails() {
+    let Some(done) = run_against(false) else { return };
+    assert_eq!(done.code, 1, "{done}");
+    assert!(done.stdout.contains("probe_value"), "{done}");
+    assert!(done.stdout.contains("replay_effects"), "{done}");
+    assert!(!done.stdout.contains(SECRET), "{done}");
+}
+
+#[test]
+fn its_sound_twin_passes() {
+    let Some(done) = run_against(true) else { return };
+    assert_eq!(done.code, 0, "{done}");
+}

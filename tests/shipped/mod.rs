@@ -1,0 +1,87 @@
+//! The shipped scenarios on the reference service: green when it is sound, red when it is broken, and for the right reason.
+
+mod real_events;
+
+use crate::cli::{Finished, hookdrill, scratch};
+use serde_json::Value;
+
+/// Runs the whole suite, gives the end and the summary.
+fn suite(extra: &[&str]) -> (Finished, Value) {
+    let folder = scratch();
+    let reports = folder.path().join("reports");
+    let mut arguments = vec!["run", "--json", "--reports", reports.to_str().expect("text")];
+    arguments.extend(extra);
+    let done = hookdrill(&arguments, &[]);
+    let summary = serde_json::from_str(&done.stdout).unwrap_or(Value::Null);
+    (done, summary)
+}
+
+/// `scenario: criterion` of every verdict with the given validity.
+fn with_validity(summary: &Value, validity: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for scenario in summary["scenarios"].as_array().into_iter().flatten() {
+        for verdict in scenario["verdicts"]["verdicts"].as_array().into_iter().flatten() {
+            if verdict["validity"] == validity {
+                let (name, criterion) = (&scenario["slug"], &verdict["criterion"]);
+                found.push(format!("{}: {}", name.as_str().unwrap_or("?"), criterion.as_str().unwrap_or("?")));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn all_are_green_on_the_sound_service() {
+    let (done, summary) = suite(&["--seed", "11"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(summary["scenarios"].as_array().is_some_and(|s| s.len() >= 15), "all were run");
+    assert!(with_validity(&summary, "pass").len() >= 50);
+}
+
+fn broken(defect: &str, expected: &[&str]) {
+    let (done, summary) = suite(&["--defect", defect]);
+    assert_eq!(done.code, 1, "{defect}: {}", done.stderr);
+    let failed = with_validity(&summary, "fail");
+    for verdict in expected {
+        assert!(failed.iter().any(|f| f == verdict), "{defect} should fail `{verdict}`; it failed {failed:#?}");
+    }
+}
+
+#[test]
+fn a_service_without_dedupe_is_caught() {
+    broken("no-dedupe", &["contact-created-once: probe_value", "replay-creates-no-duplicates: replay_effects"]);
+}
+
+#[test]
+fn a_service_that_acknowledges_before_it_persists_is_caught() {
+    broken("ack-before-persist", &["killed-after-acknowledging: acked_without_effect"]);
+}
+
+#[test]
+fn a_service_that_makes_a_contact_on_every_event_is_caught() {
+    broken("contact-on-every-event", &["contact-created-once: contacts_per_customer"]);
+}
+
+#[test]
+fn every_promised_regression_test_is_covered() {
+    let promised = [
+        "new user signs up (desktop and mobile) and completes checkout",
+        "subscription active within 2 minutes",
+        "CRM contact created exactly once",
+        "support ticket routed",
+        "failed payment marks the account without deleting data",
+        "cancelled subscription revokes access",
+        "webhook replay creates no duplicates",
+        "refreshing the success page during checkout does not break fulfilment",
+        "the buyer never comes back from Checkout",
+        "bad payload gets a safe error",
+        "three repeated test purchases leave no duplicate contact",
+    ];
+    let mut covered = String::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).expect("scenarios").flatten() {
+        covered.push_str(&std::fs::read_to_string(entry.path()).unwrap_or_default());
+    }
+    for promise in promised {
+        assert!(covered.contains(&format!("\"{promise}\"")), "no scenario covers `{promise}`");
+    }
+}
