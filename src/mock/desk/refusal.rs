@@ -27,7 +27,7 @@ impl Refusal {
 
     pub(super) fn no_json(error: &serde_json::Error) -> Self {
         let message = format!("Server could not parse JSON: {error}");
-        Self { status: 400, body: json!({ "error": "Unprocessable Entity", "message": message }) }
+        Self { status: 422, body: json!({ "error": "Unprocessable Entity", "message": message }) }
     }
 
     /// The shape of a value is wrong.
