@@ -75,14 +75,14 @@ pub enum DoublesError {
         address: SocketAddr,
     },
     /// The address cannot be listened on.
-    #[error("listen on {address} for the {} double: {source}", name(*.double))]
+    #[error("listen on {address} for the {} double: {reason}", name(*.double))]
     Listen {
         /// Which double.
         double: Double,
         /// Where it should listen.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -194,9 +194,9 @@ fn parts(answered: super::answer::Answered) -> (&'static str, Response, Vec<supe
 
 fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, DoublesError> {
     let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    TcpListener::bind(address).map_err(|source| match source.kind() {
+    TcpListener::bind(address).map_err(|reason| match reason.kind() {
         io::ErrorKind::AddrInUse => DoublesError::PortTaken { double, address },
-        _ => DoublesError::Listen { double, address, source },
+        _ => DoublesError::Listen { double, address, reason },
     })
 }
 

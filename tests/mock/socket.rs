@@ -184,6 +184,14 @@ async fn two_pairs_run_side_by_side_and_a_taken_port_is_named() {
 }
 
 #[tokio::test]
+async fn an_address_of_another_machine_is_refused_by_name() {
+    let elsewhere: SocketAddr = "203.0.113.1:4610".parse().expect("an address of the documentation range");
+    let error = start(Vec::new(), Some(elsewhere)).await.map(|_| ()).expect_err("no such interface");
+    assert!(matches!(error, DoublesError::Listen { double: Double::Crm, .. }));
+    assert!(error.to_string().starts_with("listen on 203.0.113.1:4610 for the CRM double: "), "{error}");
+}
+
+#[tokio::test]
 async fn a_call_that_panics_takes_no_other_with_it() {
     let running = start(Vec::new(), None).await.expect("doubles");
     running.now_ms.store(PANIC, Ordering::SeqCst);
