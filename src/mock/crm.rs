@@ -1,1 +1,272 @@
-//! To be written.
+//! Pure model of a CRM with HubSpot's contacts API (v3): reads and creates are consistent at once, search lags.
+//!
+//! What is modelled is what breaks integrations: an e-mail belongs to one contact whatever its letter case, a create that
+//! loses the race gets 409 with the id of the winner, and a search right after a write does not see it (HubSpot's guide
+//! "search the CRM", section on limitations). Property definitions are not: any property name is accepted.
+//! Must not know: sockets, clocks, faults.
+
+mod properties;
+mod refusal;
+mod search;
+
+use super::{
+    answer::{Answered, has_credentials, segments},
+    effect::{Contact, Effect},
+    lagged::Lagged,
+};
+use crate::{
+    time::Timestamp,
+    wire::{Request, Response},
+};
+use properties::{View, differences, email_key, written};
+use refusal::Refusal;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Delay of the search index when nothing else is said. HubSpot names no figure; users see a fraction of a second up to
+/// several seconds.
+pub const DEFAULT_SEARCH_LAG_MS: u64 = 250;
+
+/// 2026-01-01T00:00:00Z, for runs that name no other wall time.
+pub(super) const DEFAULT_EPOCH: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+/// First contact id; later ones count up.
+const FIRST_ID: u64 = 1001;
+
+/// How the model behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CrmOptions {
+    /// How long a search does not see a write, milliseconds.
+    pub search_lag_ms: u64,
+    /// Wall time of millisecond 0, for the times in answers.
+    pub epoch: Timestamp,
+}
+
+impl Default for CrmOptions {
+    fn default() -> Self {
+        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: DEFAULT_EPOCH }
+    }
+}
+
+/// The CRM's state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Crm {
+    options: CrmOptions,
+    contacts: BTreeMap<u64, Stored>,
+    /// Whose an e-mail is, by [`email_key`].
+    emails: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Stored {
+    versions: Lagged<Version>,
+    created_ms: u64,
+    given: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Version {
+    properties: BTreeMap<String, String>,
+    updated_ms: u64,
+}
+
+enum Route {
+    Search,
+    Create,
+    Read(String),
+    Update(String),
+    WrongMethod(&'static str),
+    Unknown,
+}
+
+impl Route {
+    fn of(request: &Request) -> Self {
+        let segments = segments(&request.path);
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let ["crm", "v3", "objects", "contacts", rest @ ..] = segments.as_slice() else { return Self::Unknown };
+        match (rest, request.method.as_str()) {
+            (["search"], "POST") => Self::Search,
+            ([], "POST") => Self::Create,
+            ([] | ["search"], _) => Self::WrongMethod("POST"),
+            ([id], "GET") => Self::Read((*id).to_owned()),
+            ([id], "PATCH") => Self::Update((*id).to_owned()),
+            ([_], _) => Self::WrongMethod("GET, PATCH"),
+            _ => Self::Unknown,
+        }
+    }
+
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Search => "search_contacts",
+            Self::Create => "create_contact",
+            Self::Read(_) => "get_contact",
+            Self::Update(_) => "update_contact",
+            Self::WrongMethod(_) | Self::Unknown => "unknown",
+        }
+    }
+}
+
+type Done = Result<(Response, Vec<Effect>), Refusal>;
+
+impl Crm {
+    /// A CRM without contacts.
+    pub fn new(options: CrmOptions) -> Self {
+        Self { options, contacts: BTreeMap::new(), emails: BTreeMap::new() }
+    }
+
+    /// Name of the operation that `request` asks for, also when it will be refused or never reaches the model.
+    pub fn operation(request: &Request) -> &'static str {
+        Route::of(request).operation()
+    }
+
+    /// Answers one call at `now_ms` after the start of the run.
+    pub fn handle(&mut self, now_ms: u64, request: &Request) -> Answered {
+        let route = Route::of(request);
+        let operation = route.operation();
+        let done =
+            if has_credentials(request) { self.answer(now_ms, route, request) } else { Err(Refusal::no_credentials()) };
+        let (response, effects) = done.unwrap_or_else(|refusal| (refusal.response(now_ms, request), Vec::new()));
+        Answered { operation, response, effects }
+    }
+
+    fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
+        match route {
+            Route::Search => self.search(now_ms, request),
+            Route::Create => self.create(now_ms, request),
+            Route::Read(key) => self.read(&key, request),
+            Route::Update(key) => self.update(now_ms, &key, request),
+            Route::WrongMethod(allowed) => Err(Refusal::wrong_method(allowed)),
+            Route::Unknown => Err(Refusal::not_found("resource not found")),
+        }
+    }
+
+    /// A contact made by the CRM's own people before the run: no effect of the service, and visible to search at once.
+    /// Returns its id. Properties of a contact that already has this e-mail are added to that contact, for the people
+    /// cannot make it twice either.
+    pub fn give(&mut self, mut properties: BTreeMap<String, String>) -> String {
+        properties.retain(|_, value| !value.is_empty());
+        let known = properties.get("email").and_then(|email| self.emails.get(&email_key(email)).copied());
+        let id = known.unwrap_or_else(|| self.next_id());
+        let before =
+            known.and_then(|id| self.contacts.get(&id)).map(|stored| stored.versions.current().properties.clone());
+        let mut all = before.unwrap_or_default();
+        all.extend(properties);
+        let version = Version { properties: all, updated_ms: 0 };
+        self.store(id, Stored { versions: Lagged::new(0, version), created_ms: 0, given: true });
+        id.to_string()
+    }
+
+    /// All contacts by id, as they are now.
+    pub fn contacts(&self) -> Vec<Contact> {
+        let contact = |(id, stored): (&u64, &Stored)| Contact {
+            id: id.to_string(),
+            properties: stored.versions.current().properties.clone(),
+            created_ms: stored.created_ms,
+            given: stored.given,
+        };
+        self.contacts.iter().map(contact).collect()
+    }
+
+    fn search(&self, now_ms: u64, request: &Request) -> Done {
+        let search = search::Search::parse(&request.body)?;
+        let indexed = self.contacts.iter().filter_map(|(id, stored)| {
+            let version = stored.versions.indexed(now_ms)?;
+            Some(self.view(*id, stored, version))
+        });
+        Ok((Response::json(200, &search.answer(indexed)), Vec::new()))
+    }
+
+    fn create(&mut self, now_ms: u64, request: &Request) -> Done {
+        let mut properties = BTreeMap::new();
+        for (name, value) in written(&request.body)? {
+            properties.extend(value.map(|value| (name, value)));
+        }
+        let email = properties.get("email").cloned();
+        self.email_is_free(email.as_deref(), None)?;
+        let id = self.next_id();
+        let versions =
+            Lagged::new(now_ms.saturating_add(self.options.search_lag_ms), Version { properties, updated_ms: now_ms });
+        self.store(id, Stored { versions, created_ms: now_ms, given: false });
+        Ok((self.shown(201, id, &[]), vec![Effect::ContactCreated { contact: id.to_string(), email }]))
+    }
+
+    fn read(&self, key: &str, request: &Request) -> Done {
+        let id = self.find(key, request)?;
+        let wanted: Vec<String> = request
+            .query
+            .iter()
+            .filter(|(name, _)| name == "properties")
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::to_owned)
+            .collect();
+        let wanted = if wanted.is_empty() { properties::default_names() } else { wanted };
+        Ok((self.shown(200, id, &wanted), Vec::new()))
+    }
+
+    fn update(&mut self, now_ms: u64, key: &str, request: &Request) -> Done {
+        let id = self.find(key, request)?;
+        let writes = written(&request.body)?;
+        let before = self.contacts.get(&id).map(|stored| stored.versions.current().properties.clone());
+        let mut properties = before.unwrap_or_default();
+        let changed = differences(&properties, writes);
+        if changed.is_empty() {
+            return Ok((self.shown(200, id, &[]), Vec::new()));
+        }
+        if let Some((old, new)) = changed.get("email") {
+            self.email_is_free(new.as_deref(), Some(id))?;
+            self.emails.remove(&email_key(old.as_deref().unwrap_or_default()));
+            self.emails.extend(new.as_deref().map(|email| (email_key(email), id)));
+        }
+        for (name, (_, new)) in &changed {
+            match new {
+                Some(value) => properties.insert(name.clone(), value.clone()),
+                None => properties.remove(name),
+            };
+        }
+        if let Some(stored) = self.contacts.get_mut(&id) {
+            stored.versions.write(now_ms, self.options.search_lag_ms, Version { properties, updated_ms: now_ms });
+        }
+        Ok((self.shown(200, id, &[]), vec![Effect::ContactUpdated { contact: id.to_string(), changed }]))
+    }
+
+    fn email_is_free(&self, email: Option<&str>, owner: Option<u64>) -> Result<(), Refusal> {
+        match email.and_then(|email| self.emails.get(&email_key(email))) {
+            Some(other) if Some(*other) != owner => Err(Refusal::contact_exists(*other)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn find(&self, key: &str, request: &Request) -> Result<u64, Refusal> {
+        let id = match request.query("idProperty") {
+            None | Some("hs_object_id") => key.parse().ok(),
+            Some("email") => self.emails.get(&email_key(key)).copied(),
+            Some(other) => return Err(Refusal::invalid(format!("`{other}` is not a unique property of contacts"))),
+        };
+        id.filter(|id| self.contacts.contains_key(id)).ok_or_else(|| Refusal::not_found("resource not found"))
+    }
+
+    fn next_id(&self) -> u64 {
+        self.contacts.last_key_value().map_or(FIRST_ID, |(last, _)| last + 1)
+    }
+
+    fn store(&mut self, id: u64, stored: Stored) {
+        self.emails.extend(stored.versions.current().properties.get("email").map(|email| (email_key(email), id)));
+        self.contacts.insert(id, stored);
+    }
+
+    /// The contact as it is now; all its properties when `wanted` is empty.
+    fn shown(&self, status: u16, id: u64, wanted: &[String]) -> Response {
+        let shown = |stored: &Stored| self.view(id, stored, stored.versions.current()).json(wanted);
+        Response::json(status, &self.contacts.get(&id).map_or(Value::Null, shown))
+    }
+
+    fn view<'a>(&self, id: u64, stored: &Stored, version: &'a Version) -> View<'a> {
+        let at = |ms: u64| (self.options.epoch + Duration::from_millis(ms)).to_string();
+        View { id, properties: &version.properties, created: at(stored.created_ms), updated: at(version.updated_ms) }
+    }
+}
+
+/// Body of an error in HubSpot's shape, for answers that do not come from the model.
+pub(super) fn error_body(category: &str, message: &str, correlation_id: &str) -> Value {
+    json!({ "status": "error", "message": message, "correlationId": correlation_id, "category": category })
+}

@@ -2,7 +2,10 @@
 //!
 //! The models must not know: sockets, clocks, plans. Each call is given `now_ms`.
 
+pub mod answer;
 pub mod crm;
 pub mod desk;
 pub mod effect;
+mod lagged;
+pub mod outage;
 pub mod socket;

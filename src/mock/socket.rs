@@ -1,1 +1,243 @@
-//! To be written.
+//! The doubles behind real sockets: one wiremock server in front of each model, and a record of every call.
+//!
+//! wiremock answers the calls of one server one after the other; a model is locked only while it computes an answer, and
+//! delays are awaited by wiremock outside of any lock. Recording is off, `expect` is unused (it panics on drop). wiremock
+//! still keeps a copy of each matched request until the server is dropped, about the size of the request.
+//! Must not know: who reads the calls.
+
+use super::{
+    crm::{Crm, CrmOptions},
+    desk::{Desk, DeskOptions},
+    effect::{Contact, Ticket},
+    outage::{self, Interference},
+};
+use crate::{
+    history::record::Call,
+    plan::model::Outage,
+    scenario::fault::Double,
+    wire::{Request, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::mpsc::UnboundedSender;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+/// Milliseconds after the start of the run, at the moment of the call.
+pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What the doubles are started with.
+pub struct DoublesOptions {
+    /// Where the CRM listens; a free port of the loopback interface when absent.
+    pub crm_listen: Option<SocketAddr>,
+    /// Where the support desk listens; a free port of the loopback interface when absent.
+    pub support_listen: Option<SocketAddr>,
+    /// How the CRM behaves.
+    pub crm: CrmOptions,
+    /// How the desk behaves.
+    pub desk: DeskOptions,
+    /// When they misbehave.
+    pub outages: Vec<Outage>,
+    /// The run's clock.
+    pub now_ms: Now,
+    /// Where every call is reported, with the time at which it came; a closed receiver is no error.
+    pub calls: UnboundedSender<(u64, Call)>,
+}
+
+impl fmt::Debug for DoublesOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DoublesOptions")
+            .field("crm_listen", &self.crm_listen)
+            .field("support_listen", &self.support_listen)
+            .field("crm", &self.crm)
+            .field("desk", &self.desk)
+            .field("outages", &self.outages)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the doubles did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DoublesError {
+    /// Another program listens there.
+    #[error(
+        "listen on {address} for the {} double: the port is taken; stop what listens there, or choose another port (0 takes a free one)",
+        name(*.double)
+    )]
+    PortTaken {
+        /// Which double.
+        double: Double,
+        /// Where it should listen.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("listen on {address} for the {} double: {reason}", name(*.double))]
+    Listen {
+        /// Which double.
+        double: Double,
+        /// Where it should listen.
+        address: SocketAddr,
+        /// What the system says.
+        reason: io::Error,
+    },
+}
+
+fn name(double: Double) -> &'static str {
+    match double {
+        Double::Crm => "CRM",
+        Double::Support => "support",
+    }
+}
+
+/// Running doubles; they stop when this is dropped.
+#[derive(Debug)]
+pub struct Doubles {
+    crm: MockServer,
+    support: MockServer,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    now_ms: Now,
+    calls: UnboundedSender<(u64, Call)>,
+}
+
+#[derive(Debug)]
+struct State {
+    crm: Crm,
+    desk: Desk,
+    outages: Vec<Outage>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Doubles {
+    /// Starts both doubles.
+    ///
+    /// # Errors
+    /// [`DoublesError`] when an address cannot be listened on; then neither runs.
+    pub async fn start(options: DoublesOptions) -> Result<Self, DoublesError> {
+        let crm_listener = listen(Double::Crm, options.crm_listen)?;
+        let support_listener = listen(Double::Support, options.support_listen)?;
+        let state = State { crm: Crm::new(options.crm), desk: Desk::new(options.desk), outages: options.outages };
+        let shared = Arc::new(Shared { state: Mutex::new(state), now_ms: options.now_ms, calls: options.calls });
+        let crm = serve(crm_listener, Double::Crm, &shared).await;
+        let support = serve(support_listener, Double::Support, &shared).await;
+        Ok(Self { crm, support, shared })
+    }
+
+    /// Base URL of the CRM, without a slash at the end.
+    pub fn crm_url(&self) -> String {
+        url(*self.crm.address())
+    }
+
+    /// Base URL of the support desk, without a slash at the end.
+    pub fn support_url(&self) -> String {
+        url(*self.support.address())
+    }
+
+    /// A contact made by the CRM's own people before the run; returns its id. See [`Crm::give`].
+    pub fn give_contact(&self, properties: BTreeMap<String, String>) -> String {
+        self.shared.state().crm.give(properties)
+    }
+
+    /// All contacts and tickets as they are now.
+    pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
+        let state = self.shared.state();
+        (state.crm.contacts(), state.desk.tickets())
+    }
+
+    /// Ends all outages, the planned ones included: the quiet phase begins.
+    pub fn faults_off(&self) {
+        self.shared.state().outages.clear();
+    }
+}
+
+impl Shared {
+    /// A responder that panicked leaves a model that is whole: answers are computed before anything is stored.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time, effect and report of a call are taken under one lock, so that the order of the calls is that of the effects.
+    fn answer(&self, double: Double, request: &Request) -> Response {
+        let mut state = self.state();
+        let now_ms = (self.now_ms)();
+        let Interference { answer, delay } = outage::decide(&state.outages, double, now_ms);
+        let faulted = answer.is_some();
+        let (operation, mut response, effects) = match (answer, double) {
+            (Some(answer), Double::Crm) => (Crm::operation(request), answer, Vec::new()),
+            (Some(answer), Double::Support) => (Desk::operation(request), answer, Vec::new()),
+            (None, Double::Crm) => parts(state.crm.handle(now_ms, request)),
+            (None, Double::Support) => parts(state.desk.handle(now_ms, request)),
+        };
+        response.delay = delay;
+        let call = Call { double, operation: operation.to_owned(), status: response.status, faulted, effects };
+        // Nobody listens any more when the run is over: then there is nothing to record.
+        self.calls.send((now_ms, call)).ok();
+        response
+    }
+}
+
+fn parts(answered: super::answer::Answered) -> (&'static str, Response, Vec<super::effect::Effect>) {
+    (answered.operation, answered.response, answered.effects)
+}
+
+fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, DoublesError> {
+    let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    TcpListener::bind(address).map_err(|reason| match reason.kind() {
+        io::ErrorKind::AddrInUse => DoublesError::PortTaken { double, address },
+        _ => DoublesError::Listen { double, address, reason },
+    })
+}
+
+async fn serve(listener: TcpListener, double: Double, shared: &Arc<Shared>) -> MockServer {
+    let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+    let shared = Arc::clone(shared);
+    let respond = move |request: &wiremock::Request| template(shared.answer(double, &wire_request(request)));
+    Mock::given(any()).respond_with(respond).mount(&server).await;
+    server
+}
+
+fn wire_request(request: &wiremock::Request) -> Request {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Request {
+        method: request.method.as_str().to_owned(),
+        path: request.url.path().to_owned(),
+        query: request.url.query_pairs().into_owned().collect(),
+        headers: request.headers.iter().map(header).collect(),
+        body: request.body.clone(),
+    }
+}
+
+/// wiremock panics on a status or header that is none; ours come from a plan file, so they are checked here.
+fn template(response: Response) -> ResponseTemplate {
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))
+    });
+    let template =
+        headers.fold(ResponseTemplate::new(status), |template, (name, value)| template.append_header(name, value));
+    template.set_body_bytes(response.body).set_delay(response.delay)
+}
+
+/// An address that stands for every interface cannot be called: the loopback one can.
+fn url(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(host, address.port()))
+}

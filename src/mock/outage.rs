@@ -1,0 +1,76 @@
+//! Scripted outages: whether a call is answered by an error instead of the double, and how long it takes.
+//!
+//! A call that an outage answers never reaches the model. Belongs to the shell: the models know nothing of it.
+//! Must not know: sockets, clocks.
+
+use crate::{plan::model::Outage, scenario::fault::Double, wire::Response};
+use serde_json::json;
+use std::time::Duration;
+
+/// What the outages of one moment do to a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interference {
+    /// Answered with this instead of by the model.
+    pub answer: Option<Response>,
+    /// How long the answer takes, whoever gives it.
+    pub delay: Duration,
+}
+
+/// What `outages` do to a call of the double `of` at `now_ms`. When several are on at once, the first that answers does
+/// so and the longest delay counts.
+pub fn decide(outages: &[Outage], of: Double, now_ms: u64) -> Interference {
+    let is_on = |outage: &&Outage| outage.of == of && (outage.from_ms..outage.until_ms).contains(&now_ms);
+    let on: Vec<&Outage> = outages.iter().filter(is_on).collect();
+    Interference {
+        answer: on.iter().find_map(|outage| Some(answer(of, outage.answer?, outage.retry_after_s))),
+        delay: Duration::from_millis(on.iter().map(|outage| outage.delay_ms).max().unwrap_or(0)),
+    }
+}
+
+fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Response {
+    let body = match (of, status) {
+        (Double::Crm, 429) => super::crm::error_body("RATE_LIMITS", "You have reached your rate limit", NO_CALL),
+        (Double::Crm, _) => super::crm::error_body("INTERNAL_ERROR", "scripted outage", NO_CALL),
+        (Double::Support, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
+        (Double::Support, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
+    };
+    let mut response = Response::json(status, &body);
+    response.headers.extend(retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
+    response
+}
+
+/// Correlation id of answers that belong to no call of the model.
+const NO_CALL: &str = "00000000-0000-0000-0000-000000000000";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outage(of: Double, span: std::ops::Range<u64>, answer: Option<u16>, delay_ms: u64) -> Outage {
+        Outage { of, from_ms: span.start, until_ms: span.end, answer, retry_after_s: Some(7), delay_ms }
+    }
+
+    #[test]
+    fn an_outage_is_on_from_its_start_until_just_before_its_end_and_for_its_double() {
+        let outages = [outage(Double::Crm, 10..20, Some(503), 0)];
+        let status = |of, now_ms| decide(&outages, of, now_ms).answer.map(|answer| answer.status);
+        assert_eq!(status(Double::Crm, 10), Some(503));
+        assert_eq!(status(Double::Crm, 19), Some(503));
+        assert_eq!((status(Double::Crm, 9), status(Double::Crm, 20), status(Double::Support, 15)), (None, None, None));
+    }
+
+    #[test]
+    fn slowness_and_errors_add_up() {
+        let outages = [
+            outage(Double::Support, 0..100, None, 300),
+            outage(Double::Support, 0..100, Some(429), 50),
+            outage(Double::Support, 0..100, Some(500), 0),
+        ];
+        let interference = decide(&outages, Double::Support, 5);
+        let answer = interference.answer.expect("an answer");
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
+        assert_eq!(interference.delay, Duration::from_millis(300));
+        assert_eq!(decide(&outages[..1], Double::Support, 5).answer, None);
+        assert_eq!(decide(&outages, Double::Support, 100), Interference::default());
+    }
+}
