@@ -1,0 +1,129 @@
+//! `hookdrill serve`: the reference service on a port, with doubles of the CRM and the support desk where none are named.
+//!
+//! Secrets come from the environment; no argument holds one.
+
+use super::{
+    Failure,
+    args::ServeArgs,
+    embedded::{CRM_TOKEN, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    exit::Exit,
+    voice::print,
+};
+use crate::{
+    drive::clock::RunClock,
+    mock::{
+        crm::CrmOptions,
+        desk::DeskOptions,
+        socket::{Doubles, DoublesOptions},
+    },
+    service::{
+        self,
+        config::{Config, Database, Secret},
+        defects::{Defect, Defects},
+    },
+};
+use std::sync::Arc;
+
+/// Serves until interrupted.
+///
+/// # Errors
+/// [`Failure::Usage`] when a setting is missing or unsafe, [`Failure::Broken`] when the port or the database cannot be had.
+pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
+    if !args.listen.ip().is_loopback() && !args.allow_remote {
+        let what = format!("{} is reached by other machines; pass --allow-remote if that is wanted", args.listen);
+        return Err(Failure::Usage(what));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
+    runtime.block_on(serving(args)).map(|()| Exit::Pass)
+}
+
+/// The deliberate defect of that name.
+///
+/// # Errors
+/// [`Failure::Usage`] with the names that there are.
+pub(crate) fn defect(name: &str) -> Result<Defect, Failure> {
+    Defect::named(name).ok_or_else(|| {
+        let names: Vec<_> = Defect::all().iter().map(|d| d.name()).collect();
+        Failure::Usage(format!("there is no defect `{name}`; choose one of: {}", names.join(", ")))
+    })
+}
+
+async fn serving(args: &ServeArgs) -> Result<(), Failure> {
+    let doubles = doubles(args).await?;
+    let config = config(args, doubles.as_ref())?;
+    let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
+        Failure::Broken(format!("cannot listen on {}: {error}; stop what listens there, or choose --listen", args.listen))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::Broken(error.to_string()))?;
+    let broken = |error: std::io::Error| Failure::Broken(error.to_string());
+    print(&format!("listening on http://{address}\n")).map_err(broken)?;
+    if !args.until_stdin_closes {
+        let (crm, support) = (&config.crm_url, &config.support_url);
+        print(&format!("webhooks at http://{address}/webhooks/stripe, CRM at {crm}, support at {support}\n")).map_err(broken)?;
+    }
+    service::run(listener, config, stop(args.until_stdin_closes)).await.map_err(|error| Failure::Broken(error.to_string()))
+}
+
+async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
+    if args.crm_url.is_some() && args.support_url.is_some() {
+        return Ok(None);
+    }
+    let clock = RunClock::start();
+    // Nobody counts here: calls go nowhere.
+    let (calls, _) = tokio::sync::mpsc::unbounded_channel();
+    let options = DoublesOptions {
+        crm_listen: None,
+        support_listen: None,
+        crm: CrmOptions { epoch: clock.started(), ..CrmOptions::default() },
+        desk: DeskOptions { epoch: clock.started(), ..DeskOptions::default() },
+        outages: Vec::new(),
+        now_ms: Arc::new(move || clock.now_ms()),
+        calls,
+    };
+    Doubles::start(options).await.map(Some).map_err(|error| Failure::Broken(error.to_string()))
+}
+
+fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure> {
+    let secret = super::environment(WEBHOOK_SECRET).ok_or_else(|| {
+        Failure::Usage(format!("the environment has no {WEBHOOK_SECRET}; set it to the secret that `stripe listen` prints"))
+    })?;
+    let url = |named: &Option<String>, double: Option<String>| named.clone().or(double).unwrap_or_default();
+    let crm_url = url(&args.crm_url, doubles.map(Doubles::crm_url));
+    let support_url = url(&args.support_url, doubles.map(Doubles::support_url));
+    let mut config = Config::new(Secret::new(secret), crm_url, support_url);
+    for (variable, token) in [(CRM_TOKEN, &mut config.crm_token), (SUPPORT_TOKEN, &mut config.support_token)] {
+        if let Some(value) = super::environment(variable) {
+            *token = Secret::new(value);
+        }
+    }
+    if let Some(path) = &args.database {
+        config.database = Database::File(path.clone());
+    }
+    config.public = args.allow_remote;
+    config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
+    Ok(config)
+}
+
+/// Ends on an interrupt; as a child also when standard input closes, so that it never outlives its parent.
+async fn stop(until_stdin_closes: bool) {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    if !until_stdin_closes {
+        return interrupted.await;
+    }
+    let closed = tokio::task::spawn_blocking(|| {
+        let mut nothing = [0_u8; 64];
+        while std::io::Read::read(&mut std::io::stdin(), &mut nothing).is_ok_and(|n| n > 0) {}
+    });
+    tokio::select! {
+        () = interrupted => {}
+        _ = closed => {}
+    }
+}
