@@ -113,11 +113,17 @@ impl Event {
 
 fn describe(body: &str, error: &serde_json::Error) -> EventError {
     if error.is_data() && serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok() {
-        return EventError::NotAnEvent { what: error.to_string() };
+        return EventError::NotAnEvent { what: words(error) };
     }
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    let what = words(error);
     EventError::Json { line: error.line(), column: error.column(), what }
+}
+
+/// The parser's words without its own position, which the caller gives (or which points at the end of an object that
+/// lacks a key).
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
