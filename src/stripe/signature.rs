@@ -272,7 +272,8 @@ fn check_characters(text: &str) -> Result<(), SignatureError> {
 
 /// Plain digits without leading zeros: what is signed is the text, and some libraries sign the number printed anew.
 fn parse_timestamp(value: &str) -> Result<i64, SignatureError> {
-    let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) && (value == "0" || !value.starts_with('0'));
+    let plain =
+        !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) && (value == "0" || !value.starts_with('0'));
     if !plain {
         return Err(SignatureError::BadTimestamp);
     }

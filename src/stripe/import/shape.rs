@@ -27,13 +27,7 @@ pub(super) struct Located {
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Reads all events of `text`. `shown` names the file in messages, `name` in [`RecordedEvent::file`].
-pub(super) fn read(
-    shown: &str,
-    name: &str,
-    text: &str,
-    options: ImportOptions,
-    errors: &mut Errors,
-) -> Vec<Located> {
+pub(super) fn read(shown: &str, name: &str, text: &str, options: ImportOptions, errors: &mut Errors) -> Vec<Located> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = without_colour(text);
     let before = errors.count();

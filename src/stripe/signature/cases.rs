@@ -93,12 +93,12 @@ mod tests {
         let signed = header(100, &[sign("whsec_x", 100, b"{}")]);
         let line = format!(r#"{{"name":"a","secrets":["whsec_x"],"now":101,"header":"{signed}","body":"{{}}","n":1}}"#);
         let verdict = judge_line(&line).expect("a case");
-        assert_eq!(
-            serde_json::to_string(&verdict).expect("json"),
-            r#"{"name":"a","verdict":"accept","reason":null}"#
-        );
+        assert_eq!(serde_json::to_string(&verdict).expect("json"), r#"{"name":"a","verdict":"accept","reason":null}"#);
         let late = judge_line(&line.replace("101", "401")).expect("a case");
-        assert_eq!((late.verdict, late.reason.as_deref()), (Verdict::Refuse, Some("signed 301 s ago, tolerance 300 s")));
+        assert_eq!(
+            (late.verdict, late.reason.as_deref()),
+            (Verdict::Refuse, Some("signed 301 s ago, tolerance 300 s"))
+        );
         let none = judge_line(r#"{"secrets":["s"],"now":1,"header":null,"body_base64":"e30="}"#).expect("a case");
         assert_eq!(none.reason.as_deref(), Some("no Stripe-Signature header"));
     }
