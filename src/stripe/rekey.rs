@@ -11,6 +11,7 @@
 mod recognise;
 mod scan;
 mod shape;
+mod words;
 
 use super::{
     event::Event,
@@ -21,7 +22,8 @@ use recognise as known;
 use scan::{Decoded, ITEM, Scalar, scan};
 use serde_json::Value;
 use shape::{Source, is_uuid};
-use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use words::{Edit, address, escaped, is_address_byte, is_word_byte, pieces, run_end, splice};
 
 /// Whole numbers from here to ten times as much are Unix times under a key that names one: 2001 to 2286.
 const EARLIEST: i64 = 1_000_000_000;
@@ -50,10 +52,9 @@ pub struct Rekeyer {
     ids: BTreeSet<String>,
     /// The app's own ids of the person.
     app: BTreeSet<String>,
+    /// Where the story says that they stand, as dotted paths into `data.object`.
+    paths: Vec<String>,
 }
-
-/// One exchange within a text.
-type Edit = (Range<usize>, String);
 
 impl Rekeyer {
     /// A rekeyer for `recording`. `instance` names the chain of stories of one Stripe customer: ids depend on it.
@@ -65,16 +66,16 @@ impl Rekeyer {
             catalogue: BTreeSet::new(),
             ids: BTreeSet::new(),
             app: BTreeSet::new(),
+            paths: recording.story.as_ref().map(|story| story.rekey.paths.clone()).unwrap_or_default(),
         };
-        let paths = recording.story.as_ref().map(|story| story.rekey.paths.as_slice()).unwrap_or_default();
         for recorded in &recording.events {
             let body: Value = serde_json::from_str(&recorded.event.body).unwrap_or_default();
             new.learn(&body, "");
             for object in
                 [body.pointer("/data/object"), body.pointer("/data/previous_attributes")].into_iter().flatten()
             {
-                for path in paths {
-                    new.learn_app(at_path(object, path).and_then(Value::as_str));
+                for path in new.paths.clone() {
+                    new.learn_app(at_path(object, &path).and_then(Value::as_str));
                 }
             }
         }
@@ -110,7 +111,7 @@ impl Rekeyer {
     /// What one id, e-mail or user id of the recording becomes.
     pub fn token(&self, original: &str) -> String {
         if self.app.contains(original) {
-            return self.person.reshape_or_grow("app", original);
+            return self.app_id(original);
         }
         self.at_path(&[], original)
     }
@@ -186,8 +187,8 @@ impl Rekeyer {
             return Vec::new();
         }
         let whole = |new: String| vec![(0..text.len(), new)];
-        if self.app.contains(text) && (known::is_distinctive(text) || is_app_place(path, key)) {
-            return whole(self.person.reshape_or_grow("app", text));
+        if self.app.contains(text) && (known::is_distinctive(text) || self.is_app_place(path, key)) {
+            return whole(self.app_id(text));
         }
         if matches!(key, "number" | "invoice_prefix") && !in_metadata {
             return self.invoice_number(text);
@@ -196,14 +197,35 @@ impl Rekeyer {
         if !edits.is_empty() {
             return edits;
         }
-        let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-        if known::is_opaque_key(key) && !in_metadata && (has_digit || key == "idempotency_key") {
+        if known::is_opaque_key(key, text) && !in_metadata {
             return whole(self.instance.reshape(key, text));
         }
         if path == ["id"] {
             return whole(self.instance.reshape_or_grow("id", text));
         }
         edits
+    }
+
+    /// Whether the app keeps its own ids at this place, so that even a short one is meant.
+    fn is_app_place(&self, path: &[&str], key: &str) -> bool {
+        let in_object = matches!(path, ["data", "object" | "previous_attributes", ..]);
+        let named = |wanted: &String| {
+            let same =
+                |(wanted, found): (&str, &&str)| *found == wanted || *found == ITEM && wanted.parse::<u32>().is_ok();
+            in_object && wanted.split('.').count() == path.len() - 2 && wanted.split('.').zip(&path[2..]).all(same)
+        };
+        key == "client_reference_id"
+            || path.contains(&"metadata") && known::is_user_key(key)
+            || self.paths.iter().any(named)
+    }
+
+    /// What an id of the app becomes. A first word (`user_2f…`) stays when enough is left: apps route by it.
+    fn app_id(&self, text: &str) -> String {
+        let prefix = text.split_once('_').map_or(0, |(prefix, _)| prefix.len() + 1);
+        let word = text[..prefix].bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let kept = if word && text.len() - prefix >= SHORTEST_NAME { prefix } else { 0 };
+        let (prefix, body) = text.split_at(kept);
+        format!("{prefix}{}", self.person.reshape_or_grow(&format!("app/{prefix}"), body))
     }
 
     /// `7C1E9A42-0001`: the customer's prefix changes, the running number stays.
@@ -237,6 +259,12 @@ impl Rekeyer {
                 continue;
             }
             at = run.end;
+            if let Some((name, domain)) = text[run.clone()].split_once("%40").filter(|(_, domain)| domain.contains('.'))
+            {
+                let new = self.address(&format!("{name}@{domain}")).replace('@', "%40");
+                edits.push((run, new));
+                continue;
+            }
             for part in pieces(text, run, |byte| is_word_byte(byte) || byte == b'-') {
                 self.part_edits(text, part, hosted, in_metadata, &mut edits);
             }
@@ -251,7 +279,7 @@ impl Rekeyer {
             return;
         }
         if self.app.contains(whole) && known::is_distinctive(whole) {
-            return edits.push((part, self.person.reshape_or_grow("app", whole)));
+            return edits.push((part, self.app_id(whole)));
         }
         if is_uuid(whole) {
             return edits.push((part, self.instance.reshape("uuid", whole)));
@@ -302,45 +330,6 @@ impl Rekeyer {
     }
 }
 
-/// Whether the app keeps its own ids at this place, so that even a short one is meant.
-fn is_app_place(path: &[&str], key: &str) -> bool {
-    key == "client_reference_id" || path.contains(&"metadata") && known::is_user_key(key)
-}
-
-fn is_word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-fn is_address_byte(byte: u8) -> bool {
-    is_word_byte(byte) || matches!(byte, b'.' | b'%' | b'+' | b'-')
-}
-
-fn run_end(text: &str, from: usize, holds: fn(u8) -> bool) -> usize {
-    text.as_bytes()[from..].iter().position(|byte| !holds(*byte)).map_or(text.len(), |length| from + length)
-}
-
-/// Maximal runs within `range` of bytes for which `holds`.
-fn pieces(text: &str, range: Range<usize>, holds: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for at in range.filter(|at| holds(text.as_bytes()[*at])) {
-        match found.last_mut() {
-            Some(last) if last.end == at => last.end = at + 1,
-            _ => found.push(at..at + 1),
-        }
-    }
-    found
-}
-
-/// The e-mail address whose name is `run`, when `@` and a domain follow.
-fn address(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
-    let name = text[run.clone()].trim_start_matches(['.', '%', '+', '-']);
-    let domain = text[run.end..].strip_prefix('@')?;
-    let domain = &domain[..run_end(domain, 0, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))];
-    let domain = domain.trim_end_matches(['.', '-']);
-    let inner_dot = domain.find('.').is_some_and(|dot| dot > 0);
-    (!name.is_empty() && inner_dot).then(|| run.end - name.len()..run.end + 1 + domain.len())
-}
-
 fn is_time(number: i64) -> bool {
     (EARLIEST..EARLIEST * 10).contains(&number)
 }
@@ -350,28 +339,6 @@ fn shifted_time(path: &[&str], number: &str, shift_secs: i64) -> Option<String> 
     let key = path.iter().rev().find(|key| **key != ITEM)?;
     let time = number.parse().ok().filter(|time| is_time(*time))?;
     known::is_time_key(key).then(|| time.saturating_add(shift_secs).to_string())
-}
-
-/// `text` with the edits done; they are in order and do not overlap.
-fn splice(text: &str, edits: Vec<Edit>) -> String {
-    let mut new = String::with_capacity(text.len() + 64);
-    let mut at = 0;
-    for (range, replacement) in edits {
-        new.push_str(&text[at..range.start]);
-        new.push_str(&replacement);
-        at = range.end;
-    }
-    new.push_str(&text[at..]);
-    new
-}
-
-/// As it is written inside a JSON string.
-fn escaped(text: String) -> String {
-    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < b' ') {
-        return text;
-    }
-    let quoted = Value::from(text).to_string();
-    Cow::from(&quoted[1..quoted.len() - 1]).into_owned()
 }
 
 /// The value at a dotted path; keys of Stripe's objects hold no dots.

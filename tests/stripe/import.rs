@@ -89,12 +89,12 @@ fn repeated_deliveries_are_kept_once_and_contradictions_refused() {
 fn what_is_cut_off_or_foreign_is_located() {
     let (a, b) = (event("evt_a", 1), event("evt_b", 2));
     let cut = errors(&format!("{b}\n{}", &a[..60]));
-    assert!(cut[0].starts_with("x:13:") && cut[0].contains("ends inside a value that began at line 10"), "{cut:?}");
+    assert!(cut[0].starts_with("x:14:") && cut[0].contains("ends inside a value that began at line 10"), "{cut:?}");
     let middle = errors(&format!("{}\n{b}\n{{\"id\": \"evt_c\"}}\n", &a[..60]));
-    assert!(middle.len() == 2 && middle[0].starts_with("x:5:1: not valid JSON"), "{middle:?}");
-    assert!(middle[1].starts_with("x:14:1: not a Stripe event: missing field `object`"), "{middle:?}");
+    assert!(middle.len() == 2 && middle[0].starts_with("x:5:4: not valid JSON"), "{middle:?}");
+    assert!(middle[1].starts_with("x:15:1: not a Stripe event: missing field `object`"), "{middle:?}");
     let tail = errors(&format!("{}\n{b}", &a[20..]));
-    assert!(tail[0].starts_with("x:1:1: a piece of JSON outside"), "{tail:?}");
+    assert!(tail[0].starts_with("x:1:2: a piece of JSON outside"), "{tail:?}");
     let comma = errors(&format!("{a},\n{b}"));
     assert!(comma[0].starts_with("x:9:2: a piece of JSON outside"), "{comma:?}");
     for (text, says) in [
@@ -103,7 +103,7 @@ fn what_is_cut_off_or_foreign_is_located() {
         ("[]", "x: no Stripe event in it"),
         ("null", "x:1:1: a piece of JSON outside"),
         ("{\"a\": 1}", "x:1:1: not a Stripe event"),
-        ("[1, 2]", "x:1:1: not a Stripe event"),
+        ("[1, 2]", "x:1:2: not a Stripe event"),
         ("{\"object\":\"list\",\"data\":[{\"object\":\"customer\",\"id\":\"cus_1\"}]}", "x:1:26: not a Stripe event"),
         ("{\"_meta\":{\"template_version\":0},\"fixtures\":[]}", "x:1:1: a fixture of the Stripe CLI"),
         (

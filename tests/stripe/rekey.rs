@@ -84,7 +84,8 @@ fn collect(value: &Value, key: &str, found: &mut BTreeSet<String>) {
         Value::String(text) if !NOT_THE_CUSTOMERS.contains(&key) => {
             let apart = |c: char| !(c.is_alphanumeric() || "_-@.".contains(c));
             let words = text.split(apart).filter(|word| {
-                let opaque = word.len() >= 8 && word.bytes().any(|b| b.is_ascii_digit());
+                let telling = key == "fingerprint" || word.bytes().any(|b| b.is_ascii_digit());
+                let opaque = word.len() >= 8 && telling;
                 (opaque || word.contains('@')) && !KEPT_PREFIXES.iter().any(|prefix| word.starts_with(prefix))
             });
             found.extend(words.map(str::to_owned));
@@ -155,7 +156,8 @@ fn references_hold_formatting_stays_and_lengths_are_kept() {
         let (mut there, mut back) = (BTreeMap::new(), BTreeMap::new());
         for (old, new) in found {
             // Ids that are too short to keep a thousand customers apart may grow.
-            let full = old.rsplit('_').next().is_some_and(|body| body.len() >= 8);
+            let full =
+                old.rsplit('_').next().is_some_and(|body| body.len() >= 12 && body.chars().all(char::is_alphanumeric));
             let stripes = old.contains('_') && !old.contains(['@', ' ', '/']) && full;
             assert!(!stripes || old.len() == new.len(), "{}: {old} became {new}", recording.name);
             if stripes || old.contains('@') {
@@ -164,6 +166,30 @@ fn references_hold_formatting_stays_and_lengths_are_kept() {
             }
         }
     }
+}
+
+/// A story that goes on is about the same customer: what stands in both recordings becomes the same in both.
+#[test]
+fn stories_that_go_on_fit_together() {
+    let all = recordings();
+    let named = |name: &str| all.iter().find(|recording| recording.name == name && recording.story.is_some());
+    let mut compared = 0;
+    for second in &all {
+        let Some(first) = second.story.as_ref().and_then(|story| named(story.continues.as_deref()?)) else { continue };
+        let mut there = BTreeMap::new();
+        for recording in [first, second] {
+            let mut found = Vec::new();
+            for (recorded, event) in recording.events.iter().zip(rekeyed(recording, 5, "chain")) {
+                let read = |body: &str| -> Value { serde_json::from_str(body).expect("JSON") };
+                pairs(&read(&recorded.event.body), &read(&event.body), &mut found);
+            }
+            for (old, new) in found {
+                assert_eq!(there.entry(old).or_insert(new.clone()), &new, "{} and {}", first.name, second.name);
+            }
+        }
+        compared += 1;
+    }
+    println!("{compared} stories go on from another one");
 }
 
 const BODY: &str = r#"{"id":"evt_3SpnLRQmZ4vTe8Ra0Kd8eOis","object":"event","account":"acct_1SOafFQmZ4vTe8Ra","created":1768471200,
@@ -223,6 +249,34 @@ fn each_kind_of_value_is_treated_as_its_own() {
         "{url}"
     );
     assert!(!url.contains("0CLxpXmoJhy2") && !url.contains("ABCdef0123"), "{url}");
+}
+
+#[test]
+fn the_apps_own_ids_are_exchanged_where_the_story_names_them() {
+    let story = r#"version=1
+name="a"
+about=""
+provenance="synthetic"
+api_version=""
+source=""
+user="user_2fAbCdEfGhIjK"
+rekey.paths=["metadata.club","lines.data.0.ref"]
+end={access="none",status="none",plan="none",contacts=0}"#;
+    let body = BODY.replace("\"u-7\"", "\"user_2fAbCdEfGhIjK\"").replace(
+        "\"seats\":\"u-7x\"",
+        "\"seats\":\"35\",\"club\":\"35\",\"mail\":\"https://x.y/?to=ada%40example.com\"",
+    );
+    let events = from_text("a.json", &body, ImportOptions::default()).expect("an event");
+    let story = Some(toml::from_str(story).expect("a story"));
+    let recording = Recording { name: "a".to_owned(), events, story };
+    let rekeyer = Rekeyer::new(1, "i", "p", &recording);
+    let metadata = rekeyer.rekey(&recording.events[0].event, 0).object()["metadata"].clone();
+    let user = rekeyer.token("user_2fAbCdEfGhIjK");
+    assert!(user.starts_with("user_") && user != "user_2fAbCdEfGhIjK" && user.len() == 18, "{user}");
+    assert_eq!(metadata["user_id"], user);
+    assert_eq!((metadata["seats"].as_str(), metadata["club"].as_str()), (Some("35"), Some(&*rekeyer.token("35"))));
+    let mail = rekeyer.token("ada@example.com").replace('@', "%40");
+    assert_eq!(metadata["mail"], format!("https://x.y/?to={mail}"));
 }
 
 #[test]

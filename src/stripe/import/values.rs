@@ -34,6 +34,9 @@ pub(super) fn split(shown: &str, text: &str, errors: &mut Errors) -> Vec<Range<u
         let rest = &text[start..];
         at = match rest.as_bytes()[0] {
             b'{' | b'[' => match value_length(rest) {
+                Ok(length) if is_bracketed_text(rest) && !rest[length..line_end(rest, length)].trim().is_empty() => {
+                    line_end(text, start)
+                }
                 Ok(length) => {
                     ranges.push(start..start + length);
                     start + length

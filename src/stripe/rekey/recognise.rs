@@ -130,8 +130,12 @@ pub(super) fn is_still(key: &str) -> bool {
     STILL.contains(&key)
 }
 
-pub(super) fn is_opaque_key(key: &str) -> bool {
+/// Whether `text` under `key` is opaque. A reference or an address without digits may be somebody's words.
+pub(super) fn is_opaque_key(key: &str, text: &str) -> bool {
+    let needs_digit = matches!(key, "reference" | "address" | "phone");
     OPAQUE.contains(&key)
+        && !text.contains(char::is_whitespace)
+        && (!needs_digit || text.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 pub(super) fn is_hosted(key: &str, text: &str) -> bool {
