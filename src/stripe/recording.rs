@@ -3,9 +3,12 @@
 //! The truth (`story.toml`) is written by hand beside the events; nothing here derives it from their bodies.
 //! Must not know: plans, faults, targets.
 
-use super::event::Event;
+use super::{
+    event::Event,
+    import::{self, ImportErrors, ImportOptions},
+};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// Ordered events of one customer story.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +19,16 @@ pub struct Recording {
     pub events: Vec<RecordedEvent>,
     /// The hand-written truth; absent for imported traffic.
     pub story: Option<Story>,
+}
+
+impl Recording {
+    /// Loads a story, a folder or a file; see [`import::load`].
+    ///
+    /// # Errors
+    /// Every bad place, with file, line and column.
+    pub fn load(path: &Path, options: ImportOptions) -> Result<Self, ImportErrors> {
+        import::load(path, options)
+    }
 }
 
 /// One event of a recording and where it stands.
