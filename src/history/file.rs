@@ -241,10 +241,7 @@ mod tests {
         let lines: Vec<&str> = whole.lines().collect();
         assert!(wrong(&format!("{}\n{{\n{}\n", lines[0], lines[2])).starts_with(":2: no JSON object: "));
         assert!(wrong(&format!("{}\n{{}}\n", lines[0])).starts_with(":2: no record: missing field"));
-        assert_eq!(
-            wrong(&format!("{}\n{}\n", lines[0], lines[2])),
-            ":2: record 3 stands where record 2 belongs"
-        );
+        assert_eq!(wrong(&format!("{}\n{}\n", lines[0], lines[2])), ":2: record 3 stands where record 2 belongs");
         assert_eq!(
             wrong(&format!("{}\n", lines[1].replace("\"n\":2", "\"n\":1"))),
             ":1: the first record of a history is a `start` record"

@@ -4,7 +4,7 @@
 
 use super::{
     file::History,
-    record::{Attempt, Call, Contact, ProcessEvent, Probe, Queue, Record, Reply, RunPhase, Start, Ticket, Visit},
+    record::{Attempt, Call, Contact, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Ticket, Visit},
 };
 use crate::id::{DeliveryId, InstanceId};
 use std::collections::BTreeMap;
@@ -130,8 +130,7 @@ impl<'h> Lookup<'h> {
             Record::Queue(what) => self.queues.push(Seen { n, at_ms, phase, what }),
             Record::Ledger { contacts, tickets } => self.ledgers.push((phase, Ledger { n, contacts, tickets })),
             Record::End { incomplete, lateness_p99_us } => {
-                self.end =
-                    Some(End { n, incomplete: incomplete.as_deref(), lateness_p99_us: *lateness_p99_us });
+                self.end = Some(End { n, incomplete: incomplete.as_deref(), lateness_p99_us: *lateness_p99_us });
             }
         }
     }
@@ -188,11 +187,8 @@ mod tests {
     use crate::history::record::{Entry, Outcome};
 
     fn history(records: Vec<Record>) -> History {
-        let entries = records.into_iter().enumerate().map(|(i, record)| Entry {
-            n: i as u64 + 1,
-            at_ms: i as u64 * 10,
-            record,
-        });
+        let entries =
+            records.into_iter().enumerate().map(|(i, record)| Entry { n: i as u64 + 1, at_ms: i as u64 * 10, record });
         History { entries: entries.collect(), truncated: false }
     }
 
@@ -237,8 +233,7 @@ mod tests {
             reply(2, Outcome::Indefinite),
         ]);
         let lookup = Lookup::new(&history);
-        let ends: Vec<_> =
-            lookup.sent(&"d1".into()).iter().map(|s| s.reply.map(|r| (r.n, r.what.outcome))).collect();
+        let ends: Vec<_> = lookup.sent(&"d1".into()).iter().map(|s| s.reply.map(|r| (r.n, r.what.outcome))).collect();
         assert_eq!(ends, [None, Some((5, Outcome::Indefinite)), Some((4, Outcome::Acked))]);
         assert!(lookup.sent(&"d2".into()).is_empty());
     }
