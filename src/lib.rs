@@ -17,6 +17,7 @@ pub mod history;
 pub mod id;
 pub mod mock;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod stripe;

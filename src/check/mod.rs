@@ -1,5 +1,122 @@
 //! The judges: scenario, plan and history in, verdicts out. Pure, and sharing no code with the service or the doubles.
 //!
+//! One function per criterion, in files by family. A judge that panics becomes inconclusive: never a pass.
 //! Must not know: targets, sockets, how the service works.
 
+mod case;
+mod cause;
+mod contacts;
+mod delivery;
+mod effect;
+mod finding;
+mod forgery;
+mod latency;
+mod manual;
+pub mod needs;
+mod owner;
+mod replay;
+mod sample;
+mod state;
+mod tickets;
 pub mod verdict;
+mod visits;
+mod words;
+
+use self::{
+    case::Case,
+    finding::Finding,
+    verdict::{VERDICTS_VERSION, Validity, Verdict, Verdicts},
+};
+use crate::{
+    history::file::History,
+    plan::model::Plan,
+    scenario::{criterion::Criterion, model::Scenario},
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Records that a verdict names as evidence, at most: enough to look it up, few enough to read.
+const MOST_EVIDENCE: usize = 5;
+
+/// Judges a run: one verdict for each criterion, in scenario order. Never panics.
+pub fn judge(scenario: &Scenario, plan: &Plan, history: &History) -> Verdicts {
+    let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, history))).ok();
+    let verdicts = scenario.criteria.iter().map(|criterion| {
+        let finding = safely(|| case.as_ref().map(|case| finding(criterion, case)));
+        let chain = match (finding.validity, finding.about, &case) {
+            (Validity::Fail, Some(person), Some(case)) => safely_told(case, person),
+            _ => Vec::new(),
+        };
+        verdict(criterion, finding, chain)
+    });
+    Verdicts {
+        version: VERDICTS_VERSION,
+        scenario: plan.scenario.clone(),
+        seed: plan.seed,
+        verdicts: verdicts.collect(),
+    }
+}
+
+fn verdict(criterion: &Criterion, finding: Finding, chain: Vec<String>) -> Verdict {
+    let mut evidence = finding.evidence;
+    evidence.sort_unstable();
+    evidence.dedup();
+    evidence.truncate(MOST_EVIDENCE);
+    Verdict {
+        criterion: needs::name(criterion).to_owned(),
+        expected: finding.expected,
+        seen: finding.seen,
+        validity: finding.validity,
+        why: finding.why,
+        evidence,
+        chain,
+    }
+}
+
+/// What `judge` finds; inconclusive when it panics or has nothing to work with.
+fn safely(judge: impl FnOnce() -> Option<Finding>) -> Finding {
+    catch_unwind(AssertUnwindSafe(judge)).ok().flatten().unwrap_or_else(|| {
+        Finding::expecting("a judgement").seeing("nothing").inconclusive(
+            "the judge of this criterion broke, which is a bug in hookdrill; nothing was shown either way",
+        )
+    })
+}
+
+fn safely_told(case: &Case<'_>, person: usize) -> Vec<String> {
+    catch_unwind(AssertUnwindSafe(|| cause::chain(case, person))).unwrap_or_default()
+}
+
+fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
+    if let Some(refusal) = needs::missing(criterion, case) {
+        return refusal;
+    }
+    match criterion {
+        Criterion::SuccessRate { above } => delivery::success_rate(case, *above),
+        Criterion::EventsLost(bound) => delivery::events_lost(case, *bound),
+        Criterion::AckedWithoutEffect(bound) => delivery::acked_without_effect(case, *bound),
+        Criterion::ContactsPerCustomer(bound) => contacts::per_customer(case, *bound),
+        Criterion::ContactFieldsOverwritten(bound) => contacts::fields_overwritten(case, *bound),
+        Criterion::TicketsPerFailedInvoice { bound, queue } => tickets::per_failed_invoice(case, *bound, queue),
+        Criterion::Access { is } => state::access(case, *is),
+        Criterion::CustomerState => state::customer_state(case),
+        Criterion::Activation { p95_within } => latency::activation(case, *p95_within),
+        Criterion::AckLatency { p95_within } => latency::ack_latency(case, *p95_within),
+        Criterion::ForgeryTraces(bound) => forgery::traces(case, *bound),
+        Criterion::UnsafeErrors(bound) => forgery::unsafe_errors(case, *bound),
+        Criterion::ManualSteps(bound) => manual::steps(case, *bound),
+        Criterion::ReplayEffects(bound) => replay::effects(case, *bound),
+        Criterion::FailedVisits(bound) => visits::failed(case, *bound),
+        Criterion::ProbeValue { name, bound } => state::probe_value(case, name, *bound),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judge_that_panics_is_inconclusive() {
+        let finding = safely(|| panic!("a planted one"));
+        assert_eq!(finding.validity, Validity::Inconclusive);
+        assert!(finding.why.contains("bug in hookdrill"), "{}", finding.why);
+    }
+}

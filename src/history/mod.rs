@@ -3,4 +3,5 @@
 //! Must not know: what is right (that is `check`).
 
 pub mod file;
+pub mod lookup;
 pub mod record;

@@ -1,0 +1,174 @@
+//! Whether the events of a customer took effect: the end that was written by hand against what can be seen from outside.
+//!
+//! Must not know: what an event body says.
+
+use super::{
+    case::{Case, Chain, EndState},
+    words,
+};
+use crate::{
+    history::{lookup::Seen, record::Probe},
+    stripe::recording::{Access, Expectation},
+};
+use std::collections::BTreeMap;
+
+/// Whether a customer's end is the right one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// It is, as far as the target can be asked.
+    Yes,
+    /// It is not: what differs, and the records that show it.
+    No(String, Vec<u64>),
+    /// It could not be read; why.
+    Unreadable(String),
+    /// Nobody wrote down what is right.
+    Unsaid,
+}
+
+/// Judges the end of one customer at the end of every quiet phase; the first that differs counts.
+pub(super) fn took(case: &Case<'_>, chain: &Chain<'_>) -> Took {
+    let Some(expected) = chain.end() else { return Took::Unsaid };
+    if case.ends.is_empty() {
+        return Took::Unreadable("the run never reached its quiet phase".to_owned());
+    }
+    let mut answer = Took::Yes;
+    for end in &case.ends {
+        let parts = [
+            access(case, chain, end, expected.access.is_open()),
+            state(case, chain, end, expected),
+            contacts(case, chain, end),
+            tickets(case, chain, end),
+        ];
+        for part in parts {
+            match part {
+                Took::No(..) => return part,
+                Took::Unreadable(_) if answer == Took::Yes => answer = part,
+                Took::Yes | Took::Unreadable(_) | Took::Unsaid => {}
+            }
+        }
+    }
+    answer
+}
+
+/// The final reading of a customer; why there is none otherwise.
+pub(super) fn reading<'a>(case: &Case<'a>, chain: &Chain<'_>, end: &EndState<'_>) -> Result<Seen<'a, Probe>, String> {
+    let mut probes = chain.links.iter().rev().filter_map(|link| case.seen.last_probe(&link.id, end.phase));
+    let Some(probe) = probes.next() else {
+        return Err(format!("{} was not probed {}", chain.words(), end.words()));
+    };
+    match (&probe.what.error, probe.what.known) {
+        (Some(error), _) => Err(format!("the probe of {} failed: {error}", chain.words())),
+        (None, None) => Err(format!("the probe of {} did not say whether the app knows them", chain.words())),
+        (None, Some(_)) => Ok(probe),
+    }
+}
+
+/// Access against what it should be. A customer whom the app does not know has none.
+pub(super) fn access(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>, open: bool) -> Took {
+    let probe = match reading(case, chain, end) {
+        Ok(probe) => probe,
+        Err(why) => return Took::Unreadable(why),
+    };
+    let known = probe.what.known == Some(true);
+    let found = match probe.what.access {
+        Some(access) => access,
+        None if known => return Took::Unreadable(format!("the probe of {} read no access", chain.words())),
+        None => false,
+    };
+    if found == open {
+        return Took::Yes;
+    }
+    let unknown = if known { "" } else { ", for the app does not know them" };
+    let (should, is) = if open { ("open", "closed") } else { ("closed", "open") };
+    Took::No(format!("access is {is} and should be {should}{unknown} {}", end.words()), vec![probe.n])
+}
+
+/// What the probe reads of the state: a field that it never read for anybody is not judged, unless the target is our own
+/// service, whose probe reads all.
+fn reads(case: &Case<'_>, field: impl Fn(&Probe) -> Option<&String>) -> bool {
+    let own = case.seen.start.is_some_and(|start| start.target.starts_with("embedded"));
+    let ours = |chain: &Chain<'_>, end: &EndState<'_>| {
+        reading(case, chain, end).is_ok_and(|probe| field(probe.what).is_some())
+    };
+    own || case.ends.iter().any(|end| case.chains.iter().any(|chain| ours(chain, end)))
+}
+
+/// Which of status and plan the probe reads in this run.
+pub(super) fn fields_read(case: &Case<'_>) -> (bool, bool) {
+    (reads(case, |probe| probe.status.as_ref()), reads(case, |probe| probe.plan.as_ref()))
+}
+
+/// Status and plan against what they should be, where the probe reads them.
+pub(super) fn state(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>, expected: &Expectation) -> Took {
+    if !case.seen.able("state_probe") {
+        return Took::Yes;
+    }
+    let probe = match reading(case, chain, end) {
+        Ok(probe) => probe,
+        Err(why) => return Took::Unreadable(why),
+    };
+    let fields = [
+        ("status", case.fields.0, probe.what.status.as_deref(), expected.status.as_str()),
+        ("plan", case.fields.1, probe.what.plan.as_deref(), expected.plan.as_str()),
+    ];
+    let wrong: Vec<String> = fields
+        .into_iter()
+        .map(|(name, read, found, should)| (name, read, found.filter(|f| !f.is_empty()).unwrap_or("none"), should))
+        .filter(|(_, read, found, should)| *read && found != should)
+        .map(|(name, _, found, should)| format!("{name} is {found} and should be {should}"))
+        .collect();
+    match wrong.is_empty() {
+        true => Took::Yes,
+        false => Took::No(format!("{} {}", wrong.join(", "), end.words()), vec![probe.n]),
+    }
+}
+
+fn contacts(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
+    let person = &case.people[chain.person];
+    let (true, Some(due)) = (case.seen.able("crm"), case.contacts_due(person)) else { return Took::Yes };
+    let Some(ledger) = end.ledger else { return no_ledger(end) };
+    // A contact that the CRM's own people made is no effect of the service where none was due.
+    let found = end.contacts[chain.person].iter().filter(|contact| due > 0 || !contact.given).count();
+    if found == due as usize {
+        return Took::Yes;
+    }
+    let words = format!("{} in the CRM {} and {due} due", words::count(found, "contact"), end.words());
+    Took::No(words, vec![ledger.n])
+}
+
+fn tickets(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
+    if !case.seen.able("support") {
+        return Took::Yes;
+    }
+    let Some(ledger) = end.ledger else { return no_ledger(end) };
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for ticket in &end.tickets[chain.person] {
+        *found.entry(ticket.queue.clone().unwrap_or_else(|| "no queue".to_owned())).or_default() += 1;
+    }
+    let due = case.tickets_due(&case.people[chain.person]);
+    if found == due {
+        return Took::Yes;
+    }
+    let words = format!("tickets are {} {} and should be {}", by_queue(&found), end.words(), by_queue(&due));
+    Took::No(words, vec![ledger.n])
+}
+
+fn no_ledger(end: &EndState<'_>) -> Took {
+    Took::Unreadable(format!("the state of the doubles was not recorded {}", end.words()))
+}
+
+fn by_queue(tickets: &BTreeMap<String, u64>) -> String {
+    if tickets.is_empty() {
+        return "none".to_owned();
+    }
+    tickets.iter().map(|(queue, n)| format!("{n} in {queue}")).collect::<Vec<_>>().join(" and ")
+}
+
+/// What access should be, in words.
+pub(super) fn access_words(access: Access) -> &'static str {
+    match access {
+        Access::None => "none",
+        Access::Granted => "open",
+        Access::Revoked => "closed again",
+    }
+}

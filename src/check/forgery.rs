@@ -1,0 +1,160 @@
+//! What must be refused: forged deliveries leave no trace, bad payloads get a safe answer.
+//!
+//! Must not know: how a signature is made.
+
+use super::{
+    case::{Case, Person, acked},
+    finding::{Finding, exceeds},
+    words,
+};
+use crate::{
+    history::{
+        lookup::Sent,
+        record::{Effect, Outcome, ProcessEvent},
+    },
+    plan::model::{Delivery, DeliveryKind, Reaction},
+    scenario::criterion::Bound,
+};
+use std::collections::BTreeSet;
+
+/// Something seen, and the record that shows it.
+type Trace = (String, u64);
+
+/// Forged deliveries that were accepted or left a trace.
+pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
+    let finding = Finding::expecting(format!("{} of a forged delivery", words::bound(bound, "trace")));
+    let forged: Vec<&Delivery> =
+        case.plan.deliveries.iter().filter(|d| matches!(d.kind, DeliveryKind::Forged(_))).collect();
+    let answered = |delivery: &&&Delivery| case.seen.sent(&delivery.id).iter().any(|sent| status(sent).is_some());
+    let heard = forged.iter().filter(answered).count();
+    let mut found: Vec<Trace> = Vec::new();
+    for delivery in forged.iter().filter(|delivery| acked(&case.seen, delivery)) {
+        let reply = case.seen.sent(&delivery.id).iter().filter_map(|sent| sent.reply);
+        let n = reply.filter(|reply| reply.what.outcome == Outcome::Acked).map(|reply| reply.n).next();
+        found.push((format!("forged delivery {} was accepted", delivery.id), n.unwrap_or_default()));
+    }
+    let ghosts = case.people.iter().enumerate().filter(|(_, person)| person.ghost);
+    for (index, ghost) in ghosts {
+        found.extend(ghost_traces(case, index, ghost));
+    }
+    let seen = format!(
+        "{}, {heard} answered: {}",
+        words::count(forged.len(), "forged delivery"),
+        words::count(found.len(), "trace")
+    );
+    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
+    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    if exceeds(bound, found.len() as u64) {
+        return finding.fail(words::few(&texts));
+    }
+    match (forged.is_empty(), heard) {
+        (true, _) => finding.inconclusive("the plan holds no forged delivery, so none could leave a trace"),
+        (false, 0) => finding.inconclusive("no forged delivery was answered, so nothing was put to the test"),
+        (false, _) => finding.counted(case, bound, found.len() as u64, "traces were left"),
+    }
+}
+
+/// What is known of a customer who does not exist.
+fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace> {
+    let mut found = Vec::new();
+    let who = ghost.words();
+    let probes = ghost.instances.iter().flat_map(|instance| case.seen.probes(&instance.id));
+    let known = probes.filter(|probe| probe.what.known == Some(true) || probe.what.access == Some(true));
+    found
+        .extend(known.take(1).map(|probe| (format!("the app knows {who}, who only stands in forged bodies"), probe.n)));
+    let mut contacts = BTreeSet::new();
+    let mut tickets = BTreeSet::new();
+    for end in &case.ends {
+        let n = end.ledger.map_or(0, |ledger| ledger.n);
+        for contact in end.contacts[index].iter().filter(|contact| contacts.insert(contact.id.as_str())) {
+            found.push((format!("contact {} belongs to {who}, who only stands in forged bodies", contact.id), n));
+        }
+        for ticket in end.tickets[index].iter().filter(|ticket| tickets.insert(ticket.id.as_str())) {
+            found.push((format!("ticket {} belongs to {who}, who only stands in forged bodies", ticket.id), n));
+        }
+    }
+    let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(|effect| (call.n, effect)));
+    for (n, effect) in made {
+        let Effect::ContactCreated { contact, email: Some(email) } = effect else { continue };
+        if case.owners.of_email(email) == Some(index) && contacts.insert(contact) {
+            found.push((format!("contact {contact} was made for {who}, who only stands in forged bodies"), n));
+        }
+    }
+    found
+}
+
+/// Bad payloads answered otherwise than by a safe 4xx, and any answer that lets something out.
+pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
+    let finding = Finding::expecting(format!(
+        "{}: each bad payload gets a 4xx that gives nothing away",
+        words::bound(bound, "unsafe answer")
+    ));
+    let bad: Vec<&Delivery> = case.plan.deliveries.iter().filter(|d| d.expect == Reaction::Refuse).collect();
+    let mut found: Vec<Trace> = leaks(case);
+    let mut heard = 0;
+    for delivery in &bad {
+        for sent in case.seen.sent(&delivery.id) {
+            heard += u64::from(status(sent).is_some());
+            found.extend(unsafe_answer(case, delivery, sent));
+        }
+    }
+    let sent = words::count(bad.len(), "bad payload");
+    let seen = format!("{sent}, {} back: {} unsafe", words::count(heard as usize, "answer"), found.len());
+    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
+    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    if exceeds(bound, found.len() as u64) {
+        return finding.fail(words::few(&texts));
+    }
+    let silent = bad.iter().filter(|d| case.seen.sent(&d.id).iter().all(|sent| status(sent).is_none())).count();
+    match (bad.is_empty(), silent) {
+        (true, _) => finding.inconclusive("the plan holds no bad payload, so no answer was put to the test"),
+        (false, 0) => finding.counted(case, bound, found.len() as u64, "answers were unsafe"),
+        (false, silent) => {
+            let why = format!("{} got no answer at all", words::count(silent, "bad payload"));
+            finding.inconclusive(case.gap.clone().unwrap_or(why))
+        }
+    }
+}
+
+fn status(sent: &Sent<'_>) -> Option<u16> {
+    sent.reply.and_then(|reply| reply.what.status)
+}
+
+/// Every answer, to whatever was sent, that lets something out.
+fn leaks(case: &Case<'_>) -> Vec<Trace> {
+    let sent = case.plan.deliveries.iter().flat_map(|delivery| case.seen.sent(&delivery.id));
+    let replies = sent.filter_map(|sent| sent.reply).filter(|reply| !reply.what.leaks.is_empty());
+    let replies =
+        replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n));
+    let visits = case.seen.visits.iter().filter(|visit| !visit.what.leaks.is_empty());
+    let visits = visits.map(|v| (format!("the page of {} shows: {}", v.what.instance, v.what.leaks.join(", ")), v.n));
+    replies.chain(visits).collect()
+}
+
+/// What is unsafe about the answer to a bad payload. One that leaks is counted by [`leaks`] already.
+fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Option<Trace> {
+    let what = format!("{} ({})", delivery.id, kind_words(delivery.kind));
+    let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+    match status(sent) {
+        Some(400..=499) => None,
+        Some(_) if sent.reply.is_some_and(|reply| !reply.what.leaks.is_empty()) => None,
+        Some(status) => Some((format!("{what} was answered {status} instead of a 4xx"), n)),
+        None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n)),
+    }
+}
+
+/// The crash that followed an attempt without an answer, before the process was up again.
+fn crash_after(case: &Case<'_>, sent: &Sent<'_>) -> Option<u64> {
+    let after = case.seen.processes.iter().find(|process| process.n > sent.attempt.n)?;
+    (after.event == ProcessEvent::Died && !sent.attempt.what.dropped).then_some(after.n)
+}
+
+fn kind_words(kind: DeliveryKind) -> &'static str {
+    match kind {
+        DeliveryKind::Genuine => "genuine",
+        DeliveryKind::Duplicate => "a duplicate",
+        DeliveryKind::Forged(_) => "forged",
+        DeliveryKind::Malformed(_) => "malformed",
+        DeliveryKind::UnknownType => "of an unknown type",
+    }
+}

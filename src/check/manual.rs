@@ -1,0 +1,54 @@
+//! What a person would have to repair afterwards: dead letters, customers in disagreement, tickets in no queue, crashes.
+//!
+//! Must not know: how the service keeps its queue.
+
+use super::{
+    case::Case,
+    finding::{Finding, exceeds},
+    words,
+};
+use crate::{history::record::ProcessEvent, scenario::criterion::Bound};
+
+/// Things that a person would have to repair, by the service's own last report.
+pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
+    let finding = Finding::expecting(format!("{} to repair anything by hand", words::bound(bound, "step")));
+    let died: Vec<u64> =
+        case.seen.processes.iter().filter(|process| process.event == ProcessEvent::Died).map(|p| p.n).collect();
+    let crashes = died.len() as u64;
+    let last = case.seen.queues.iter().rev().find(|queue| queue.what.last);
+    let Some(queue) = last else {
+        let finding = finding.seeing(format!("no final report of the queue, {}", crash_words(crashes))).evidence(died);
+        let why = "the service did not report its queue at the end of a quiet phase".to_owned();
+        return match exceeds(bound, crashes) {
+            true => finding.fail(crash_words(crashes)),
+            false => finding.inconclusive(case.gap.clone().unwrap_or(why)),
+        };
+    };
+    let report = queue.what;
+    let parts = [
+        (report.dead, format!("{} given up", count(report.dead, "job"))),
+        (report.drift, format!("{} whose state and contact disagree", count(report.drift, "customer"))),
+        (report.unrouted, format!("{} in no queue", count(report.unrouted, "ticket"))),
+        (crashes, crash_words(crashes)),
+    ];
+    let sum: u64 = parts.iter().map(|(n, _)| n).sum();
+    let seen = parts.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>().join(", ");
+    let finding = finding.seeing(seen).evidence(died).evidence([queue.n]);
+    let texts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(_, text)| text.clone()).collect();
+    // A disagreement may still heal while jobs run; the rest cannot.
+    if exceeds(bound, sum - report.drift) {
+        return finding.fail(texts.join(", "));
+    }
+    if exceeds(bound, sum) {
+        return finding.fail_if_whole(case, texts.join(", "));
+    }
+    finding.counted(case, bound, sum, "steps by hand")
+}
+
+fn count(n: u64, noun: &str) -> String {
+    format!("{n} {}", words::plural(n, noun))
+}
+
+fn crash_words(crashes: u64) -> String {
+    count(crashes, "crash")
+}

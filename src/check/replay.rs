@@ -1,0 +1,98 @@
+//! The full second replay: nothing more may happen, for everything has happened already.
+//!
+//! Must not know: how the service tells a replay from a first delivery.
+
+use super::{
+    case::{Case, Chain, acked},
+    finding::{Finding, exceeds},
+    words,
+};
+use crate::{
+    history::record::{Effect, Probe, RunPhase},
+    plan::model::Phase,
+    scenario::criterion::Bound,
+};
+
+/// Effects that the replay added or changed.
+pub(super) fn effects(case: &Case<'_>, bound: Bound) -> Finding {
+    let finding =
+        Finding::expecting(format!("{} added or changed by the full second replay", words::bound(bound, "effect")));
+    let Some(began) = case.seen.began(RunPhase::Replay) else {
+        let why = "the run has no replay phase; ask for one with `duplicate = { …, spacing = \"after_everything\" }`";
+        return finding.seeing("no replay").inconclusive(case.gap.clone().unwrap_or(why.to_owned()));
+    };
+    let replayed: Vec<_> = case.plan.deliveries.iter().filter(|d| d.phase == Phase::Replay).collect();
+    let heard = replayed.iter().filter(|delivery| acked(&case.seen, delivery)).count();
+    let mut found: Vec<(String, u64)> = Vec::new();
+    for call in case.seen.calls.iter().filter(|call| call.n > began) {
+        found.extend(call.what.effects.iter().filter_map(effect_words).map(|text| (text, call.n)));
+    }
+    let mut about = None;
+    for chain in &case.chains {
+        if let Some((text, n)) = changed(case, chain) {
+            found.push((text, n));
+            about = about.or(Some(chain.person));
+        }
+    }
+    let seen = format!(
+        "{} replayed, {heard} acknowledged: {}",
+        words::count(replayed.len(), "delivery"),
+        words::count(found.len(), "effect")
+    );
+    let finding =
+        finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n)).about(about.or_else(|| owner(case, began)));
+    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    if exceeds(bound, found.len() as u64) {
+        return finding.fail(words::few(&texts));
+    }
+    if heard == 0 {
+        let why = "no replayed delivery was acknowledged, so nothing was put to the test".to_owned();
+        return finding.inconclusive(case.gap.clone().unwrap_or(why));
+    }
+    finding.counted(case, bound, found.len() as u64, "effects came with the replay")
+}
+
+fn effect_words(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::ContactCreated { contact, .. } => Some(format!("contact {contact} was made")),
+        Effect::ContactUpdated { contact, changed } if !changed.is_empty() => {
+            let names: Vec<&str> = changed.keys().map(String::as_str).collect();
+            Some(format!("{} of contact {contact} changed", names.join(", ")))
+        }
+        Effect::ContactUpdated { .. } => None,
+        Effect::TicketCreated { ticket, .. } => Some(format!("ticket {ticket} was opened")),
+        Effect::TicketUpdated { ticket } => Some(format!("ticket {ticket} changed")),
+    }
+}
+
+/// A customer whose state the replay changed, by the last probe before it and the one after.
+fn changed(case: &Case<'_>, chain: &Chain<'_>) -> Option<(String, u64)> {
+    chain.links.iter().find_map(|link| {
+        let before = case.seen.last_probe(&link.id, RunPhase::Quiet)?;
+        let after = case.seen.last_probe(&link.id, RunPhase::QuietAfterReplay)?;
+        differs(before.what, after.what).then(|| (format!("the state of {} changed", chain.words()), after.n))
+    })
+}
+
+fn differs(before: &Probe, after: &Probe) -> bool {
+    if before.error.is_some() || after.error.is_some() {
+        return false;
+    }
+    match (&before.digest, &after.digest) {
+        (Some(before), Some(after)) => before != after,
+        (None, _) | (_, None) => {
+            let state = |p: &Probe| (p.known, p.access, p.status.clone(), p.plan.clone(), p.values.clone());
+            state(before) != state(after)
+        }
+    }
+}
+
+/// Person of the first contact that the replay made.
+fn owner(case: &Case<'_>, began: u64) -> Option<usize> {
+    let effects = case.seen.calls.iter().filter(|call| call.n > began).flat_map(|call| &call.what.effects);
+    let emails = effects.filter_map(|effect| match effect {
+        Effect::ContactCreated { email, .. } => email.as_deref(),
+        Effect::ContactUpdated { .. } | Effect::TicketCreated { .. } | Effect::TicketUpdated { .. } => None,
+    });
+    emails.filter_map(|email| case.owners.of_email(email)).next()
+}

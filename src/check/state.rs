@@ -1,0 +1,132 @@
+//! State at the end, as probes read it: access, status and plan, named values.
+//!
+//! Must not know: where the app keeps its state.
+
+use super::{
+    case::{Case, Chain, EndState},
+    effect::{self, Took},
+    finding::Finding,
+    words,
+};
+use crate::{
+    scenario::criterion::{AccessIs, Bound},
+    stripe::recording::Access,
+};
+use std::collections::BTreeMap;
+
+/// Access at the end: as given, or as each story says.
+pub(super) fn access(case: &Case<'_>, is: AccessIs) -> Finding {
+    let wanted = |chain: &Chain<'_>| match is {
+        AccessIs::This(access) => Some(access),
+        AccessIs::AsStory => chain.end().map(|end| end.access),
+    };
+    let expected = match is {
+        AccessIs::This(access) => format!("access {} for every customer", effect::access_words(access)),
+        AccessIs::AsStory => {
+            let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+            for access in case.chains.iter().filter_map(wanted) {
+                *kinds.entry(effect::access_words(access)).or_default() += 1;
+            }
+            let kinds: Vec<String> = kinds.iter().map(|(access, n)| format!("{n} {access}")).collect();
+            format!("access as each story says ({})", kinds.join(", "))
+        }
+    };
+    let judge = |chain: &Chain<'_>, end: &EndState<'_>| match wanted(chain) {
+        Some(access) => effect::access(case, chain, end, access.is_open()),
+        None => Took::Unsaid,
+    };
+    verdict(case, Finding::expecting(expected), judge, "access is as it should be")
+}
+
+/// Status and plan at the end, as each story says.
+pub(super) fn customer_state(case: &Case<'_>) -> Finding {
+    let unread = match case.fields {
+        (true, true) => "",
+        (true, false) => " (the probe reads no plan: only the status was compared)",
+        (false, true) => " (the probe reads no status: only the plan was compared)",
+        (false, false) => {
+            let finding = Finding::expecting("status and plan as each story says").seeing("no status and no plan");
+            return finding.inconclusive(case.gap.clone().unwrap_or("no probe read a status or a plan".to_owned()));
+        }
+    };
+    let judge = |chain: &Chain<'_>, end: &EndState<'_>| match chain.end() {
+        Some(expected) => effect::state(case, chain, end, expected),
+        None => Took::Unsaid,
+    };
+    let finding = Finding::expecting(format!("status and plan as each story says{unread}"));
+    verdict(case, finding, judge, "status and plan are as they should be")
+}
+
+/// A number that the probe reads for each customer.
+pub(super) fn probe_value(case: &Case<'_>, name: &str, bound: Bound) -> Finding {
+    let wanted = match bound {
+        Bound::Exactly(n) => format!("exactly {n}"),
+        Bound::AtMost(n) => format!("at most {n}"),
+    };
+    let judge = |chain: &Chain<'_>, end: &EndState<'_>| {
+        let probe = match effect::reading(case, chain, end) {
+            Ok(probe) => probe,
+            Err(why) => return Took::Unreadable(why),
+        };
+        let unknown = probe.what.known == Some(false);
+        match probe.what.values.get(name) {
+            Some(value) if u64::try_from(*value).is_ok_and(|value| bound.holds(value)) => Took::Yes,
+            Some(value) => {
+                Took::No(format!("`{name}` is {value} and should be {wanted} {}", end.words()), vec![probe.n])
+            }
+            None if unknown && chain.end().is_some_and(|end| end.access == Access::None) => Took::Unsaid,
+            None => Took::Unreadable(format!("the probe of {} read no `{name}`", chain.words())),
+        }
+    };
+    verdict(
+        case,
+        Finding::expecting(format!("`{name}` {wanted} for each customer")),
+        judge,
+        "every value is as asked for",
+    )
+}
+
+/// Judges each customer at the end of each quiet phase. A wrong end fails only a whole run: it might still have come right.
+fn verdict(case: &Case<'_>, finding: Finding, judge: impl Fn(&Chain<'_>, &EndState<'_>) -> Took, why: &str) -> Finding {
+    let (mut right, mut wrong, mut unread) = (0, Vec::new(), Vec::new());
+    let mut evidence = Vec::new();
+    let mut about = None;
+    for chain in &case.chains {
+        let mut answers = case.ends.iter().map(|end| judge(chain, end)).collect::<Vec<_>>();
+        answers.sort_by_key(rank);
+        match answers.into_iter().next() {
+            Some(Took::No(what, records)) => {
+                wrong.push(format!("{}: {what}", chain.words()));
+                evidence.extend(records);
+                about = about.or(Some(chain.person));
+            }
+            Some(Took::Unreadable(why)) => unread.push(why),
+            Some(Took::Yes) => right += 1,
+            Some(Took::Unsaid) | None => {}
+        }
+    }
+    let judged = right + wrong.len() + unread.len();
+    let not_read = if unread.is_empty() { String::new() } else { format!(", {} not read", unread.len()) };
+    let seen = format!("{}: {right} right, {} wrong{not_read}", words::count(judged, "customer"), wrong.len());
+    let finding = finding.seeing(seen).evidence(evidence).about(about);
+    if !wrong.is_empty() {
+        return finding.fail_if_whole(case, words::few(&wrong));
+    }
+    if let Some(why) = unread.first() {
+        return finding.inconclusive(case.gap.clone().unwrap_or_else(|| why.clone()));
+    }
+    match right {
+        0 => finding.inconclusive(case.gap.clone().unwrap_or("no customer could be judged".to_owned())),
+        _ => finding.pass_if_whole(case, why),
+    }
+}
+
+/// What counts first when the ends after the quiet phase and after the replay differ.
+fn rank(took: &Took) -> u8 {
+    match took {
+        Took::No(..) => 0,
+        Took::Unreadable(_) => 1,
+        Took::Yes => 2,
+        Took::Unsaid => 3,
+    }
+}

@@ -1,0 +1,81 @@
+//! What a buyer saw: every page answers, shows that activation is under way or done, and never falls back.
+//!
+//! Must not know: how a page is made.
+
+use super::{case::Case, finding::Finding, finding::exceeds, words};
+use crate::{
+    history::{lookup::Seen, record::Visit},
+    id::InstanceId,
+    plan::model::{Action, PlannedStep},
+    scenario::criterion::Bound,
+};
+
+/// Steps of people that did not show what a buyer must see.
+pub(super) fn failed(case: &Case<'_>, bound: Bound) -> Finding {
+    let finding = Finding::expecting(words::bound(bound, "failed visit"));
+    let visits = &case.seen.visits;
+    let planned = case.plan.steps.len();
+    let mut failures: Vec<(String, u64)> = Vec::new();
+    let mut about = None;
+    for visit in visits {
+        if let Some(what) = failure(case, visit) {
+            failures.push((format!("{} at {}: {what}", visit.what.instance, words::span(visit.at_ms)), visit.n));
+            let is = |id| id == &visit.what.instance;
+            about = about.or(case.people.iter().position(|p| p.instances.iter().any(|i| is(&i.id))));
+        }
+    }
+    let seen = format!("{} of {planned} planned: {} failed", words::count(visits.len(), "visit"), failures.len());
+    let finding = finding.seeing(seen).evidence(failures.iter().map(|(_, n)| *n)).about(about);
+    let texts: Vec<String> = failures.iter().map(|(text, _)| text.clone()).collect();
+    if exceeds(bound, failures.len() as u64) {
+        return finding.fail(words::few(&texts));
+    }
+    if visits.is_empty() {
+        let why = "nobody visited a page in this run".to_owned();
+        return finding.inconclusive(case.gap.clone().unwrap_or(why));
+    }
+    if visits.len() < planned {
+        let missing = planned - visits.len();
+        return finding.inconclusive(case.gap.clone().unwrap_or(format!("{missing} planned visits were not made")));
+    }
+    finding.counted(case, bound, failures.len() as u64, "visits failed")
+}
+
+fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<String> {
+    let visit = seen.what;
+    if let Some(error) = &visit.error {
+        return Some(format!("no answer: {error}"));
+    }
+    match visit.status {
+        Some(200..=299) => {}
+        Some(status) => return Some(format!("answered {status}")),
+        None => return Some("no answer".to_owned()),
+    }
+    if !visit.leaks.is_empty() {
+        return Some(format!("the page shows: {}", visit.leaks.join(", ")));
+    }
+    match (visit.action, visit.shows.as_deref()) {
+        (Action::SignUp, _) | (Action::Visit(_), Some("active")) => None,
+        (Action::Visit(_), Some("pending")) => open_before(case, seen)
+            .map(|probe| format!("shows `pending` although access was open before (record {probe})")),
+        (Action::Visit(_), Some(other)) => Some(format!("shows `{other}`, neither `pending` nor `active`")),
+        (Action::Visit(_), None) => Some("shows neither `pending` nor `active`".to_owned()),
+    }
+}
+
+/// The probe that found access open for this person before the visit began, when none found it closed since.
+fn open_before(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
+    let began = planned(case, visit).map_or(visit.at_ms, |planned| planned.min(visit.at_ms));
+    let before = case.seen.probes(&visit.what.instance).iter().filter(|probe| probe.at_ms < began);
+    let last = before.filter(|probe| probe.what.access.is_some()).next_back()?;
+    (last.what.access == Some(true)).then_some(last.n)
+}
+
+/// Planned time of a visit: it cannot have begun before, whereas its record is written at its end.
+fn planned(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
+    let same = |instance: &InstanceId, action: Action| *instance == visit.what.instance && action == visit.what.action;
+    let earlier = case.seen.visits.iter().filter(|v| v.n < visit.n && same(&v.what.instance, v.what.action)).count();
+    let mut steps: Vec<&PlannedStep> = case.plan.steps.iter().filter(|s| same(&s.instance, s.action)).collect();
+    steps.sort_by_key(|step| step.at_ms);
+    steps.get(earlier).map(|step| step.at_ms)
+}

@@ -1,0 +1,130 @@
+//! `summary.md`: the report for the job summary of a CI system.
+//!
+//! Must not know: anything but the report.
+
+use super::{Ending, RunReport, ScenarioReport, counted, duration, tally};
+use crate::check::verdict::{Validity, Verdict};
+use std::fmt::Write;
+
+/// The report as Markdown: a table of all scenarios, then what did not pass.
+pub fn render(report: &RunReport) -> String {
+    let mut text = format!("## hookdrill: {}\n\n", tally(report));
+    let _ = writeln!(text, "Target: {}. Started {}.\n", cell(&report.target), report.started);
+    if report.scenarios.is_empty() {
+        return text;
+    }
+    text.push_str("| Scenario | Verdict | Criteria | Deliveries | Customers | Time |\n");
+    text.push_str("|---|---|---|---:|---:|---:|\n");
+    for scenario in &report.scenarios {
+        let passed = scenario.judged().iter().filter(|v| v.validity == Validity::Pass).count();
+        let _ = writeln!(
+            text,
+            "| {} | {} {} | {passed} of {} passed | {} | {} | {} |",
+            cell(&scenario.name),
+            sign(scenario.ending()),
+            scenario.ending().word(),
+            scenario.judged().len(),
+            scenario.deliveries,
+            scenario.customers,
+            duration(scenario.duration_ms),
+        );
+    }
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.ending() != Ending::Passed) {
+        details(&mut text, scenario);
+    }
+    text
+}
+
+fn details(text: &mut String, scenario: &ScenarioReport) {
+    let _ = writeln!(text, "\n### {}: {}\n", cell(&scenario.name), scenario.ending().word());
+    if let Some(broken) = &scenario.broken {
+        let _ = writeln!(text, "The run broke: {}\n", cell(broken));
+    }
+    let open: Vec<&Verdict> = scenario.judged().iter().filter(|v| v.validity != Validity::Pass).collect();
+    if !open.is_empty() {
+        text.push_str("| Criterion | Verdict | Expected | Seen | Why | Records |\n|---|---|---|---|---|---|\n");
+    }
+    for verdict in open {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            cell(&verdict.criterion),
+            match verdict.validity {
+                Validity::Pass => "passed",
+                Validity::Inconclusive => "inconclusive",
+                Validity::Fail => "failed",
+            },
+            cell(&verdict.expected),
+            cell(&verdict.seen),
+            cell(&verdict.why),
+            verdict.evidence.iter().map(|n| format!("{n}")).collect::<Vec<_>>().join(", "),
+        );
+    }
+    let rest = counted(scenario.attempts, "attempt");
+    let _ = writeln!(text, "\nSeed {}, {rest}. Run it again: {}", scenario.seed, code(&scenario.again));
+}
+
+const fn sign(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Passed => "✅",
+        Ending::Inconclusive => "⚠️",
+        Ending::Failed => "❌",
+        Ending::Broken => "💥",
+    }
+}
+
+/// A text that stays within its cell and is shown as it stands: no table, markup, link or HTML of its own.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => out.extend(['\\', c]),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A text as code, in a fence longer than any run of backticks in it.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{fence}{pad}{line}{pad}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{broken, report, scenario, verdict};
+
+    #[test]
+    fn texts_cannot_break_out_of_their_cells() {
+        let mut wild = verdict("access", Validity::Fail);
+        wild.seen = "a | b\nc <script>`x` [l](u) *s* _u_".into();
+        let mut named = scenario("pipes | and\r\nlines", vec![wild]);
+        named.again = "hookdrill run `odd`".into();
+        let text = render(&report(vec![named, broken("b")]));
+        for line in text.lines().filter(|line| line.starts_with('|')) {
+            let bars = line.replace("\\|", "").matches('|').count();
+            assert_eq!(bars, 7, "{line}");
+        }
+        assert!(text.contains("a \\| b c &lt;script&gt;\\`x\\` \\[l\\](u) \\*s\\* \\_u\\_"), "{text}");
+        assert!(text.contains("`` hookdrill run `odd` ``"), "{text}");
+        assert!(text.contains("The run broke: the target is unreachable"), "{text}");
+    }
+
+    #[test]
+    fn passed_scenarios_are_in_the_table_alone() {
+        let text = render(&report(vec![scenario("fine", vec![verdict("access", Validity::Pass)])]));
+        assert!(text.starts_with("## hookdrill: 1 passed\n"));
+        assert!(text.contains("| fine | ✅ passed | 1 of 1 passed | 120 | 20 | 1.2 s |"), "{text}");
+        assert!(!text.contains("###"));
+        assert!(render(&report(Vec::new())).contains("nothing ran"));
+    }
+}

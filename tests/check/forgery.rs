@@ -1,0 +1,91 @@
+//! Forged deliveries and bad payloads.
+
+use super::script::{Script, call, contact, email, probe, ticket};
+use hookdrill::{
+    check::verdict::Validity::{Fail, Inconclusive, Pass},
+    history::record::{Effect, ProcessEvent, Record, RunPhase},
+    plan::model::DeliveryKind::{Forged, Malformed},
+    scenario::{
+        criterion::{Bound, Criterion},
+        fault::{BadSignature::WrongSecret, MalformedBody},
+    },
+};
+
+const NO_TRACE: Criterion = Criterion::ForgeryTraces(Bound::Exactly(0));
+const SAFE: Criterion = Criterion::UnsafeErrors(Bound::Exactly(0));
+
+fn forged(status: Option<u16>) -> Script {
+    let mut script = Script::sound(1);
+    script.ghost();
+    script.bad(Forged(WrongSecret), status);
+    script
+}
+
+#[test]
+fn a_forged_delivery_must_be_refused() {
+    assert_eq!(forged(Some(400)).is(NO_TRACE, Pass).seen, "1 forged delivery, 1 answered: 0 traces");
+    let accepted = forged(Some(204)).is(NO_TRACE, Fail);
+    assert!(accepted.why.contains("was accepted"), "{}", accepted.why);
+    forged(None).is(NO_TRACE, Inconclusive);
+    Script::sound(1).is(NO_TRACE, Inconclusive);
+    let mut cut = forged(Some(400));
+    cut.cut_short();
+    cut.is(NO_TRACE, Inconclusive);
+}
+
+#[test]
+fn a_customer_who_does_not_exist_leaves_no_trace() {
+    let spoiled: [fn(&mut Script); 4] = [
+        |s| s.before(RunPhase::Quiet, vec![(9, probe("ghost/1", false))]),
+        |s| s.ledgers(|contacts, _| contacts.push(contact(999))),
+        |s| s.ledgers(|_, tickets| tickets.push(ticket("1", Some("x-sub_999"), None, 1))),
+        |s| {
+            let effect = Effect::ContactCreated { contact: "9".into(), email: Some(email(999)) };
+            s.before(RunPhase::Quiet, vec![(9, call("create_contact", vec![effect]))]);
+        },
+    ];
+    for (i, spoil) in spoiled.iter().enumerate() {
+        let mut script = forged(Some(400));
+        spoil(&mut script);
+        let verdict = script.judge(NO_TRACE);
+        assert_eq!((verdict.validity, verdict.evidence.len()), (Fail, 1), "{i}: {verdict:#?}");
+    }
+}
+
+#[test]
+fn bad_payloads_get_a_safe_4xx() {
+    let answered = |status| {
+        let mut script = forged(Some(401));
+        script.bad(Malformed(MalformedBody::Empty), status);
+        script
+    };
+    assert_eq!(answered(Some(400)).is(SAFE, Pass).seen, "2 bad payloads, 2 answers back: 0 unsafe");
+    assert!(answered(Some(500)).is(SAFE, Fail).why.contains("(malformed) was answered 500 instead of a 4xx"));
+    answered(Some(200)).is(SAFE, Fail);
+    assert!(answered(None).is(SAFE, Inconclusive).why.contains("1 bad payload got no answer"));
+    let mut crashed = answered(None);
+    crashed.before(RunPhase::Quiet, vec![(50_002, Record::Process { event: ProcessEvent::Died, detail: None })]);
+    assert!(crashed.is(SAFE, Fail).why.contains("the service crashed on"));
+    Script::sound(1).is(SAFE, Inconclusive);
+}
+
+#[test]
+fn any_answer_that_gives_something_away_is_unsafe() {
+    let mut script = forged(Some(400));
+    script.replies(|reply| {
+        if reply.status == Some(400) {
+            reply.leaks = vec!["stack trace".into()];
+        }
+    });
+    assert!(script.is(SAFE, Fail).why.contains("shows: stack trace"));
+    let mut page = forged(Some(400));
+    page.visit(300, Some("active"), |visit| visit.leaks = vec!["internals".into()]);
+    page.is(SAFE, Fail);
+    let mut once = forged(Some(500));
+    once.replies(|reply| {
+        if reply.status == Some(500) {
+            reply.leaks = vec!["internals".into(), "secret".into()];
+        }
+    });
+    assert!(once.is(SAFE, Fail).seen.ends_with("1 unsafe"), "one answer counts once");
+}

@@ -1,0 +1,102 @@
+//! The full second replay, and steps by hand.
+
+use super::script::{Script, call};
+use hookdrill::{
+    check::verdict::Validity::{Fail, Inconclusive, Pass},
+    history::record::{Effect, Outcome, ProcessEvent, Record, RunPhase},
+    plan::model::Phase,
+    scenario::criterion::{Bound, Criterion},
+};
+
+const NOTHING_NEW: Criterion = Criterion::ReplayEffects(Bound::Exactly(0));
+const NO_HAND: Criterion = Criterion::ManualSteps(Bound::Exactly(0));
+
+fn replayed() -> Script {
+    let mut script = Script::sound(2);
+    script.replay();
+    script
+}
+
+#[test]
+fn a_replay_must_add_and_change_nothing() {
+    assert_eq!(replayed().is(NOTHING_NEW, Pass).seen, "6 deliveries replayed, 6 acknowledged: 0 effects");
+    let ticket = Effect::TicketCreated { ticket: "5".into(), external_id: None, queue: None };
+    let update = |changed| Effect::ContactUpdated { contact: "1".into(), changed };
+    for (effect, words) in [
+        (ticket, "ticket 5 was opened"),
+        (update([("x".to_owned(), (None, Some("1".to_owned())))].into()), "x of contact 1 changed"),
+    ] {
+        let mut script = replayed();
+        script.before(RunPhase::QuietAfterReplay, vec![(72_000, call("x", vec![effect]))]);
+        assert_eq!(script.is(NOTHING_NEW, Fail).why, words);
+        script.cut_short();
+        script.is(NOTHING_NEW, Fail);
+    }
+    let mut equal = replayed();
+    equal.before(RunPhase::QuietAfterReplay, vec![(72_000, call("x", vec![update([].into())]))]);
+    equal.is(NOTHING_NEW, Pass);
+}
+
+#[test]
+fn a_state_that_changed_with_the_replay_counts() {
+    let mut script = replayed();
+    let mut n = 0;
+    script.probes(|probe| {
+        n += 1;
+        probe.digest = Some(if n == 4 { "other".into() } else { "same".into() });
+    });
+    assert_eq!(script.is(NOTHING_NEW, Fail).why, "the state of customer cus_2 (buy/2) changed");
+}
+
+#[test]
+fn no_replay_or_an_unheard_one_shows_nothing() {
+    Script::sound(1).is(NOTHING_NEW, Inconclusive);
+    let mut unheard = replayed();
+    let replay: Vec<_> =
+        unheard.plan.deliveries.iter().filter(|d| d.phase == Phase::Replay).map(|d| d.id.clone()).collect();
+    unheard.replies(|reply| {
+        if replay.contains(&reply.delivery) {
+            reply.outcome = Outcome::Refused;
+        }
+    });
+    unheard.is(NOTHING_NEW, Inconclusive);
+}
+
+#[test]
+fn dead_jobs_drift_unrouted_tickets_and_crashes_are_steps_by_hand() {
+    let clean = Script::sound(1).is(NO_HAND, Pass);
+    assert_eq!(
+        clean.seen,
+        "0 jobs given up, 0 customers whose state and contact disagree, 0 tickets in no queue, 0 crashes"
+    );
+    let spoiled: [fn(&mut Script); 4] = [
+        |s| s.queues(|queue| queue.dead = 1),
+        |s| s.queues(|queue| queue.drift = 1),
+        |s| s.queues(|queue| queue.unrouted = 1),
+        |s| s.before(RunPhase::Quiet, vec![(9, Record::Process { event: ProcessEvent::Died, detail: None })]),
+    ];
+    for spoil in spoiled {
+        let mut script = Script::sound(1);
+        spoil(&mut script);
+        script.is(NO_HAND, Fail);
+        script.is(Criterion::ManualSteps(Bound::AtMost(1)), Pass);
+    }
+    let mut killed = Script::sound(1);
+    killed.before(RunPhase::Quiet, vec![(9, Record::Process { event: ProcessEvent::Killed, detail: None })]);
+    killed.is(NO_HAND, Pass);
+}
+
+#[test]
+fn without_a_final_report_steps_by_hand_are_not_known() {
+    let mut script = Script::sound(1);
+    script.queues(|queue| queue.last = false);
+    script.is(NO_HAND, Inconclusive);
+    script.unable("queue");
+    assert_eq!(script.is(NO_HAND, Inconclusive).why, "the target has no report of its queue");
+    let mut drift = Script::sound(1);
+    drift.queues(|queue| queue.drift = 1);
+    drift.cut_short();
+    drift.is(NO_HAND, Inconclusive);
+    drift.queues(|queue| queue.dead = 1);
+    drift.is(NO_HAND, Fail);
+}
