@@ -19,6 +19,7 @@ pub mod mock;
 pub mod plan;
 pub mod rng;
 pub mod scenario;
+pub mod service;
 pub mod stripe;
 pub mod time;
 pub mod wire;
