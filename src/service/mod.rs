@@ -22,6 +22,7 @@ pub mod ingest;
 pub mod pages;
 pub mod queue;
 pub mod reading;
+mod routes;
 pub mod server;
 pub mod snapshot;
 pub mod state;

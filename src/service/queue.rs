@@ -395,7 +395,7 @@ mod tests {
             now = job.at;
         }
         assert_eq!(claims, settings.backoff.attempts);
-        assert_eq!(store.transact(Tx::job_counts).expect("counts").dead, 1);
+        assert_eq!(store.transact(|tx| tx.job_counts()).expect("counts").dead, 1);
         let (job, _) = claimed(&mut store, now + settings.backoff.revive, &settings).expect("revived");
         assert_eq!(job.attempts, 1);
     }

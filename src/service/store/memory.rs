@@ -50,17 +50,14 @@ impl Memory {
         let busy = self.busy > 0;
         self.busy = self.busy.saturating_sub(1);
         let mut tx = super::Tx::Memory(Transaction { rows: self, undo: Vec::new() });
-        let done = work(&mut tx);
-        let super::Tx::Memory(tx) = tx else { return done };
-        match done {
-            Ok(value) if !busy => Ok(value),
-            other => {
-                for step in tx.undo.into_iter().rev() {
-                    step(tx.rows);
-                }
-                other.and(Err(StoreError::Retry("told to be busy".to_owned())))
-            }
+        let done = work(&mut tx)?;
+        if busy {
+            return Err(StoreError::Retry("told to be busy".to_owned()));
         }
+        if let super::Tx::Memory(tx) = &mut tx {
+            tx.undo.clear();
+        }
+        Ok(done)
     }
 }
 
@@ -70,6 +67,15 @@ type Undo = Box<dyn FnOnce(&mut Memory)>;
 pub struct Transaction<'a> {
     rows: &'a mut Memory,
     undo: Vec<Undo>,
+}
+
+/// Not committed, by an error or a panic: everything is put back.
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        for step in std::mem::take(&mut self.undo).into_iter().rev() {
+            step(self.rows);
+        }
+    }
 }
 
 impl fmt::Debug for Transaction<'_> {
