@@ -20,6 +20,7 @@ pub mod plan;
 pub mod report;
 pub mod rng;
 pub mod scenario;
+pub mod service;
 pub mod stripe;
 pub mod time;
 pub mod wire;

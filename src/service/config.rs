@@ -1,0 +1,187 @@
+//! What the service is told from outside. The environment is read by the caller.
+//!
+//! Must not know: the environment, files.
+
+use super::defects::Defects;
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// A text that no log, report or debug print shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How failed calls are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// Wait after the first failure; it doubles with each further one.
+    pub first: Duration,
+    /// Longest wait.
+    pub cap: Duration,
+    /// Attempts in a row after which a job is given up.
+    pub attempts: u32,
+    /// How long a job that was given up rests before it is tried once more from the start: a downstream that heals
+    /// after hours is served without a person (bug class 36). Jobs that the downstream rejected for good stay dead.
+    pub revive: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(100),
+            cap: Duration::from_secs(30),
+            attempts: 12,
+            revive: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What the pure core decides by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Deliberate defects.
+    pub defects: Defects,
+    /// Events of the other mode are stored and acknowledged, but change nothing; `None` takes both. Live Connect endpoints
+    /// receive test events too (bug class 63).
+    pub livemode: Option<bool>,
+    /// How long a worker may hold a job before another takes it over.
+    pub lease: Duration,
+    /// How failed calls are tried again.
+    pub backoff: Backoff,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            defects: Defects::none(),
+            livemode: Some(false),
+            lease: Duration::from_secs(10),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// Where the service keeps its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// In the process: gone with it.
+    Memory,
+    /// An SQLite file, made when it is absent.
+    File(PathBuf),
+}
+
+/// Everything a running service is told.
+#[derive(Clone)]
+pub struct Config {
+    /// Signing secrets of the endpoint; several during a rotation. None at all is refused at start.
+    pub secrets: Vec<Secret>,
+    /// Where the data is kept.
+    pub database: Database,
+    /// Base URL of the CRM.
+    pub crm_url: String,
+    /// Bearer token of the CRM.
+    pub crm_token: Secret,
+    /// Base URL of the support desk.
+    pub support_url: String,
+    /// Bearer token of the support desk.
+    pub support_token: Secret,
+    /// Worker tasks.
+    pub workers: u32,
+    /// Longest wait for one upstream call; must be shorter than the lease.
+    pub call_timeout: Duration,
+    /// Whether a listener on another address than loopback is accepted.
+    pub public: bool,
+    /// What the core decides by.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// The defaults: two workers, memory, loopback only, five seconds a call.
+    pub fn new(secret: Secret, crm_url: impl Into<String>, support_url: impl Into<String>) -> Self {
+        Self {
+            secrets: vec![secret],
+            database: Database::Memory,
+            crm_url: crm_url.into(),
+            crm_token: Secret::new("crm"),
+            support_url: support_url.into(),
+            support_token: Secret::new("support"),
+            workers: 2,
+            call_timeout: Duration::from_secs(5),
+            public: false,
+            settings: Settings::default(),
+        }
+    }
+
+    /// Why the service would not be safe to start, if so.
+    pub fn objection(&self) -> Option<&'static str> {
+        if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.reveal().trim().is_empty()) {
+            return Some("no webhook secret is set: every delivery would be refused, or an unsigned one accepted");
+        }
+        if self.workers == 0 {
+            return Some("there are no workers: nothing would reach the CRM or the support desk");
+        }
+        if self.call_timeout >= self.settings.lease {
+            return Some("the call time-out is not shorter than the lease: two workers could make the same call at once");
+        }
+        None
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("secrets", &format_args!("{} hidden", self.secrets.len()))
+            .field("database", &self.database)
+            .field("crm_url", &self.crm_url)
+            .field("support_url", &self.support_url)
+            .field("workers", &self.workers)
+            .field("call_timeout", &self.call_timeout)
+            .field("public", &self.public)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut config = Config::new(Secret::new("whsec_visible"), "http://127.0.0.1:1", "http://127.0.0.1:2");
+        config.crm_token = Secret::new("tok_visible");
+        config.support_token = Secret::new("sup_visible");
+        let shown = format!("{config:?} {:?}", config.crm_token);
+        assert!(!shown.contains("visible"), "{shown}");
+    }
+
+    #[test]
+    fn unsafe_configurations_are_refused() {
+        let sound = Config::new(Secret::new("whsec_1"), "http://127.0.0.1:1", "http://127.0.0.1:2");
+        assert_eq!(sound.objection(), None);
+        for broken in [
+            Config { secrets: vec![], ..sound.clone() },
+            Config { secrets: vec![Secret::new(" ")], ..sound.clone() },
+            Config { workers: 0, ..sound.clone() },
+            Config { call_timeout: sound.settings.lease, ..sound.clone() },
+        ] {
+            assert!(broken.objection().is_some(), "{broken:?}");
+        }
+    }
+}

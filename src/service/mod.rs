@@ -1,0 +1,38 @@
+//! The reference sync service: Stripe webhooks become one internal customer state, and from it CRM contacts and
+//! support tickets through durable background jobs.
+//!
+//! ```text
+//! POST /webhooks/stripe ─► verify ─► parse ─► one transaction: event + state + jobs ─► 200
+//!                                                             │
+//!                                  begin ◄── due job ◄────────┘
+//!                                    │ Call          (no transaction is open while the call is out)
+//!                                  finish ──► next step · done · later · dead
+//! ```
+//!
+//! The core (`state`, `ingest`, `queue`, `worker`, `upstream`, `core`) is pure over a store: `now` is handed in, an
+//! upstream call is a value. `server` and `client` are the shells.
+//! Must not know: plans, scenarios, doubles, judging.
+
+pub mod account;
+pub mod client;
+pub mod config;
+pub mod core;
+pub mod defects;
+pub mod ingest;
+pub mod pages;
+pub mod queue;
+pub mod reading;
+mod routes;
+pub mod server;
+pub mod snapshot;
+pub mod state;
+pub mod status;
+pub mod store;
+pub mod upstream;
+mod verify;
+pub mod worker;
+
+pub use config::{Backoff, Config, Secret, Settings};
+pub use core::{Received, Service};
+pub use defects::{Defect, Defects};
+pub use server::{ServiceError, run};

@@ -1,0 +1,180 @@
+//! Runs the service on a socket: the real clock, the listener, the worker tasks, a clean end.
+//!
+//! Must not know: how anything is decided.
+
+use super::{
+    client::Client,
+    config::{Config, Database, Secret},
+    core::Service,
+    routes::router,
+    store::{Store, StoreError},
+};
+use crate::time::Timestamp;
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+/// Why the service did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The configuration would not be safe.
+    #[error("start the service: {0}")]
+    Unsafe(&'static str),
+    /// The listener is open to others, and the configuration does not say that it may be.
+    #[error("start the service: {0} is not a loopback address, and `public` is not set")]
+    NotLoopback(SocketAddr),
+    /// The store does not open.
+    #[error("start the service: cannot {0}")]
+    Store(#[from] StoreError),
+    /// The socket fails.
+    #[error("serve: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(super) struct App {
+    service: Arc<Mutex<Service>>,
+    pub(super) secrets: Arc<[Secret]>,
+    /// Rung when there may be a job.
+    pub(super) wake: Arc<Notify>,
+    pub(super) public: bool,
+}
+
+impl App {
+    #[expect(clippy::disallowed_methods, reason = "the service's clock: the one place where it reads the time")]
+    pub(super) fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Runs `work` on the one writer, on a thread that may block.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Service, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let app = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            // A panic in a transaction undoes it, so the service behind a poisoned lock is sound.
+            let mut service = app.service.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut service, app.now())
+        });
+        task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+    }
+}
+
+/// Serves until `shutdown` is ready, then lets requests and calls under way end.
+///
+/// # Errors
+/// [`ServiceError`]: an unsafe configuration, a store that does not open, a socket that fails.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServiceError> {
+    if let Some(objection) = config.objection() {
+        return Err(ServiceError::Unsafe(objection));
+    }
+    let address = listener.local_addr()?;
+    if !config.public && !address.ip().is_loopback() {
+        return Err(ServiceError::NotLoopback(address));
+    }
+    let store = match &config.database {
+        Database::Memory => Store::memory(),
+        Database::File(path) => Store::sqlite(path)?,
+    };
+    let app = App {
+        service: Arc::new(Mutex::new(Service::new(store, config.settings.clone()))),
+        secrets: config.secrets.clone().into(),
+        wake: Arc::new(Notify::new()),
+        public: config.public,
+    };
+    let (stop, stopped) = watch::channel(false);
+    let client = Client::new(&config);
+    let mut workers = JoinSet::new();
+    for number in 1..=config.workers {
+        let owner = format!("{}/{number}", std::process::id());
+        workers.spawn(work(app.clone(), client.clone(), owner, stopped.clone()));
+    }
+    let ended = async move {
+        shutdown.await;
+        // Nobody listens any more only when the server has failed already.
+        let _ = stop.send(true);
+    };
+    let served = serve(listener, app, stopped, ended).await;
+    let grace = config.call_timeout + Duration::from_secs(1);
+    if tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await.is_err() {
+        workers.shutdown().await;
+    }
+    served
+}
+
+/// Longest that open connections may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+async fn serve(
+    listener: TcpListener,
+    app: App,
+    mut stopped: watch::Receiver<bool>,
+    ended: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServiceError> {
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(ended);
+    let deadline = async {
+        if stopped.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left to say stop: the server itself has ended, and says how.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = server.into_future() => Ok(served?),
+        () = deadline => Ok(()),
+    }
+}
+
+/// Longest that an idle worker sleeps: another process may have written jobs into the same file.
+const IDLE: Duration = Duration::from_secs(1);
+
+async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() && stopped.has_changed().is_ok() {
+        let name = owner.clone();
+        match app.with(move |service, now| service.begin(now, &name)).await {
+            Ok(Some((lease, call))) => {
+                // There may be more: one worker wakes the next.
+                app.wake.notify_one();
+                let result = client.send(&call).await;
+                let finished = app.with(move |service, now| service.finish(now, &lease, &result)).await;
+                if let Err(error) = finished {
+                    eprintln!("service: failed to finish a job, its lease will run out: {error}");
+                }
+            }
+            Ok(None) => rest(&app, &mut stopped).await,
+            Err(error) => {
+                eprintln!("service: failed to claim a job: {error}");
+                pause(&app, IDLE, &mut stopped).await;
+            }
+        }
+    }
+}
+
+async fn rest(app: &App, stopped: &mut watch::Receiver<bool>) {
+    let wait = app.with(|service, now| Ok(service.next_ready()?.map(|at| at.since(now)))).await;
+    let wait = wait.ok().flatten().unwrap_or(IDLE);
+    pause(app, wait.clamp(Duration::from_millis(1), IDLE), stopped).await;
+}
+
+async fn pause(app: &App, wait: Duration, stopped: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = app.wake.notified() => {}
+        () = tokio::time::sleep(wait) => {}
+        _ = stopped.changed() => {}
+    }
+}

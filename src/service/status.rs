@@ -1,0 +1,162 @@
+//! What can be asked of the service: one customer's state, and how far behind it is.
+//!
+//! Must not know: HTTP, how a state came to be.
+
+use super::{
+    account::{self, Account},
+    queue::{JobState, Task},
+    store::{Identity, StoreError, Tx},
+};
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// One customer's state, as `GET /api/customers/{id}` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CustomerView {
+    /// Stripe customer id; of several, the one whose subscription leads.
+    pub customer: Option<String>,
+    /// The app's own user id.
+    pub user: Option<String>,
+    /// E-mail to write to.
+    pub email: Option<String>,
+    /// Whether the door is open.
+    pub access: bool,
+    /// Subscription status, `none` without one.
+    pub status: String,
+    /// Plan tier, `none` without one.
+    pub plan: String,
+    /// Newest payment, UTC.
+    pub paid_at: Option<String>,
+    /// End of the period, UTC.
+    pub period_end: Option<String>,
+    /// The CRM's id of the contact.
+    pub crm_contact: Option<String>,
+    /// Tickets for failed payments: `none`, `pending` (to be opened), `open` or `failed` (given up).
+    pub support_status: &'static str,
+    /// Settled Checkouts.
+    pub purchases: u64,
+}
+
+/// How far behind the service is, as `GET /internal/status` shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StatusView {
+    /// Jobs waiting or running.
+    pub pending: u64,
+    /// Jobs given up.
+    pub dead: u64,
+    /// Contacts that should say something else, with no job to make them; and subscribers tied to nobody.
+    pub drift: u64,
+    /// Tickets without a queue; this service gives every ticket one.
+    pub unrouted: u64,
+    /// Distinct events stored.
+    pub events: u64,
+}
+
+/// The account of a Stripe customer id or of the app's user id.
+///
+/// # Errors
+/// The store's.
+pub fn find(tx: &mut Tx<'_>, id: &str) -> Result<Option<Account>, StoreError> {
+    if let Some(account) = account::of_party(tx, id)? {
+        return Ok(Some(account));
+    }
+    match tx.linked(Identity::User, id)?.first() {
+        Some(party) => account::of_party(tx, party),
+        None => Ok(None),
+    }
+}
+
+/// One customer's state.
+///
+/// # Errors
+/// The store's.
+pub fn customer(tx: &mut Tx<'_>, id: &str) -> Result<Option<CustomerView>, StoreError> {
+    let Some(account) = find(tx, id)? else { return Ok(None) };
+    let mut contact = None;
+    for email in account.contact_emails(tx)? {
+        contact = contact.or(tx.contact(&email)?.and_then(|row| row.id));
+    }
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    Ok(Some(CustomerView {
+        customer: account.customer().map(str::to_owned),
+        user: account.user().map(str::to_owned),
+        email: account.emails().first().map(|email| (*email).to_owned()),
+        access: account.access(),
+        status: account.status().to_owned(),
+        plan: account.plan(),
+        paid_at: time(account.paid_at()),
+        period_end: time(account.period_end()),
+        crm_contact: contact,
+        support_status: support(tx, &account)?,
+        purchases: account.purchases(),
+    }))
+}
+
+fn support(tx: &mut Tx<'_>, account: &Account) -> Result<&'static str, StoreError> {
+    let mut states = BTreeSet::new();
+    for invoice in account.failed() {
+        let task = Task::Ticket { invoice: invoice.clone(), party: String::new(), nonce: None };
+        states.extend(tx.job_by_key(&task.key())?.map(|job| job.state));
+    }
+    Ok(if states.contains(&JobState::Waiting) || states.contains(&JobState::Running) {
+        "pending"
+    } else if states.contains(&JobState::Dead) {
+        "failed"
+    } else if states.contains(&JobState::Done) {
+        "open"
+    } else {
+        "none"
+    })
+}
+
+/// Whether the account of a Checkout session has its access; an unknown session has none.
+///
+/// # Errors
+/// The store's.
+pub fn is_active(tx: &mut Tx<'_>, session: &str) -> Result<bool, StoreError> {
+    let Some(party) = tx.linked(Identity::Session, session)?.into_iter().next() else { return Ok(false) };
+    Ok(account::of_party(tx, &party)?.is_some_and(|account| account.access()))
+}
+
+/// How far behind the service is.
+///
+/// # Errors
+/// The store's.
+pub fn status(tx: &mut Tx<'_>) -> Result<StatusView, StoreError> {
+    let counts = tx.job_counts()?;
+    Ok(StatusView {
+        pending: counts.pending,
+        dead: counts.dead,
+        drift: drift(tx)?,
+        unrouted: 0,
+        events: tx.event_count()?,
+    })
+}
+
+fn drift(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let mut seen = BTreeSet::new();
+    let mut emails: BTreeSet<String> = tx.contact_emails()?.into_iter().collect();
+    let mut drift = 0;
+    for id in tx.party_ids()? {
+        if seen.contains(&id) {
+            continue;
+        }
+        let Some(account) = account::of_party(tx, &id)?.filter(Account::is_from_stripe) else { continue };
+        emails.extend(account.contact_emails(tx)?);
+        let subscribed = account.parties.values().any(|party| !party.subscriptions.is_empty());
+        drift += u64::from(subscribed && account.user().is_none() && account.emails().is_empty());
+        seen.extend(account.parties.into_keys());
+    }
+    for email in emails {
+        drift += u64::from(is_behind(tx, &email)?);
+    }
+    Ok(drift)
+}
+
+fn is_behind(tx: &mut Tx<'_>, email: &str) -> Result<bool, StoreError> {
+    let Some(account) = account::of_email(tx, email)? else { return Ok(false) };
+    let written = tx.contact(email)?.and_then(|row| row.written);
+    let job = tx.job_by_key(&Task::Contact { email: email.to_owned() }.key())?;
+    Ok(written != Some(account.fields()) && !job.is_some_and(|job| job.is_pending()))
+}

@@ -1,0 +1,225 @@
+//! What the service keeps, behind one transaction shape: in memory or in SQLite.
+//!
+//! A closure given to [`Store::transact`] is pure over its transaction: it may be run again.
+//! Must not know: what the rows mean.
+
+pub mod memory;
+pub mod sqlite;
+
+use super::{
+    queue::{Job, JobCounts},
+    state::Party,
+};
+use crate::{stripe::event::Event, time::Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path};
+
+pub use memory::Memory;
+pub use sqlite::Sqlite;
+
+/// Why a transaction did not commit, by what the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Busy: the same again, later.
+    #[error("commit: the store is busy ({0})")]
+    Retry(String),
+    /// The rows do not allow it: never again.
+    #[error("commit: the store refuses the change ({0})")]
+    Refuse(String),
+    /// The store itself is damaged or full: nothing works until a person has looked.
+    #[error("use the store: {0}")]
+    Broken(String),
+}
+
+/// What a party is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// The app's own user id.
+    User,
+    /// E-mail in lower case.
+    Email,
+    /// Checkout session id.
+    Session,
+}
+
+impl Identity {
+    /// Its name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Email => "email",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// What is known of the CRM contact of one e-mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// The CRM's id, once known.
+    pub id: Option<String>,
+    /// Our fields as last written and confirmed; `None` while uncertain.
+    pub written: Option<BTreeMap<String, String>>,
+}
+
+/// How often a busy transaction is run before the caller hears of it.
+const RUNS: u32 = 5;
+
+/// Where the rows are.
+#[derive(Debug)]
+pub enum Store {
+    /// In the process.
+    Memory(Memory),
+    /// In an SQLite file.
+    Sqlite(Sqlite),
+}
+
+/// One open transaction.
+#[derive(Debug)]
+pub enum Tx<'a> {
+    /// Over memory.
+    Memory(memory::Transaction<'a>),
+    /// Over SQLite.
+    Sqlite(sqlite::Transaction<'a>),
+}
+
+impl Store {
+    /// An empty store in memory.
+    pub fn memory() -> Self {
+        Self::Memory(Memory::default())
+    }
+
+    /// The store in `path`, made when absent.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when the file cannot be opened or has another schema version.
+    pub fn sqlite(path: &Path) -> Result<Self, StoreError> {
+        Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// Runs `work` in one transaction: all of it or nothing. `work` is run again while the store says [`StoreError::Retry`].
+    ///
+    /// # Errors
+    /// The error of `work` or of the commit; nothing is kept then.
+    pub fn transact<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut run = 1;
+        loop {
+            let done = match self {
+                Self::Memory(memory) => memory.transact(&mut work),
+                Self::Sqlite(sqlite) => sqlite.transact(&mut work),
+            };
+            match done {
+                Err(StoreError::Retry(_)) if run < RUNS => run += 1,
+                done => return done,
+            }
+        }
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $tx:ident => $call:expr) => {
+        match $self {
+            Tx::Memory($tx) => $call,
+            Tx::Sqlite($tx) => $call,
+        }
+    };
+}
+
+#[expect(clippy::missing_errors_doc, reason = "all of them: the store's own errors, handed on")]
+impl Tx<'_> {
+    /// Notes one more delivery of the event and keeps its body the first time; answers how many there are now.
+    pub fn record_event(&mut self, event: &Event, now: Timestamp) -> Result<u64, StoreError> {
+        each!(self, tx => tx.record_event(event, now))
+    }
+
+    /// How often the event was recorded.
+    pub fn deliveries(&mut self, event: &str) -> Result<u64, StoreError> {
+        each!(self, tx => tx.deliveries(event))
+    }
+
+    /// Distinct events.
+    pub fn event_count(&mut self) -> Result<u64, StoreError> {
+        each!(self, tx => tx.event_count())
+    }
+
+    /// A party's facts.
+    pub fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
+        each!(self, tx => tx.party(id))
+    }
+
+    /// Writes a party's facts.
+    pub fn put_party(&mut self, id: &str, party: &Party) -> Result<(), StoreError> {
+        each!(self, tx => tx.put_party(id, party))
+    }
+
+    /// All party ids, in order.
+    pub fn party_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        each!(self, tx => tx.party_ids())
+    }
+
+    /// Notes that the party is found by `key`. The party must exist.
+    pub fn link(&mut self, identity: Identity, key: &str, party: &str) -> Result<(), StoreError> {
+        each!(self, tx => tx.link(identity, key, party))
+    }
+
+    /// The parties found by `key`, in order.
+    pub fn linked(&mut self, identity: Identity, key: &str) -> Result<Vec<String>, StoreError> {
+        each!(self, tx => tx.linked(identity, key))
+    }
+
+    /// What is known of the contact of an e-mail.
+    pub fn contact(&mut self, email: &str) -> Result<Option<ContactRow>, StoreError> {
+        each!(self, tx => tx.contact(email))
+    }
+
+    /// Writes what is known of the contact of an e-mail.
+    pub fn put_contact(&mut self, email: &str, row: &ContactRow) -> Result<(), StoreError> {
+        each!(self, tx => tx.put_contact(email, row))
+    }
+
+    /// Every e-mail with a contact row, in order.
+    pub fn contact_emails(&mut self) -> Result<Vec<String>, StoreError> {
+        each!(self, tx => tx.contact_emails())
+    }
+
+    /// A job by number.
+    pub fn job(&mut self, id: u64) -> Result<Option<Job>, StoreError> {
+        each!(self, tx => tx.job(id))
+    }
+
+    /// A job by its key.
+    pub fn job_by_key(&mut self, key: &str) -> Result<Option<Job>, StoreError> {
+        each!(self, tx => tx.job_by_key(key))
+    }
+
+    /// The number of the next job.
+    pub fn next_job_id(&mut self) -> Result<u64, StoreError> {
+        each!(self, tx => tx.next_job_id())
+    }
+
+    /// Writes a job. Its key must be no other job's.
+    pub fn put_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        each!(self, tx => tx.put_job(job))
+    }
+
+    /// The job that is ready first, whatever the time; running ones (their lease's end) only with `running`.
+    pub fn first_ready(&mut self, running: bool) -> Result<Option<Job>, StoreError> {
+        each!(self, tx => tx.first_ready(running))
+    }
+
+    /// All jobs that were given up, by number.
+    pub fn dead_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        each!(self, tx => tx.dead_jobs())
+    }
+
+    /// Jobs by state.
+    pub fn job_counts(&mut self) -> Result<JobCounts, StoreError> {
+        each!(self, tx => tx.job_counts())
+    }
+}
+
+#[cfg(test)]
+mod tests;

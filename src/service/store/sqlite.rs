@@ -1,0 +1,245 @@
+//! The store in an SQLite file: one writer connection, write-ahead log, every commit on disk before it is answered.
+//!
+//! Must not know: what the rows mean.
+
+use super::{ContactRow, Identity, StoreError};
+use crate::{
+    service::{
+        queue::{Job, JobCounts, JobState},
+        state::Party,
+    },
+    stripe::event::Event,
+    time::Timestamp,
+};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{path::Path, time::Duration};
+
+const SCHEMA_VERSION: i64 = 1;
+
+/// How long a commit waits for another process that holds the file.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The connection.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        match tx.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
+            0 => {
+                tx.execute_batch(include_str!("schema.sql"))?;
+                tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            }
+            SCHEMA_VERSION => {}
+            other => {
+                let what = format!("its schema has version {other}, this program knows {SCHEMA_VERSION}");
+                return Err(StoreError::Broken(what));
+            }
+        }
+        tx.commit()?;
+        Ok(Self { connection })
+    }
+
+    /// One setting of the open connection.
+    ///
+    /// # Errors
+    /// [`StoreError`] when SQLite does not know it.
+    pub fn pragma(&self, name: &str) -> Result<String, StoreError> {
+        let read = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+        Ok(match self.connection.pragma_query_value(None, name, read)? {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        })
+    }
+
+    pub(super) fn transact<T>(
+        &mut self,
+        work: &mut impl FnMut(&mut super::Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut tx = super::Tx::Sqlite(Transaction { inner });
+        let done = work(&mut tx)?;
+        if let super::Tx::Sqlite(tx) = tx {
+            tx.inner.commit()?;
+        }
+        Ok(done)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Retry(text),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => Self::Refuse(text),
+            _ => Self::Broken(text),
+        }
+    }
+}
+
+/// One open transaction.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    inner: rusqlite::Transaction<'a>,
+}
+
+fn encode(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Refuse(error.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Broken(format!("a row does not read: {error}")))
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Transaction<'_> {
+    fn number(&self, sql: &str, params: impl rusqlite::Params) -> Result<u64, StoreError> {
+        let row = self.inner.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?;
+        Ok(unsigned(row.unwrap_or(0)))
+    }
+
+    fn document<T: DeserializeOwned>(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<T>, StoreError> {
+        let row: Option<String> =
+            self.inner.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?;
+        row.as_deref().map(decode).transpose()
+    }
+
+    fn texts(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.inner.prepare_cached(sql)?;
+        let rows = statement.query_map(params, |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(rows)
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), StoreError> {
+        self.inner.prepare_cached(sql)?.execute(params)?;
+        Ok(())
+    }
+
+    pub(super) fn record_event(&mut self, event: &Event, now: Timestamp) -> Result<u64, StoreError> {
+        let id = event.id.as_str();
+        self.number(
+            "INSERT INTO events (id, kind, created, received_ms, deliveries, body) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+             ON CONFLICT (id) DO UPDATE SET deliveries = deliveries + 1 RETURNING deliveries",
+            params![id, event.kind, event.created, now.millis(), &*event.body],
+        )
+    }
+
+    pub(super) fn deliveries(&mut self, event: &str) -> Result<u64, StoreError> {
+        self.number("SELECT deliveries FROM events WHERE id = ?1", [event])
+    }
+
+    pub(super) fn event_count(&mut self) -> Result<u64, StoreError> {
+        self.number("SELECT count(*) FROM events", [])
+    }
+
+    pub(super) fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
+        self.document("SELECT facts FROM parties WHERE id = ?1", [id])
+    }
+
+    pub(super) fn put_party(&mut self, id: &str, party: &Party) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO parties (id, facts) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET facts = ?2",
+            params![id, encode(party)?],
+        )
+    }
+
+    pub(super) fn party_ids(&mut self) -> Result<Vec<String>, StoreError> {
+        self.texts("SELECT id FROM parties ORDER BY id", [])
+    }
+
+    pub(super) fn link(&mut self, identity: Identity, key: &str, party: &str) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO identities (kind, key, party) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            [identity.name(), key, party],
+        )
+    }
+
+    pub(super) fn linked(&mut self, identity: Identity, key: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT party FROM identities WHERE kind = ?1 AND key = ?2 ORDER BY party";
+        self.texts(sql, [identity.name(), key])
+    }
+
+    pub(super) fn contact(&mut self, email: &str) -> Result<Option<ContactRow>, StoreError> {
+        let mut statement = self.inner.prepare_cached("SELECT contact, written FROM contacts WHERE email = ?1")?;
+        let row = statement.query_row([email], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((id, written)): Option<(Option<String>, Option<String>)> = row else { return Ok(None) };
+        Ok(Some(ContactRow { id, written: written.as_deref().map(decode).transpose()? }))
+    }
+
+    pub(super) fn put_contact(&mut self, email: &str, row: &ContactRow) -> Result<(), StoreError> {
+        let written = row.written.as_ref().map(encode).transpose()?;
+        self.execute(
+            "INSERT INTO contacts (email, contact, written) VALUES (?1, ?2, ?3)
+             ON CONFLICT (email) DO UPDATE SET contact = ?2, written = ?3",
+            params![email, row.id, written],
+        )
+    }
+
+    pub(super) fn contact_emails(&mut self) -> Result<Vec<String>, StoreError> {
+        self.texts("SELECT email FROM contacts ORDER BY email", [])
+    }
+
+    pub(super) fn job(&mut self, id: u64) -> Result<Option<Job>, StoreError> {
+        self.document("SELECT job FROM jobs WHERE id = ?1", [signed(id)])
+    }
+
+    pub(super) fn job_by_key(&mut self, key: &str) -> Result<Option<Job>, StoreError> {
+        self.document("SELECT job FROM jobs WHERE key = ?1", [key])
+    }
+
+    pub(super) fn next_job_id(&mut self) -> Result<u64, StoreError> {
+        self.number("SELECT coalesce(max(id), 0) + 1 FROM jobs", [])
+    }
+
+    pub(super) fn put_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO jobs (id, key, state, ready_ms, job) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET key = ?2, state = ?3, ready_ms = ?4, job = ?5",
+            params![
+                signed(job.id),
+                job.task.key(),
+                job.state.name(),
+                job.ready().map(Timestamp::millis),
+                encode(job)?
+            ],
+        )
+    }
+
+    pub(super) fn first_ready(&mut self, running: bool) -> Result<Option<Job>, StoreError> {
+        self.document(
+            "SELECT job FROM jobs WHERE ready_ms IS NOT NULL AND (?1 OR state <> 'running')
+             ORDER BY ready_ms, id LIMIT 1",
+            [running],
+        )
+    }
+
+    pub(super) fn dead_jobs(&mut self) -> Result<Vec<Job>, StoreError> {
+        let rows = self.texts("SELECT job FROM jobs WHERE state = 'dead' ORDER BY id", [])?;
+        rows.iter().map(|row| decode(row)).collect()
+    }
+
+    pub(super) fn job_counts(&mut self) -> Result<JobCounts, StoreError> {
+        let mut counts = JobCounts::default();
+        for state in JobState::ALL {
+            counts.add(state, self.number("SELECT count(*) FROM jobs WHERE state = ?1", [state.name()])?);
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,320 @@
+//! The calls to the CRM (HubSpot-shaped) and the support desk (Zendesk-shaped) as values, and what their answers mean.
+//!
+//! Must not know: sockets, jobs, clocks.
+
+use crate::wire::{Request, Response};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Our CRM fields by name.
+pub type Fields = BTreeMap<String, String>;
+
+/// Which peer a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// The CRM.
+    Crm,
+    /// The support desk.
+    Desk,
+}
+
+/// One upstream call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Look for a contact by e-mail or by any of the Stripe customers. The index behind it lags.
+    SearchContact {
+        /// E-mail in lower case.
+        email: String,
+        /// Stripe customer ids.
+        customers: Vec<String>,
+    },
+    /// Make a contact.
+    CreateContact {
+        /// Everything to write, `email` included.
+        properties: Fields,
+    },
+    /// Write our own fields of a contact.
+    UpdateContact {
+        /// The CRM's id.
+        id: String,
+        /// Our fields.
+        fields: Fields,
+    },
+    /// Look for a ticket by our key; this listing does not lag.
+    FindTicket {
+        /// Our key.
+        external_id: String,
+    },
+    /// Open a ticket.
+    CreateTicket {
+        /// Our key.
+        external_id: String,
+        /// Whether the key is sent as `Idempotency-Key` too.
+        keyed: bool,
+        /// Subject line.
+        subject: String,
+        /// First comment.
+        body: String,
+        /// Tags, the queue among them.
+        tags: Vec<String>,
+        /// Requester's e-mail.
+        requester: Option<String>,
+    },
+}
+
+/// How a call failed on the way: whether the peer has done it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// No answer in time.
+    TimedOut,
+    /// No connection, a reset, or an answer that breaks off.
+    Broken,
+}
+
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// A search: the id, if there is one.
+    Found(Option<String>),
+    /// Made; its id.
+    Created(String),
+    /// There already; its id.
+    Conflict(String),
+    /// Written.
+    Updated,
+    /// The thing to write to is gone.
+    Missing,
+    /// Not now, or not known: later, and not before `after` when the peer said so.
+    Later {
+        /// Why, without anything from the answer's body.
+        what: String,
+        /// `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// Never.
+    Rejected {
+        /// Why, without anything from the answer's body.
+        what: String,
+    },
+}
+
+impl Call {
+    /// Which peer it goes to.
+    pub const fn upstream(&self) -> Upstream {
+        match self {
+            Self::SearchContact { .. } | Self::CreateContact { .. } | Self::UpdateContact { .. } => Upstream::Crm,
+            Self::FindTicket { .. } | Self::CreateTicket { .. } => Upstream::Desk,
+        }
+    }
+}
+
+/// The most alternatives in one CRM search; HubSpot takes five filter groups.
+const SEARCH_GROUPS: usize = 5;
+
+const CONTACTS: &str = "/crm/v3/objects/contacts";
+
+/// The call as an HTTP request, relative to the peer's base URL.
+pub fn request(call: &Call, token: &str) -> Request {
+    let (method, path, query, body) = match call {
+        Call::SearchContact { email, customers } => {
+            ("POST", format!("{CONTACTS}/search"), vec![], Some(search(email, customers)))
+        }
+        Call::CreateContact { properties } => {
+            ("POST", CONTACTS.to_owned(), vec![], Some(json!({"properties": properties})))
+        }
+        Call::UpdateContact { id, fields } => {
+            ("PATCH", format!("{CONTACTS}/{id}"), vec![], Some(json!({"properties": fields})))
+        }
+        Call::FindTicket { external_id } => {
+            let query = vec![("external_id".to_owned(), external_id.clone())];
+            ("GET", "/api/v2/tickets.json".to_owned(), query, None)
+        }
+        Call::CreateTicket { .. } => ("POST", "/api/v2/tickets".to_owned(), vec![], Some(ticket(call))),
+    };
+    let mut headers = vec![
+        ("accept".to_owned(), "application/json".to_owned()),
+        ("authorization".to_owned(), format!("Bearer {token}")),
+    ];
+    if body.is_some() {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
+    if let Call::CreateTicket { external_id, keyed: true, .. } = call {
+        headers.push(("idempotency-key".to_owned(), external_id.clone()));
+    }
+    let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    Request { method: method.to_owned(), path, query, headers, body }
+}
+
+fn search(email: &str, customers: &[String]) -> Value {
+    let group = |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
+    let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));
+    let groups: Vec<_> = std::iter::once(group("email", email)).chain(customers).take(SEARCH_GROUPS).collect();
+    json!({"filterGroups": groups, "properties": ["email", "stripe_customer_id"], "limit": 10})
+}
+
+fn ticket(call: &Call) -> Value {
+    let Call::CreateTicket { external_id, subject, body, tags, requester, .. } = call else { return Value::Null };
+    let mut ticket =
+        json!({"subject": subject, "comment": {"body": body}, "external_id": external_id, "tags": tags});
+    if let Some(email) = requester {
+        ticket["requester"] = json!({"name": email, "email": email});
+    }
+    json!({"ticket": ticket})
+}
+
+/// What the peer's answer means for the call.
+pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult {
+    let response = match answer {
+        Ok(response) => response,
+        Err(Transport::TimedOut) => return later("no answer in time", None),
+        Err(Transport::Broken) => return later("the connection broke", None),
+    };
+    let body = || serde_json::from_slice::<Value>(&response.body).ok();
+    let after = response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let status = response.status;
+    match status {
+        200..=299 => {
+            let read = body().and_then(|body| success(call, &body));
+            read.unwrap_or_else(|| later(&format!("{status} with a body that does not read"), None))
+        }
+        409 => {
+            let id = body().as_ref().and_then(existing_id).filter(|_| matches!(call, Call::CreateContact { .. }));
+            id.map_or_else(|| later("409 without an existing id", after), CallResult::Conflict)
+        }
+        404 if matches!(call, Call::UpdateContact { .. }) => CallResult::Missing,
+        // A wrong token or a rate limit heals; so may a redirect, which is never followed.
+        401 | 403 | 408 | 425 | 429 => later(&format!("{status}"), after),
+        400..=499 => CallResult::Rejected { what: format!("{status}") },
+        _ => later(&format!("{status}"), after),
+    }
+}
+
+fn later(what: &str, after: Option<Duration>) -> CallResult {
+    CallResult::Later { what: what.to_owned(), after }
+}
+
+fn success(call: &Call, body: &Value) -> Option<CallResult> {
+    match call {
+        Call::SearchContact { email, .. } => {
+            let results = body["results"].as_array()?;
+            let same = |result: &&Value| {
+                result["properties"]["email"].as_str().is_some_and(|held| held.eq_ignore_ascii_case(email))
+            };
+            let best = results.iter().find(same).or_else(|| results.iter().min_by_key(|result| age(result)));
+            Some(CallResult::Found(best.and_then(|result| id_text(&result["id"]))))
+        }
+        Call::CreateContact { .. } => id_text(&body["id"]).map(CallResult::Created),
+        Call::UpdateContact { .. } => Some(CallResult::Updated),
+        Call::FindTicket { .. } => {
+            Some(CallResult::Found(body["tickets"].as_array()?.first().and_then(|ticket| id_text(&ticket["id"]))))
+        }
+        Call::CreateTicket { .. } => id_text(&body["ticket"]["id"]).map(CallResult::Created),
+    }
+}
+
+/// CRM ids are numbers that grow: the smallest is the oldest contact.
+fn age(result: &Value) -> u64 {
+    id_text(&result["id"]).and_then(|id| id.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// An id that may stand in a path: digits, letters, dashes.
+fn id_text(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let fits = !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    fits.then_some(text)
+}
+
+/// `"Contact already exists. Existing ID: 123"`
+fn existing_id(body: &Value) -> Option<String> {
+    let (_, rest) = body["message"].as_str()?.split_once("Existing ID:")?;
+    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    id_text(&Value::String(digits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create() -> Call {
+        Call::CreateContact { properties: Fields::from([("email".into(), "ada@example.com".into())]) }
+    }
+
+    fn update() -> Call {
+        Call::UpdateContact { id: "7".into(), fields: Fields::new() }
+    }
+
+    fn find() -> Call {
+        Call::SearchContact { email: "ada@example.com".into(), customers: vec!["cus_1".into()] }
+    }
+
+    fn open(keyed: bool) -> Call {
+        Call::CreateTicket {
+            external_id: "invoice:in_1".into(),
+            keyed,
+            subject: "s".into(),
+            body: "b".into(),
+            tags: vec!["queue_billing".into()],
+            requester: Some("ada@example.com".into()),
+        }
+    }
+
+    fn answer(call: &Call, status: u16, body: &Value) -> CallResult {
+        outcome(call, Ok(&Response::json(status, body)))
+    }
+
+    #[test]
+    fn requests_have_the_shape_of_the_peers() {
+        let search = request(&find(), "tok");
+        assert_eq!((search.method.as_str(), search.path.as_str()), ("POST", "/crm/v3/objects/contacts/search"));
+        assert_eq!(search.header("authorization"), Some("Bearer tok"));
+        let body: Value = serde_json::from_slice(&search.body).expect("JSON");
+        assert_eq!(body["filterGroups"][1]["filters"][0]["value"], "cus_1");
+        let patch = request(&update(), "tok");
+        assert_eq!((patch.method.as_str(), patch.path.as_str()), ("PATCH", "/crm/v3/objects/contacts/7"));
+        let ticket = request(&open(true), "tok");
+        assert_eq!(ticket.header("idempotency-key"), Some("invoice:in_1"));
+        let body: Value = serde_json::from_slice(&ticket.body).expect("JSON");
+        assert_eq!(body["ticket"]["requester"]["email"], "ada@example.com");
+        assert_eq!(request(&open(false), "tok").header("idempotency-key"), None);
+        let listed = request(&Call::FindTicket { external_id: "invoice:in_1".into() }, "tok");
+        assert_eq!((listed.query("external_id"), listed.body.len()), (Some("invoice:in_1"), 0));
+    }
+
+    #[test]
+    fn answers_are_read_and_doubts_are_later() {
+        let made = json!({"id": "12", "properties": {}});
+        assert_eq!(answer(&create(), 201, &made), CallResult::Created("12".into()));
+        let taken = json!({"message": "Contact already exists. Existing ID: 123", "category": "CONFLICT"});
+        assert_eq!(answer(&create(), 409, &taken), CallResult::Conflict("123".into()));
+        assert!(matches!(answer(&create(), 409, &json!({})), CallResult::Later { .. }));
+        assert_eq!(answer(&update(), 404, &json!({})), CallResult::Missing);
+        assert!(matches!(answer(&create(), 404, &json!({})), CallResult::Rejected { .. }));
+        assert!(matches!(answer(&update(), 400, &json!({})), CallResult::Rejected { .. }));
+        assert!(matches!(answer(&create(), 201, &json!({"id": "../x"})), CallResult::Later { .. }));
+        let ticket = json!({"ticket": {"id": 35}});
+        assert_eq!(answer(&open(true), 201, &ticket), CallResult::Created("35".into()));
+        assert!(matches!(outcome(&create(), Err(Transport::TimedOut)), CallResult::Later { after: None, .. }));
+        for status in [301, 401, 403, 408, 429, 500, 503] {
+            assert!(matches!(answer(&create(), status, &json!({})), CallResult::Later { .. }), "{status}");
+        }
+        let mut busy = Response::json(429, &json!({}));
+        busy.headers.push(("retry-after".into(), "3".into()));
+        let expected = CallResult::Later { what: "429".into(), after: Some(Duration::from_secs(3)) };
+        assert_eq!(outcome(&create(), Ok(&busy)), expected);
+    }
+
+    #[test]
+    fn of_several_contacts_the_same_email_wins_then_the_oldest() {
+        let contact = |id: &str, email: &str| json!({"id": id, "properties": {"email": email}});
+        let found = |results: Value| answer(&find(), 200, &json!({"total": 2, "results": results}));
+        let both = json!([contact("3", "x@example.com"), contact("9", "Ada@Example.com")]);
+        assert_eq!(found(both), CallResult::Found(Some("9".into())));
+        let others = json!([contact("30", "x@example.com"), contact("4", "y@example.com")]);
+        assert_eq!(found(others), CallResult::Found(Some("4".into())));
+        assert_eq!(found(json!([])), CallResult::Found(None));
+    }
+}
