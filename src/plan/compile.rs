@@ -1,1 +1,257 @@
-//! To be written.
+//! Scenario and seed to plan. Pure: the same inputs give the same plan, byte for byte.
+//!
+//! Must not know: targets, clocks, how one fault works (that is `faults`).
+
+use super::{
+    cast::{Draft, Stage, cast, millis},
+    faults,
+    model::{
+        Action, Delivery, DeliveryKind, Instance, Kill, Outage, PLAN_VERSION, Phase, Plan, PlannedContact, PlannedStep,
+    },
+};
+use crate::{
+    id::{DeliveryId, InstanceId},
+    scenario::{
+        fault::{EventSelector, Fault, FaultKind},
+        model::{GivenContact, MAX_DELIVERIES, Scenario, Step},
+    },
+    time::Timestamp,
+};
+use std::time::Duration;
+
+/// Why a scenario cannot be compiled. None of these comes from a scenario file that was loaded: loading checks them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A tie, a step or a contact names no story (a tie: no story above).
+    #[error("compile the plan: `{story}` names the story `{named}`, which there is not above it")]
+    UnknownStory {
+        /// Where it is named.
+        story: String,
+        /// What is named.
+        named: String,
+    },
+    /// A story continues one with fewer instances.
+    #[error("compile the plan: `{story}` has more instances than the story that it continues")]
+    CountMismatch {
+        /// Which.
+        story: String,
+    },
+    /// A story without events.
+    #[error("compile the plan: the recording of `{story}` has no events")]
+    EmptyRecording {
+        /// Which.
+        story: String,
+    },
+    /// A contact takes an e-mail or a user that the recording does not name.
+    #[error(
+        "compile the plan: the contact of `{instance}` takes `{{{placeholder}}}`, which the recording does not name"
+    )]
+    NothingToFillIn {
+        /// Whose contact.
+        instance: String,
+        /// What it takes.
+        placeholder: String,
+    },
+    /// More deliveries than a plan may have.
+    #[error("compile the plan: {count} deliveries, more than {MAX_DELIVERIES}")]
+    TooLarge {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// Compiles a scenario. `epoch` is the payload time on which the last event of each chain of stories falls.
+///
+/// # Errors
+/// [`PlanError`], only for scenarios that were not loaded from a file.
+pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    let mut stage = cast(scenario, seed, epoch)?;
+    for (n, fault) in scenario.faults.iter().enumerate() {
+        faults::apply(&mut stage, n, fault);
+        if stage.drafts.len() as u64 > MAX_DELIVERIES {
+            return Err(PlanError::TooLarge { count: stage.drafts.len() });
+        }
+    }
+    faults::settle(&mut stage);
+    let steps = steps(&stage)?;
+    let given = given(&stage)?;
+    let mut drafts = std::mem::take(&mut stage.drafts);
+    drafts.sort_by_key(|draft| (draft.phase, draft.at_ms, draft.life, draft.index, rank(draft.kind)));
+    let kills = kills(&stage, &drafts);
+    let outages = scenario.faults.iter().filter_map(outage).collect();
+    let deliveries = deliveries(&stage, drafts);
+    Ok(Plan {
+        version: PLAN_VERSION,
+        scenario: scenario.name.clone(),
+        seed,
+        epoch,
+        retry_waits_ms: scenario.delivery.retry.waits.iter().map(|wait| millis(*wait)).collect(),
+        timeout_ms: millis(scenario.delivery.timeout),
+        quiet_budget_ms: millis(scenario.quiet.budget),
+        deliveries,
+        steps,
+        outages,
+        kills,
+        given,
+        faults: scenario.faults.iter().map(Fault::describe).collect(),
+        instances: stage.lives.into_iter().map(|life| life.instance).chain(stage.ghosts).collect(),
+        bodies: stage.bodies.0,
+    })
+}
+
+/// Of deliveries at the same time, what should come first.
+const fn rank(kind: DeliveryKind) -> u8 {
+    match kind {
+        DeliveryKind::Forged(_) => 0,
+        DeliveryKind::Malformed(_) => 1,
+        DeliveryKind::UnknownType => 2,
+        DeliveryKind::Genuine => 3,
+        DeliveryKind::Duplicate => 4,
+    }
+}
+
+/// Digits of a delivery id: as many as the plan needs, so that ids sort as the plan does.
+fn delivery_id(place: usize, total: usize) -> DeliveryId {
+    let digits = total.to_string().len().max(4);
+    DeliveryId::new(format!("d{:0digits$}", place + 1))
+}
+
+fn deliveries(stage: &Stage<'_>, drafts: Vec<Draft>) -> Vec<Delivery> {
+    let total = drafts.len();
+    let instance = |draft: &Draft| -> InstanceId {
+        let ghost = draft.ghost.and_then(|ghost| stage.ghosts.get(ghost));
+        ghost.map_or_else(|| stage.lives[draft.life].instance.id.clone(), |ghost| ghost.id.clone())
+    };
+    drafts
+        .into_iter()
+        .enumerate()
+        .map(|(place, draft)| Delivery {
+            id: delivery_id(place, total),
+            instance: instance(&draft),
+            event: draft.event,
+            event_type: draft.event_type,
+            kind: draft.kind,
+            body: draft.body,
+            at_ms: draft.at_ms,
+            phase: draft.phase,
+            signature: draft.signature,
+            drop_first: draft.drop_first,
+            expect: draft.expect,
+            owed: draft.owed,
+            faults: draft.faults,
+        })
+        .collect()
+}
+
+/// Of each kill: the genuine delivery that leaves first among those of the first instance of the first story that has
+/// one. One kill is one kill, however many customers there are.
+fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
+    let find = |fault: &Fault, on_ack_of: &EventSelector| {
+        stage.scenario.stories.iter().enumerate().find_map(|(story, used)| {
+            if fault.story.as_ref().is_some_and(|name| *name != used.name) {
+                return None;
+            }
+            let picks = on_ack_of.picks(used.kinds());
+            let life = stage.lives.iter().position(|life| life.instance.story == used.name)?;
+            sorted.iter().position(|draft| {
+                let genuine = draft.kind == DeliveryKind::Genuine && draft.phase == Phase::Faults;
+                genuine && draft.story == story && draft.life == life && picks.get(draft.index) == Some(&true)
+            })
+        })
+    };
+    let kill = |fault: &Fault| {
+        let FaultKind::Kill { on_ack_of, restart_after } = &fault.kind else { return None };
+        let place = find(fault, on_ack_of)?;
+        Some(Kill { on_ack_of: delivery_id(place, sorted.len()), restart_after_ms: millis(*restart_after) })
+    };
+    stage.scenario.faults.iter().filter_map(kill).collect()
+}
+
+fn outage(fault: &Fault) -> Option<Outage> {
+    let window = |of, from: &Duration, lasts: &Duration| Outage {
+        of,
+        from_ms: millis(*from),
+        until_ms: millis(*from).saturating_add(millis(*lasts)),
+        answer: None,
+        retry_after_s: None,
+        delay_ms: 0,
+    };
+    match &fault.kind {
+        FaultKind::Outage { of, from, lasts, answer, retry_after } => Some(Outage {
+            answer: Some(*answer),
+            retry_after_s: retry_after.map(|after| after.as_secs()),
+            ..window(*of, from, lasts)
+        }),
+        FaultKind::Slow { of, from, lasts, by } => Some(Outage { delay_ms: millis(*by), ..window(*of, from, lasts) }),
+        FaultKind::Duplicate { .. }
+        | FaultKind::Reorder { .. }
+        | FaultKind::Delay { .. }
+        | FaultKind::Drop { .. }
+        | FaultKind::Forged { .. }
+        | FaultKind::Malformed { .. }
+        | FaultKind::UnknownType { .. }
+        | FaultKind::SecretRoll { .. }
+        | FaultKind::Kill { .. } => None,
+    }
+}
+
+/// Every step of every person, from the start of the instance without faults.
+fn steps(stage: &Stage<'_>) -> Result<Vec<PlannedStep>, PlanError> {
+    let mut planned = Vec::new();
+    for step in &stage.scenario.steps {
+        let (story, at, action, times, every, agent) = match step {
+            Step::SignUp { story, at, agent } => (story, at, Action::SignUp, 1, Duration::ZERO, agent),
+            Step::Visit { story, page, at, times, every, agent } => {
+                (story, at, Action::Visit(*page), *times, *every, agent)
+            }
+        };
+        known(stage, "a step", story)?;
+        for (place, life) in stage.lives.iter().enumerate().filter(|(_, life)| life.instance.story == *story) {
+            for time in 0..times {
+                let at_ms = life.start_ms + millis(*at) + u64::from(time) * millis(every);
+                let instance = life.instance.id.clone();
+                planned.push((at_ms, place, PlannedStep { at_ms, instance, action, agent: *agent }));
+            }
+        }
+    }
+    planned.sort_by_key(|(at_ms, place, _)| (*at_ms, *place));
+    Ok(planned.into_iter().map(|(_, _, step)| step).collect())
+}
+
+fn known(stage: &Stage<'_>, what: &str, story: &str) -> Result<(), PlanError> {
+    match stage.scenario.stories.iter().any(|used| used.name == story) {
+        true => Ok(()),
+        false => Err(PlanError::UnknownStory { story: what.to_owned(), named: story.to_owned() }),
+    }
+}
+
+fn given(stage: &Stage<'_>) -> Result<Vec<PlannedContact>, PlanError> {
+    let mut planned = Vec::new();
+    for contact in &stage.scenario.given {
+        known(stage, "a contact", &contact.story)?;
+        for life in stage.lives.iter().filter(|life| life.instance.story == contact.story) {
+            planned.push(given_to(&life.instance, contact)?);
+        }
+    }
+    Ok(planned)
+}
+
+fn given_to(instance: &Instance, contact: &GivenContact) -> Result<PlannedContact, PlanError> {
+    let values =
+        [("email", instance.email.as_deref()), ("user", instance.user.as_ref().map(crate::id::UserId::as_str))];
+    let fill = |text: &String| {
+        values.iter().try_fold(text.clone(), |text, (name, value)| {
+            let place = format!("{{{name}}}");
+            match value {
+                _ if !text.contains(&place) => Ok(text),
+                Some(value) => Ok(text.replace(&place, value)),
+                None => Err(PlanError::NothingToFillIn {
+                    instance: instance.id.to_string(),
+                    placeholder: (*name).to_owned(),
+                }),
+            }
+        })
+    };
+    let properties = contact.properties.iter().map(|(name, text)| Ok((name.clone(), fill(text)?)));
+    Ok(PlannedContact { instance: instance.id.clone(), properties: properties.collect::<Result<_, _>>()? })
+}

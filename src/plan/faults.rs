@@ -1,1 +1,331 @@
-//! To be written.
+//! What each fault does to the deliveries: one function a fault, applied in scenario order to a list of drafts.
+//!
+//! A fault that draws does so from its own stream, so that another fault more or less does not change what it draws.
+//! Must not know: targets, clocks, what the service answers.
+
+use super::{
+    cast::{Bodies, Draft, Stage, instance, millis},
+    model::{DeliveryKind, Instance, Phase, Reaction, Signing},
+};
+use crate::{
+    id::EventId,
+    rng::Streams,
+    scenario::{
+        fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
+        model::{Scenario, StoryUse},
+    },
+    stripe::rekey::Rekeyer,
+};
+use rand::RngExt;
+use std::collections::BTreeMap;
+
+/// An extra delivery leaves this long before the genuine one that it goes with.
+pub const BEFORE_MS: u64 = 20;
+
+/// Gap between two deliveries of the full replay.
+pub const REPLAY_GAP_MS: u64 = 10;
+
+/// A type that Stripe does not have, of the form that a new one would have.
+pub const UNKNOWN_TYPE: &str = "customer.constellation.aligned";
+
+/// JSON that Stripe sends elsewhere, but that is no event.
+const NOT_AN_EVENT: &str = r#"{"object":"list","data":[],"has_more":false,"url":"/v1/events"}"#;
+
+/// Which recorded events a fault is about: for each story, for each event.
+struct Picks(Vec<Vec<bool>>);
+
+impl Picks {
+    fn new(scenario: &Scenario, fault: &Fault, selector: &EventSelector) -> Self {
+        let of = |story: &StoryUse| {
+            if in_scope(fault, &story.name) { selector.picks(story.kinds()) } else { Vec::new() }
+        };
+        Self(scenario.stories.iter().map(of).collect())
+    }
+
+    fn has(&self, draft: &Draft) -> bool {
+        self.0.get(draft.story).and_then(|story| story.get(draft.index)).copied().unwrap_or(false)
+    }
+
+    /// Indices of the genuine deliveries.
+    fn genuine(&self, drafts: &[Draft]) -> Vec<usize> {
+        let wanted = |n: &usize| drafts[*n].kind == DeliveryKind::Genuine && self.has(&drafts[*n]);
+        (0..drafts.len()).filter(wanted).collect()
+    }
+}
+
+fn in_scope(fault: &Fault, story: &str) -> bool {
+    fault.story.as_deref().is_none_or(|name| name == story)
+}
+
+/// Applies fault number `n` of the scenario.
+pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
+    let picks = |selector: &EventSelector| Picks::new(stage.scenario, fault, selector);
+    match &fault.kind {
+        FaultKind::Duplicate { of, copies, spacing } => {
+            duplicate(&mut stage.drafts, n, &picks(of), *copies, *spacing);
+        }
+        FaultKind::Reorder { order } => reorder(stage, n, fault, order),
+        FaultKind::Delay { of, by } => delay(&mut stage.drafts, n, &picks(of), millis(*by)),
+        FaultKind::Drop { of, first } => drop_first(&mut stage.drafts, n, &picks(of), *first),
+        FaultKind::Forged { of, signature } => forged(stage, n, &picks(of), *signature),
+        FaultKind::Malformed { before, body } => {
+            let picks = picks(before);
+            malformed(&mut stage.drafts, &mut stage.bodies, n, &picks, *body);
+        }
+        FaultKind::UnknownType { before } => {
+            let picks = picks(before);
+            unknown_type(&mut stage.drafts, &mut stage.bodies, n, &picks, stage.streams);
+        }
+        // A roll of the secret is about times, which are only known at the end: see `settle`.
+        FaultKind::SecretRoll { .. } => {}
+        // These do not change a delivery: the doubles and the process are at fault.
+        FaultKind::Outage { .. } | FaultKind::Slow { .. } | FaultKind::Kill { .. } => {}
+    }
+}
+
+/// Further copies of the genuine deliveries. Those within the run inherit time and losses, those of the replay do not:
+/// the faults are over then.
+fn duplicate(drafts: &mut Vec<Draft>, n: usize, picks: &Picks, copies: u32, spacing: DuplicateSpacing) {
+    for genuine in picks.genuine(drafts) {
+        for copy in 1..copies {
+            let mut draft = Draft { kind: DeliveryKind::Duplicate, ..drafts[genuine].clone() };
+            match spacing {
+                DuplicateSpacing::After(gap) => {
+                    draft.at_ms = draft.at_ms.saturating_add(millis(gap).saturating_mul(u64::from(copy)));
+                    draft.faults.push(n);
+                }
+                DuplicateSpacing::AfterEverything => {
+                    draft.phase = Phase::Replay;
+                    draft.drop_first = 0;
+                    draft.faults = vec![n];
+                    draft.genuine = Some(genuine);
+                    draft.pass = copy - 1;
+                }
+            }
+            drafts.push(draft);
+        }
+    }
+}
+
+/// Later, with every copy that exists so far: were the copies not late, the event would not be.
+fn delay(drafts: &mut [Draft], n: usize, picks: &Picks, by_ms: u64) {
+    for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
+        draft.at_ms = draft.at_ms.saturating_add(by_ms);
+        draft.faults.push(n);
+    }
+}
+
+/// The first attempts are lost, with those of every copy that exists so far.
+fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, first: u32) {
+    for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
+        draft.drop_first = draft.drop_first.saturating_add(first);
+        draft.faults.push(n);
+    }
+}
+
+fn within_run(draft: &Draft) -> bool {
+    match draft.kind {
+        DeliveryKind::Genuine | DeliveryKind::Duplicate => draft.phase == Phase::Faults,
+        DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) | DeliveryKind::UnknownType => false,
+    }
+}
+
+/// Permutes which genuine delivery takes which of the times that the deliveries of its instance have; duplicates keep
+/// their own.
+fn reorder(stage: &mut Stage<'_>, n: usize, fault: &Fault, order: &Order) {
+    let mut by_life: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, draft) in stage.drafts.iter().enumerate() {
+        if draft.kind == DeliveryKind::Genuine && in_scope(fault, &stage.scenario.stories[draft.story].name) {
+            by_life.entry(draft.life).or_default().push(at);
+        }
+    }
+    for (life, mut drafts) in by_life {
+        drafts.sort_by_key(|at| (stage.drafts[*at].at_ms, stage.drafts[*at].index));
+        let slots: Vec<u64> = drafts.iter().map(|at| stage.drafts[*at].at_ms).collect();
+        let site = format!("fault/{n}/shuffle/{}", stage.lives[life].instance.id);
+        let drafts = match order {
+            Order::First(first) => first_order(&stage.drafts, drafts, first),
+            Order::Shuffle { window } => shuffled(drafts, *window, stage.streams, &site),
+            Order::Reverse => drafts.into_iter().rev().collect(),
+        };
+        for (at, slot) in drafts.into_iter().zip(slots) {
+            let draft = &mut stage.drafts[at];
+            if draft.at_ms != slot {
+                draft.at_ms = slot;
+                draft.faults.push(n);
+            }
+        }
+    }
+}
+
+/// First what the selectors name, in their order; then the rest as recorded.
+fn first_order(all: &[Draft], mut drafts: Vec<usize>, first: &[EventSelector]) -> Vec<usize> {
+    drafts.sort_by_key(|at| all[*at].index);
+    let picks: Vec<Vec<bool>> =
+        first.iter().map(|selector| selector.picks(drafts.iter().map(|at| all[*at].event_type.as_str()))).collect();
+    let rank = |place: usize| picks.iter().position(|picked| picked[place]).unwrap_or(picks.len());
+    let mut ranked: Vec<(usize, usize)> = drafts.iter().enumerate().map(|(place, at)| (rank(place), *at)).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, at)| at).collect()
+}
+
+/// Each event draws a number below `window` and is sorted by that plus its place: no event can pass one that stands
+/// `window` or more places away, so none moves by `window` places or more.
+fn shuffled(drafts: Vec<usize>, window: u32, streams: Streams, site: &str) -> Vec<usize> {
+    let mut rng = streams.stream(site);
+    let mut keyed: Vec<(u64, usize)> = drafts
+        .into_iter()
+        .enumerate()
+        .map(|(place, at)| (((place as u64) << 32) + u64::from(rng.random::<u32>()) * u64::from(window), at))
+        .collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, at)| at).collect()
+}
+
+/// Content of a customer who does not exist, under the id of the genuine event.
+fn forged(stage: &mut Stage<'_>, n: usize, picks: &Picks, signature: BadSignature) {
+    // Genuine drafts stand instance by instance: one re-keyer at a time is enough.
+    let mut current: Option<(usize, usize, Rekeyer)> = None;
+    for at in picks.genuine(&stage.drafts) {
+        let genuine = stage.drafts[at].clone();
+        let (of, ghost, rekeyer) = match current.take() {
+            Some(current) if current.0 == genuine.life => current,
+            _ => ghost(stage, genuine.life),
+        };
+        let life = &stage.lives[genuine.life];
+        let imitation = rekeyer.rekey(&life.recording.events[genuine.index].event, life.shift_secs);
+        let id = genuine.event.as_ref().map_or("", EventId::as_str);
+        let text = imitation.body.replace(&format!("\"{}\"", imitation.id), &format!("\"{id}\""));
+        let body = stage.bodies.keep(&text);
+        let kind = DeliveryKind::Forged(signature);
+        stage.drafts.push(Draft {
+            ghost: Some(ghost),
+            body,
+            signature: Signing::Bad(signature),
+            ..extra(&genuine, at, kind, Reaction::Refuse, n)
+        });
+        current = Some((of, ghost, rekeyer));
+    }
+}
+
+/// The ghost of an instance, one for all faults that forge its events, and the re-keyer of its content: index of the
+/// instance, index of the ghost, re-keyer.
+fn ghost(stage: &mut Stage<'_>, of: usize) -> (usize, usize, Rekeyer) {
+    let life = &stage.lives[of];
+    let id = format!("{}/ghost", life.instance.id);
+    let rekeyer = Rekeyer::new(stage.seed, &id, &id, life.recording);
+    let ghosts = &mut stage.ghosts;
+    let place = *stage.ghost_of.entry(of).or_insert_with(|| {
+        let ghost = instance(&id, &life.instance.story, &id, &rekeyer, life.recording);
+        ghosts.push(Instance { ghost: true, ..ghost });
+        ghosts.len() - 1
+    });
+    (of, place, rekeyer)
+}
+
+fn malformed(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, body: MalformedBody) {
+    for at in picks.genuine(drafts) {
+        let genuine = drafts[at].clone();
+        let text = match body {
+            MalformedBody::TruncatedJson => first_half(bodies.get(&genuine.body)).to_owned(),
+            MalformedBody::Empty => String::new(),
+            MalformedBody::NotAnEvent => NOT_AN_EVENT.to_owned(),
+        };
+        drafts.push(Draft {
+            event: None,
+            event_type: body.word().to_owned(),
+            body: bodies.keep(&text),
+            ..extra(&genuine, at, DeliveryKind::Malformed(body), Reaction::Refuse, n)
+        });
+    }
+}
+
+fn first_half(text: &str) -> &str {
+    let mut middle = text.len() / 2;
+    while !text.is_char_boundary(middle) {
+        middle -= 1;
+    }
+    &text[..middle]
+}
+
+/// The envelope and the object of the genuine event under a type that nobody knows, as a new type of Stripe would be:
+/// a service that goes by the object and not by the type shows itself.
+fn unknown_type(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, streams: Streams) {
+    for at in picks.genuine(drafts) {
+        let genuine = drafts[at].clone();
+        let id = other_id(genuine.event.as_ref().map_or("", EventId::as_str), n, streams);
+        // A re-keyed event is JSON with an object at its top: `Event::parse` has read it.
+        let mut body: serde_json::Value = serde_json::from_str(bodies.get(&genuine.body)).unwrap_or_default();
+        if let Some(envelope) = body.as_object_mut() {
+            envelope.insert("id".to_owned(), id.clone().into());
+            envelope.insert("type".to_owned(), UNKNOWN_TYPE.into());
+        }
+        let text = format!("{body:#}");
+        drafts.push(Draft {
+            event: Some(EventId::new(id)),
+            event_type: UNKNOWN_TYPE.to_owned(),
+            body: bodies.keep(&text),
+            ..extra(&genuine, at, DeliveryKind::UnknownType, Reaction::Accept, n)
+        });
+    }
+}
+
+/// An event id of the same length that belongs to no recorded event.
+fn other_id(genuine: &str, n: usize, streams: Streams) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut rng = streams.stream(&format!("fault/{n}/unknown/{genuine}"));
+    let length = genuine.len().saturating_sub("evt_".len()).max(14);
+    let letters = (0..length).map(|_| char::from(LETTERS[(rng.random::<u32>() % 62) as usize]));
+    "evt_".chars().chain(letters).collect()
+}
+
+/// An extra delivery that goes with a genuine one: nothing is owed for it.
+fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: usize) -> Draft {
+    Draft {
+        kind,
+        phase: Phase::Faults,
+        signature: Signing::Genuine,
+        drop_first: 0,
+        expect,
+        owed: false,
+        faults: vec![n],
+        genuine: Some(at),
+        ..genuine.clone()
+    }
+}
+
+/// Gives the deliveries that go with a genuine one their times, now that all faults have been applied, and signs with
+/// two secrets what leaves while the secret is rolled.
+pub(super) fn settle(stage: &mut Stage<'_>) {
+    for at in 0..stage.drafts.len() {
+        if let (Phase::Faults, Some(genuine)) = (stage.drafts[at].phase, stage.drafts[at].genuine) {
+            stage.drafts[at].at_ms = stage.drafts[genuine].at_ms.saturating_sub(BEFORE_MS);
+        }
+    }
+    settle_replay(&mut stage.drafts);
+    for (n, fault) in stage.scenario.faults.iter().enumerate() {
+        let FaultKind::SecretRoll { from, good } = &fault.kind else { continue };
+        for draft in &mut stage.drafts {
+            let rolled = draft.phase == Phase::Replay || draft.at_ms >= millis(*from);
+            let genuine = matches!(draft.signature, Signing::Genuine | Signing::Rolled(_));
+            if rolled && genuine && in_scope(fault, &stage.scenario.stories[draft.story].name) {
+                draft.signature = Signing::Rolled(*good);
+                draft.faults.push(n);
+            }
+        }
+    }
+}
+
+/// The replay sends once more in the order in which the genuine ones were planned, pass after pass.
+fn settle_replay(drafts: &mut [Draft]) {
+    let mut replayed: Vec<usize> = (0..drafts.len()).filter(|at| drafts[*at].phase == Phase::Replay).collect();
+    let order = |at: &usize| {
+        let draft = &drafts[*at];
+        let first_ms = draft.genuine.map_or(0, |genuine| drafts[genuine].at_ms);
+        (draft.faults.first().copied(), draft.pass, first_ms, draft.life, draft.index)
+    };
+    replayed.sort_by_key(order);
+    for (place, at) in replayed.into_iter().enumerate() {
+        drafts[at].at_ms = place as u64 * REPLAY_GAP_MS;
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! Must not know: targets, sockets, clocks, what the service answers.
 
+mod cast;
 pub mod compile;
 pub mod faults;
 pub mod model;
+pub mod text;

@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a criterion is judged.
 
-use crate::stripe::recording::Access;
+use crate::{stripe::recording::Access, time::format_duration};
 use std::time::Duration;
 
 /// One `[[criterion]]`.
@@ -112,4 +112,156 @@ pub enum Need {
     Queue,
     /// The target is a process that can be killed.
     Process,
+}
+
+impl Criterion {
+    /// Every key of a `[[criterion]]`.
+    pub const NAMES: &'static [&'static str] = &[
+        "success_rate",
+        "events_lost",
+        "acked_without_effect",
+        "contacts_per_customer",
+        "contact_fields_overwritten",
+        "tickets_per_failed_invoice",
+        "access",
+        "customer_state",
+        "activation",
+        "ack_latency",
+        "forgery_traces",
+        "unsafe_errors",
+        "manual_steps",
+        "replay_effects",
+        "failed_visits",
+        "probe_value",
+    ];
+
+    /// Its key in a scenario file.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SuccessRate { .. } => "success_rate",
+            Self::EventsLost(_) => "events_lost",
+            Self::AckedWithoutEffect(_) => "acked_without_effect",
+            Self::ContactsPerCustomer(_) => "contacts_per_customer",
+            Self::ContactFieldsOverwritten(_) => "contact_fields_overwritten",
+            Self::TicketsPerFailedInvoice { .. } => "tickets_per_failed_invoice",
+            Self::Access { .. } => "access",
+            Self::CustomerState => "customer_state",
+            Self::Activation { .. } => "activation",
+            Self::AckLatency { .. } => "ack_latency",
+            Self::ForgeryTraces(_) => "forgery_traces",
+            Self::UnsafeErrors(_) => "unsafe_errors",
+            Self::ManualSteps(_) => "manual_steps",
+            Self::ReplayEffects(_) => "replay_effects",
+            Self::FailedVisits(_) => "failed_visits",
+            Self::ProbeValue { .. } => "probe_value",
+        }
+    }
+
+    /// What the target must offer so that it can be judged at all.
+    pub const fn needs(&self) -> &'static [Need] {
+        match self {
+            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) => &[],
+            Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => &[Need::Crm],
+            Self::TicketsPerFailedInvoice { .. } => &[Need::Support],
+            Self::Access { .. } | Self::Activation { .. } => &[Need::AccessProbe],
+            Self::SuccessRate { .. }
+            | Self::AckedWithoutEffect(_)
+            | Self::CustomerState
+            | Self::ForgeryTraces(_)
+            | Self::ReplayEffects(_) => &[Need::StateProbe],
+            Self::ManualSteps(_) => &[Need::Queue],
+            Self::FailedVisits(_) => &[Need::Pages],
+            Self::ProbeValue { .. } => &[Need::ValueProbe],
+        }
+    }
+
+    /// What is expected, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::SuccessRate { above } => {
+                format!("more than {} of the owed events acknowledged and in effect", percent(*above))
+            }
+            Self::EventsLost(bound) => format!("{} lost", bound.of("owed event")),
+            Self::AckedWithoutEffect(bound) => format!("{} without effect at the end", bound.of("acknowledged event")),
+            Self::ContactsPerCustomer(bound) => format!("{} for each customer", bound.of("contact")),
+            Self::ContactFieldsOverwritten(bound) => {
+                format!("{} overwritten that the CRM's own people wrote", bound.of("contact field"))
+            }
+            Self::TicketsPerFailedInvoice { bound, queue } => {
+                format!("{} in queue {queue} for each failed invoice", bound.of("ticket"))
+            }
+            Self::Access { is: AccessIs::AsStory } => "access as the story of each customer says".to_owned(),
+            Self::Access { is: AccessIs::This(access) } => {
+                format!("access {} for every customer", access_word(*access))
+            }
+            Self::CustomerState => "status and plan as the story of each customer says".to_owned(),
+            Self::Activation { p95_within } => {
+                format!("95 % of buyers have access within {}", format_duration(*p95_within))
+            }
+            Self::AckLatency { p95_within } => {
+                format!("95 % of genuine deliveries answered within {}", format_duration(*p95_within))
+            }
+            Self::ForgeryTraces(bound) => format!("{} accepted or leaving a trace", bound.of("forged delivery")),
+            Self::UnsafeErrors(bound) => format!("{} to a bad payload", bound.of("unsafe answer")),
+            Self::ManualSteps(bound) => format!("{} left for a person", bound.of("repair")),
+            Self::ReplayEffects(bound) => format!("{} of a second full replay", bound.of("effect")),
+            Self::FailedVisits(bound) => {
+                format!("{} that did not show what a buyer must see", bound.of("visit"))
+            }
+            Self::ProbeValue { name, bound } => format!("{name} is {} for each customer", bound.number()),
+        }
+    }
+}
+
+impl Bound {
+    /// `exactly 1 contact`, `at most 2 contacts`.
+    fn of(self, thing: &str) -> String {
+        let (Self::Exactly(number) | Self::AtMost(number)) = self;
+        let plural = match thing.strip_suffix('y') {
+            _ if number == 1 => thing.to_owned(),
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{thing}s"),
+        };
+        format!("{} {plural}", self.number())
+    }
+
+    fn number(self) -> String {
+        match self {
+            Self::Exactly(number) => format!("exactly {number}"),
+            Self::AtMost(number) => format!("at most {number}"),
+        }
+    }
+}
+
+/// `0.99` as `99 %`, `0.995` as `99.5 %`.
+fn percent(share: f64) -> String {
+    let digits = format!("{:.4}", share * 100.0);
+    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+const fn access_word(access: Access) -> &'static str {
+    match access {
+        Access::None => "never given",
+        Access::Granted => "granted",
+        Access::Revoked => "revoked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expectations_read_as_sentences() {
+        for (criterion, words) in [
+            (Criterion::SuccessRate { above: 0.995 }, "more than 99.5 % of the owed events acknowledged and in effect"),
+            (Criterion::EventsLost(Bound::Exactly(0)), "exactly 0 owed events lost"),
+            (Criterion::ContactsPerCustomer(Bound::Exactly(1)), "exactly 1 contact for each customer"),
+            (Criterion::ForgeryTraces(Bound::AtMost(2)), "at most 2 forged deliveries accepted or leaving a trace"),
+            (Criterion::Activation { p95_within: Duration::from_secs(120) }, "95 % of buyers have access within 2m"),
+        ] {
+            assert_eq!(criterion.describe(), words);
+            assert!(Criterion::NAMES.contains(&criterion.name()));
+        }
+    }
 }

@@ -2,8 +2,10 @@
 //!
 //! Must not know: how a fault is carried out.
 
+use super::criterion::Need;
+use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// One `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,8 +130,8 @@ pub enum Order {
     Reverse,
 }
 
-/// Names events by type (`invoice.paid`), by glob (`customer.subscription.*`, `*`), or by type and position
-/// among its kind within the recording (`invoice.paid#2`, from 1).
+/// Names events by type (`invoice.paid`), by glob (`customer.subscription.*`, `*`), or by either and the position
+/// among the events of a recording that it matches (`invoice.paid#2`, from 1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSelector {
     /// Type or glob, `*` matching any text.
@@ -150,7 +152,8 @@ pub enum BadSignature {
     /// Right, but ten minutes old.
     #[serde(rename = "stale_10m")]
     Stale10m,
-    /// Right for another body.
+    /// Right for another body: what is sent differs in one byte from what was signed. The plan holds the body that is
+    /// sent; the sender flips a byte of it before it signs.
     TamperedBody,
     /// No header at all.
     MissingHeader,
@@ -188,4 +191,290 @@ pub enum Double {
     Crm,
     /// The support desk.
     Support,
+}
+
+impl EventSelector {
+    /// Reads `"invoice.paid"`, `"customer.*"`, `"*"`, `"invoice.paid#2"`.
+    ///
+    /// # Errors
+    /// Says what is wrong: empty, characters that no event type has, a position that is not a number from 1.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        let (pattern, position) = match text.split_once('#') {
+            None => (text, None),
+            Some((pattern, digits)) => {
+                let number = digits.parse().ok().filter(|number| *number > 0 && !digits.starts_with('+'));
+                (pattern, Some(number.ok_or_else(|| SelectorError::Position(digits.to_owned()))?))
+            }
+        };
+        if pattern.is_empty() {
+            return Err(SelectorError::Empty);
+        }
+        if let Some(odd) =
+            pattern.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._*".contains(*c)))
+        {
+            return Err(SelectorError::Character(odd));
+        }
+        Ok(Self { pattern: pattern.to_owned(), position })
+    }
+
+    /// Whether the pattern matches an event type; the position is not looked at.
+    pub fn matches(&self, kind: &str) -> bool {
+        glob(self.pattern.as_bytes(), kind.as_bytes())
+    }
+
+    /// For each event type of a recording, in order: whether that very event is named.
+    pub fn picks<'k>(&self, kinds: impl IntoIterator<Item = &'k str>) -> Vec<bool> {
+        let mut seen = 0;
+        kinds
+            .into_iter()
+            .map(|kind| {
+                let matched = self.matches(kind);
+                seen += u32::from(matched);
+                matched && self.position.is_none_or(|position| position == seen)
+            })
+            .collect()
+    }
+}
+
+/// `*` matches any text, also none. Iterative with one point to go back to, so that no pattern takes long.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&b'*') {
+            back = Some((p, t));
+            p += 1;
+        } else if pattern.get(p) == Some(&text[t]) {
+            (p, t) = (p + 1, t + 1);
+        } else if let Some((star, from)) = back {
+            back = Some((star, from + 1));
+            (p, t) = (star + 1, from + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+impl fmt::Display for EventSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.pattern)?;
+        self.position.map_or(Ok(()), |position| write!(f, "#{position}"))
+    }
+}
+
+/// Why a text names no events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// Nothing before the `#`, or nothing at all.
+    #[error(
+        "no event type; write a type (\"invoice.paid\"), a glob (\"invoice.*\", \"*\") or a type and position (\"invoice.paid#2\")"
+    )]
+    Empty,
+    /// A character that no event type has.
+    #[error(
+        "event types have no `{0}`; write a type (\"invoice.paid\"), a glob (\"invoice.*\") or a type and position (\"invoice.paid#2\")"
+    )]
+    Character(char),
+    /// What follows `#` is no number from 1.
+    #[error("`#{0}` is no position; write a number from 1, like \"invoice.paid#2\"")]
+    Position(String),
+}
+
+macro_rules! words {
+    ($type:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $type {
+            /// Every value with its word in files.
+            pub const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
+
+            /// The word in files.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+    };
+}
+
+words!(BadSignature {
+    WrongSecret => "wrong_secret",
+    Stale301s => "stale_301s",
+    Stale10m => "stale_10m",
+    TamperedBody => "tampered_body",
+    MissingHeader => "missing_header",
+    Garbage => "garbage",
+});
+
+words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotAnEvent => "not_an_event" });
+
+words!(Place { First => "first", Last => "last" });
+
+words!(Double { Crm => "crm", Support => "support" });
+
+impl Fault {
+    /// The fault in words, with what stays owed.
+    pub fn describe(&self) -> String {
+        let scope = self.story.as_ref().map_or(String::new(), |story| format!(" (story {story} only)"));
+        format!("{}{scope}; {}", self.kind.what(), self.kind.owed())
+    }
+}
+
+impl FaultKind {
+    /// The key in a scenario file.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Duplicate { .. } => "duplicate",
+            Self::Reorder { .. } => "reorder",
+            Self::Delay { .. } => "delay",
+            Self::Drop { .. } => "drop",
+            Self::Forged { .. } => "forged",
+            Self::Malformed { .. } => "malformed",
+            Self::UnknownType { .. } => "unknown_type",
+            Self::SecretRoll { .. } => "secret_roll",
+            Self::Outage { .. } => "outage",
+            Self::Slow { .. } => "slow",
+            Self::Kill { .. } => "kill",
+        }
+    }
+
+    /// What the target must have so that the fault can be carried out.
+    pub const fn needs(&self) -> &'static [Need] {
+        match self {
+            Self::Duplicate { .. }
+            | Self::Reorder { .. }
+            | Self::Delay { .. }
+            | Self::Drop { .. }
+            | Self::Forged { .. }
+            | Self::Malformed { .. }
+            | Self::UnknownType { .. }
+            | Self::SecretRoll { .. } => &[],
+            Self::Outage { of, .. } | Self::Slow { of, .. } => match of {
+                Double::Crm => &[Need::Crm],
+                Double::Support => &[Need::Support],
+            },
+            Self::Kill { .. } => &[Need::Process],
+        }
+    }
+
+    /// What happens.
+    fn what(&self) -> String {
+        let span = |span: &Duration| format_duration(*span);
+        match self {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::AfterEverything } => {
+                format!("`{of}` delivered {copies} times, the further ones as a replay after everything")
+            }
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap) } => {
+                format!("`{of}` delivered {copies} times, {} apart", span(gap))
+            }
+            Self::Reorder { order } => order.what(),
+            Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
+            Self::Drop { of, first: 1 } => format!("the first attempt of `{of}` is lost"),
+            Self::Drop { of, first } => format!("the first {first} attempts of `{of}` are lost"),
+            Self::Forged { of, signature } => format!("before `{of}` a forged one comes ({})", signature.word()),
+            Self::Malformed { before, body } => format!("before `{before}` a malformed body comes ({})", body.word()),
+            Self::UnknownType { before } => format!("before `{before}` an event of an unknown type comes"),
+            Self::SecretRoll { from, good } => {
+                format!("from {} on headers carry two signatures, the good one {}", span(from), good.word())
+            }
+            Self::Outage { of, from, lasts, answer, retry_after } => {
+                let after = retry_after.map_or(String::new(), |after| format!(" (retry after {})", span(&after)));
+                format!("{} answers {answer}{after} from {} for {}", of.word(), span(from), span(lasts))
+            }
+            Self::Slow { of, from, lasts, by } => {
+                format!("{} takes {} from {} for {}", of.word(), span(by), span(from), span(lasts))
+            }
+            Self::Kill { on_ack_of, restart_after } => format!(
+                "the service is killed when it has acknowledged the first `{on_ack_of}`, started again {} later",
+                span(restart_after)
+            ),
+        }
+    }
+
+    /// What stays owed.
+    const fn owed(&self) -> &'static str {
+        match self {
+            Self::Duplicate { .. } => "owed: one effect for each event, however often it comes",
+            Self::Reorder { .. }
+            | Self::Delay { .. }
+            | Self::Drop { .. }
+            | Self::SecretRoll { .. }
+            | Self::Outage { .. }
+            | Self::Slow { .. }
+            | Self::Kill { .. } => "everything stays owed",
+            Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
+            Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
+            Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",
+        }
+    }
+}
+
+impl Order {
+    fn what(&self) -> String {
+        match self {
+            Self::First(first) => {
+                let list: Vec<String> = first.iter().map(|selector| format!("`{selector}`")).collect();
+                format!("of each customer first {}, then the rest as recorded", list.join(", "))
+            }
+            Self::Shuffle { window } => format!("events of each customer shuffled within a window of {window}"),
+            Self::Reverse => "events of each customer last first".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_parse_show_and_match() {
+        for (text, yes, no) in [
+            ("invoice.paid", "invoice.paid", "invoice.paid2"),
+            ("invoice.*", "invoice.paid", "invoice_payment.paid"),
+            ("*", "anything", "\u{0}never"),
+            ("*.subscription.*d", "customer.subscription.updated", "customer.subscription.updates"),
+            ("invoice.*paid*", "invoice.paid", "invoice.pai"),
+        ] {
+            let selector = EventSelector::parse(text).expect(text);
+            assert_eq!(selector.to_string(), text);
+            assert!(selector.matches(yes), "{text} {yes}");
+            assert!(text == "*" || !selector.matches(no), "{text} {no}");
+        }
+        for text in
+            ["", "#1", "invoice.paid#", "invoice.paid#0", "invoice.paid#x", "invoice.paid#+1", "Invoice.paid", "a b"]
+        {
+            assert!(EventSelector::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_position_counts_only_what_the_pattern_matches() {
+        let kinds = ["invoice.created", "invoice.paid", "charge.succeeded", "invoice.paid"];
+        let picks = |text: &str| EventSelector::parse(text).expect(text).picks(kinds);
+        assert_eq!(picks("invoice.paid#2"), [false, false, false, true]);
+        assert_eq!(picks("invoice.*#2"), [false, true, false, false]);
+        assert_eq!(picks("charge.succeeded#2"), [false; 4]);
+        assert_eq!(picks("*"), [true; 4]);
+    }
+
+    #[test]
+    fn a_fault_says_what_happens_and_what_stays_owed() {
+        let of = EventSelector::parse("invoice.paid").expect("a selector");
+        let kind = FaultKind::Forged { of, signature: BadSignature::Stale301s };
+        assert_eq!(
+            Fault { story: Some("purchase".into()), kind }.describe(),
+            "before `invoice.paid` a forged one comes (stale_301s) (story purchase only); \
+             owed: a refusal and no trace; the genuine one stays owed"
+        );
+    }
+
+    #[test]
+    fn words_are_those_of_the_saved_plan() {
+        for (word, value) in BadSignature::WORDS {
+            assert_eq!(serde_json::to_value(value).expect("a word"), *word);
+        }
+        for (word, value) in MalformedBody::WORDS {
+            assert_eq!(serde_json::to_value(value).expect("a word"), *word);
+        }
+    }
 }

@@ -1,1 +1,353 @@
-//! To be written.
+//! Scenario file to [`Scenario`]: the head of the file, and all its tables in turn; every mistake of a file at once.
+//!
+//! [`parse`] is pure; [`load`] reads the file and the recordings. Must not know: plans, targets, sockets, clocks.
+
+use super::{
+    checks::{self, Parts},
+    criterion::Criterion,
+    error::{ScenarioErrorKind as Kind, ScenarioErrors, suggest},
+    fault::Fault,
+    model::{Body, DeliveryOptions, GivenContact, Quiet, Scenario, Step, StoryUse},
+    raw::{At, Fields, Mistakes, array, duration, fields, text, wrong_type},
+    read_criteria::read_criterion,
+    read_faults::read_fault,
+    read_steps::{read_given, read_step},
+    read_stories::{Recordings, Stories},
+};
+use crate::stripe::{
+    import::{self, ImportOptions},
+    recording::Recording,
+    retry::RetrySchedule,
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// Version of scenario files.
+pub const SCENARIO_VERSION: u64 = 1;
+
+/// Default waits between attempts: short, for a live run; Stripe's own schedules take hours and are for simulated ones.
+const DEFAULT_RETRY_MS: [u64; 4] = [200, 400, 800, 1600];
+
+/// Default for when an attempt without an answer is indefinite.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Default budget of the quiet phase.
+const DEFAULT_QUIET: Duration = Duration::from_secs(20);
+
+/// Names of the schedules that [`RetrySchedule::named`] knows.
+const SCHEDULES: &[&str] = &["stripe-live", "stripe-sandbox", "stripe-cli"];
+
+/// Most waits of a schedule: Stripe's own has 16 or so in three days.
+const MAX_WAITS: usize = 100;
+
+/// Largest scenario file that is read: the shipped ones have two kilobytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads a scenario from `text`. `path` names it in messages and gives the slug; `recordings` gives the recording of a
+/// name or says why there is none (further lines of the text are shown as help).
+///
+/// # Errors
+/// Every mistake in the file, each with its place.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    recordings: &mut dyn FnMut(&str) -> Result<Arc<Recording>, String>,
+) -> Result<Scenario, ScenarioErrors> {
+    let (document, syntax) = DeTable::parse_recoverable(text);
+    let mut mistakes = Mistakes::default();
+    for error in &syntax {
+        let span = error.span().unwrap_or(0..0);
+        mistakes.add(&span, Kind::Syntax, format!("not TOML: {}", error.message().replace('\n', ", ")));
+    }
+    let scenario = if syntax.is_empty() { read(document.get_ref(), path, recordings, &mut mistakes) } else { None };
+    match scenario {
+        Some(scenario) if mistakes.is_empty() => Ok(scenario),
+        _ => Err(mistakes.located(text, path)),
+    }
+}
+
+/// Reads a scenario and its recordings from files. A recording is looked up by name under each of the `fixtures`
+/// folders, then as a path relative to the scenario file.
+///
+/// # Errors
+/// Every mistake in the file, each with its place; one without a place when the file cannot be read.
+pub fn load(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Scenario, ScenarioErrors> {
+    let unreadable = |why: String| ScenarioErrors::whole_file(path, Kind::Unreadable, why);
+    let length = std::fs::metadata(path).map_err(|error| unreadable(format!("cannot read the file: {error}")))?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(unreadable(format!("the file has {length} bytes, more than {MAX_FILE_BYTES}")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(format!("cannot read the file: {error}")))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| unreadable(format!("the file is not UTF-8 (at byte {})", error.utf8_error().valid_up_to())))?;
+    let mut loaded: BTreeMap<String, Result<Arc<Recording>, String>> = BTreeMap::new();
+    parse(&text, path, &mut |name| {
+        loaded.entry(name.to_owned()).or_insert_with(|| find_recording(name, path, fixtures, options)).clone()
+    })
+}
+
+fn find_recording(
+    name: &str,
+    scenario: &Path,
+    fixtures: &[PathBuf],
+    options: ImportOptions,
+) -> Result<Arc<Recording>, String> {
+    if name.is_empty() {
+        return Err("the name of a recording is empty".to_owned());
+    }
+    let beside = scenario.parent().unwrap_or(Path::new("")).join(name);
+    let places = fixtures.iter().map(|folder| folder.join(name)).chain([beside]);
+    let Some(found) = places.into_iter().find(|place| place.exists()) else {
+        let mut names: Vec<String> = fixtures.iter().flat_map(|folder| folders_in(folder)).collect();
+        names.sort();
+        names.dedup();
+        let help = suggest(name, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        return Err(format!("there is no recording `{name}`, nor a path of that name beside the scenario\n{help}"));
+    };
+    import::load(&found, options)
+        .map(Arc::new)
+        .map_err(|errors| format!("the recording `{name}` cannot be used\n{errors}"))
+}
+
+fn folders_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
+}
+
+fn read<'t>(
+    document: &'t DeTable<'t>,
+    path: &Path,
+    recordings: Recordings<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Scenario> {
+    let mut root = Fields::new("the scenario", 0..0, document);
+    if !read_version(&mut root, mistakes) {
+        return None;
+    }
+    let name = read_said(&mut root, "name", mistakes);
+    let about = read_said(&mut root, "about", mistakes);
+    let covers = read_covers(&mut root, mistakes);
+    let body = root.get("body").map_or(Some(Body::Both), |value| read_body(value, mistakes));
+    let delivery = read_delivery(&mut root, mistakes);
+    let quiet = read_quiet(&mut root, mistakes);
+    let tables = Tables::read(&mut root, recordings, mistakes);
+    root.close(mistakes);
+    let stories = tables.check(&delivery, mistakes);
+    Some(Scenario {
+        name: name?,
+        slug: slug(path),
+        about: about?,
+        covers,
+        body: body?,
+        stories: stories?,
+        steps: tables.steps.into_iter().map(|at| at.value).collect(),
+        given: tables.given,
+        faults: tables.faults.into_iter().map(|at| at.value).collect(),
+        delivery,
+        quiet,
+        criteria: tables.criteria.into_iter().map(|at| at.value).collect(),
+    })
+}
+
+/// Another version may mean anything by its keys: nothing else is looked at then.
+fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bool {
+    let Some(value) = root.need("version", mistakes) else { return true };
+    let number = value.get_ref().as_integer().map(|number| number.as_str().to_owned());
+    if number.as_deref() == Some("1") {
+        return true;
+    }
+    let message = format!("`version` is not one that this build of hookdrill reads ({SCENARIO_VERSION})");
+    mistakes.add_help(&value.span(), Kind::Version, message, "write version = 1");
+    false
+}
+
+fn read_said(root: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
+    let typed = root.need_text(key, mistakes)?;
+    said(&typed, key, mistakes)
+}
+
+fn said(typed: &At<&str>, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+    if typed.value.trim().is_empty() {
+        mistakes.add(&typed.span, Kind::EmptyText, format!("`{key}` is empty"));
+        return None;
+    }
+    Some(typed.value.trim().to_owned())
+}
+
+fn read_covers(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    let Some(value) = root.get("covers") else { return Vec::new() };
+    let items = array(value, "`covers`", mistakes);
+    items
+        .into_iter()
+        .filter_map(|item| text(item, "an entry of `covers`", mistakes))
+        .collect::<Vec<_>>()
+        .iter()
+        .filter_map(|typed| said(typed, "covers", mistakes))
+        .collect()
+}
+
+fn read_body(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Body> {
+    if value.get_ref().is_table() {
+        let mut fields = fields(value, "`body`", mistakes)?;
+        let reason = fields.need_text("live", mistakes);
+        fields.close(mistakes);
+        return said(&reason?, "live", mistakes).map(|reason| Body::Live { reason });
+    }
+    let typed = text(value, "`body`", mistakes)?;
+    match typed.value {
+        "both" => Some(Body::Both),
+        "simulated" => Some(Body::Simulated),
+        "live" => {
+            let message = "a scenario that can only run live says why";
+            let help = "body = { live = \"what cannot be simulated\" }";
+            mistakes.add_help(&typed.span, Kind::UnknownWord, message, help);
+            None
+        }
+        other => {
+            let help = suggest(other, &["both", "simulated"]) + "\nor body = { live = \"reason\" }";
+            mistakes.add_help(&typed.span, Kind::UnknownWord, format!("`{other}` is no value of `body`"), help);
+            None
+        }
+    }
+}
+
+fn read_delivery(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> DeliveryOptions {
+    let waits = DEFAULT_RETRY_MS.into_iter().map(Duration::from_millis).collect();
+    let mut options = DeliveryOptions { retry: RetrySchedule::custom(waits), timeout: DEFAULT_TIMEOUT };
+    let Some(mut fields) = root.get("delivery").and_then(|value| fields(value, "[delivery]", mistakes)) else {
+        return options;
+    };
+    if let Some(retry) = fields.get("retry").and_then(|value| read_retry(value, mistakes)) {
+        options.retry = retry;
+    }
+    options.timeout = fields.positive("timeout", DEFAULT_TIMEOUT, mistakes);
+    fields.close(mistakes);
+    options
+}
+
+fn read_retry(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<RetrySchedule> {
+    match value.get_ref() {
+        DeValue::String(name) => {
+            let named = RetrySchedule::named(name);
+            if named.is_none() {
+                let help = suggest(name, SCHEDULES) + "\nor write the waits: [\"200ms\", \"400ms\"]";
+                let message = format!("`{name}` is no retry schedule");
+                mistakes.add_help(&value.span(), Kind::UnknownWord, message, help);
+            }
+            named
+        }
+        DeValue::Array(items) if items.len() > MAX_WAITS => {
+            let message = format!("`retry` has {} waits, more than {MAX_WAITS}", items.len());
+            mistakes.add(&value.span(), Kind::OutOfRange, message);
+            None
+        }
+        DeValue::Array(items) => {
+            let waits: Vec<_> = items.iter().map(|item| duration(item, "a wait in `retry`", mistakes)).collect();
+            let waits: Option<Vec<_>> = waits.into_iter().map(|wait| wait.map(|at| at.value)).collect();
+            waits.map(RetrySchedule::custom)
+        }
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => {
+            wrong_type(value, "`retry`", "the name of a schedule or an array of waits", mistakes);
+            None
+        }
+    }
+}
+
+fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
+    let Some(mut fields) = root.get("quiet").and_then(|value| fields(value, "[quiet]", mistakes)) else {
+        return Quiet { budget: DEFAULT_QUIET };
+    };
+    let budget = fields.positive("budget", DEFAULT_QUIET, mistakes);
+    fields.close(mistakes);
+    Quiet { budget }
+}
+
+/// What the arrays of tables hold.
+struct Tables {
+    stories: Stories,
+    steps: Vec<At<Step>>,
+    given: Vec<GivenContact>,
+    faults: Vec<At<Fault>>,
+    criteria: Vec<At<Criterion>>,
+    /// Whether every table but those of criteria could be read: only then is it known what lacks evidence.
+    whole: bool,
+}
+
+impl Tables {
+    fn read(root: &mut Fields<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Self {
+        let stories = entries(root, "story", mistakes);
+        if stories.is_empty() {
+            let help = "add a [[story]] with a name and a recording";
+            mistakes.add_help(root.span(), Kind::NoStories, "there is no [[story]]: nothing would be sent", help);
+        }
+        let stories = Stories::read(&stories, recordings, mistakes);
+        let step_entries = entries(root, "step", mistakes);
+        let steps: Vec<_> = step_entries.iter().filter_map(|entry| read_step(entry, &stories, mistakes)).collect();
+        let given_entries = entries(root, "given", mistakes);
+        let given: Vec<_> = given_entries.iter().filter_map(|entry| read_given(entry, &stories, mistakes)).collect();
+        let fault_entries = entries(root, "fault", mistakes);
+        let faults: Vec<_> = fault_entries.iter().filter_map(|entry| read_fault(entry, &stories, mistakes)).collect();
+        let criteria = entries(root, "criterion", mistakes);
+        if criteria.is_empty() {
+            let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
+            mistakes.add_help(root.span(), Kind::NoCriteria, "there is no [[criterion]]: nothing would be shown", help);
+        }
+        let criteria = criteria.iter().filter_map(|entry| read_criterion(entry, mistakes)).collect();
+        let whole = step_entries.len() == steps.len()
+            && given_entries.len() == given.len()
+            && fault_entries.len() == faults.len();
+        Self { stories, steps, given, faults, criteria, whole }
+    }
+
+    /// The stories, once all of them could be read; what needs the whole is checked then.
+    fn check(&self, delivery: &DeliveryOptions, mistakes: &mut Mistakes) -> Option<Vec<StoryUse>> {
+        let stories = self.stories.complete().filter(|stories| !stories.is_empty())?;
+        if self.whole {
+            let parts = Parts {
+                stories: &stories,
+                steps: &self.steps,
+                given: &self.given,
+                faults: &self.faults,
+                delivery,
+                criteria: &self.criteria,
+                largest: self.stories.largest().cloned().unwrap_or(0..0),
+            };
+            checks::check(&parts, mistakes);
+        }
+        Some(stories)
+    }
+}
+
+/// The tables of `[[key]]`.
+fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes) -> Vec<&'t Spanned<DeValue<'t>>> {
+    let Some(value) = root.get(key) else { return Vec::new() };
+    if value.get_ref().is_table() {
+        let message = format!("`{key}` must be an array of tables, not one table");
+        mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write [[{key}]]"));
+        return vec![value];
+    }
+    array(value, &format!("`{key}`"), mistakes)
+}
+
+/// The file's stem in lower case, with a dash for whatever a folder name should not hold.
+fn slug(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let clean: String =
+        stem.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+    match clean.trim_matches('-') {
+        "" => "scenario".to_owned(),
+        clean => clean.to_owned(),
+    }
+}

@@ -2,8 +2,14 @@
 //!
 //! Must not know: plans, targets, sockets, clocks.
 
+mod checks;
 pub mod criterion;
 pub mod error;
 pub mod fault;
 pub mod load;
 pub mod model;
+mod raw;
+mod read_criteria;
+mod read_faults;
+mod read_steps;
+mod read_stories;

@@ -7,6 +7,12 @@ use crate::stripe::{recording::Recording, retry::RetrySchedule};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// Most instances of one story: ten thousand customers are a load test already, and each keeps its bodies in the plan.
+pub const MAX_INSTANCES: u32 = 10_000;
+
+/// Most deliveries of one plan, and most steps: a plan is held in memory and saved as one file.
+pub const MAX_DELIVERIES: u64 = 100_000;
+
 /// One scenario, validated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -64,12 +70,20 @@ pub struct StoryUse {
     pub continues: Option<String>,
     /// Story of this scenario whose person (user id and e-mail) buys here again, as another Stripe customer.
     pub same_person_as: Option<String>,
-    /// When its first delivery leaves, after the start of the run, or after the last delivery of the story that it continues.
+    /// When its first delivery leaves, after the start of the run, or after the last planned genuine delivery (before
+    /// faults) of the story that it continues.
     pub after: Duration,
     /// Gap between the deliveries of one instance.
     pub spacing: Spacing,
-    /// Gap between the starts of two instances.
+    /// Gap between the starts of two instances; not used by a story that continues another, which starts as that ends.
     pub stagger: Duration,
+}
+
+impl StoryUse {
+    /// Event types of the recording, in order.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.recording.events.iter().map(|recorded| recorded.event.kind.as_str())
+    }
 }
 
 /// Gap between the deliveries of one instance.

@@ -1,0 +1,157 @@
+//! A plan as a schedule to read: `hookdrill plan`.
+//!
+//! Plain text, the same on every terminal. Must not know: how a plan is made or carried out.
+
+use super::model::{Action, Delivery, DeliveryKind, Outage, Phase, Plan, PlannedStep, Reaction, Signing};
+use crate::scenario::{fault::Place, model::Page};
+use std::fmt::Write;
+
+/// The schedule: customers, faults, deliveries in order, steps, outages, kills.
+pub fn timeline(plan: &Plan) -> String {
+    let mut out = String::new();
+    head(&mut out, plan);
+    faults(&mut out, plan);
+    for (phase, title) in [(Phase::Faults, "deliveries"), (Phase::Replay, "replay after the quiet phase")] {
+        let rows: Vec<[String; 6]> =
+            plan.deliveries.iter().filter(|delivery| delivery.phase == phase).map(delivery_row).collect();
+        table(&mut out, title, &rows);
+    }
+    table(&mut out, "steps", &plan.steps.iter().map(step_row).collect::<Vec<_>>());
+    table(&mut out, "outages", &plan.outages.iter().map(outage_row).collect::<Vec<_>>());
+    let kills = plan.kills.iter().map(|kill| {
+        let on = format!("on the first acknowledgement of {}", kill.on_ack_of);
+        [on, format!("started again {} later", seconds(kill.restart_after_ms))]
+    });
+    table(&mut out, "kills", &kills.collect::<Vec<_>>());
+    let given = plan.given.iter().map(|contact| {
+        let properties: Vec<String> =
+            contact.properties.iter().map(|(name, text)| format!("{name}={text:?}")).collect();
+        [contact.instance.to_string(), properties.join(" ")]
+    });
+    table(&mut out, "contacts before the run", &given.collect::<Vec<_>>());
+    out
+}
+
+fn head(out: &mut String, plan: &Plan) {
+    let waits: Vec<String> = plan.retry_waits_ms.iter().map(|wait| seconds(*wait)).collect();
+    let retries = if waits.is_empty() { "none".to_owned() } else { waits.join(", ") };
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{} (seed {}, payload epoch {})", plan.scenario, plan.seed, plan.epoch);
+    let ghosts = plan.instances.iter().filter(|instance| instance.ghost).count();
+    let _ = writeln!(
+        out,
+        "{} customers, {} deliveries, {} of them owed; retries after {retries}; time-out {}; quiet budget {}",
+        plan.instances.len() - ghosts,
+        plan.deliveries.len(),
+        plan.deliveries.iter().filter(|delivery| delivery.owed).count(),
+        seconds(plan.timeout_ms),
+        seconds(plan.quiet_budget_ms),
+    );
+    let rows = plan.instances.iter().map(|instance| {
+        let text = |value: Option<&str>| value.unwrap_or("-").to_owned();
+        let note = match (&instance.continues, instance.ghost) {
+            (_, true) => "does not exist".to_owned(),
+            (Some(earlier), false) => format!("continues {earlier}"),
+            (None, false) if instance.person != instance.id => format!("same person as {}", instance.person),
+            (None, false) => String::new(),
+        };
+        let customer = text(instance.customer.as_ref().map(crate::id::CustomerId::as_str));
+        [instance.id.to_string(), customer, text(instance.email.as_deref()), note]
+    });
+    table(out, "customers", &rows.collect::<Vec<_>>());
+}
+
+fn faults(out: &mut String, plan: &Plan) {
+    let rows = plan.faults.iter().enumerate().map(|(n, fault)| [format!("[{n}]"), fault.clone()]);
+    table(out, "faults", &rows.collect::<Vec<_>>());
+}
+
+fn delivery_row(delivery: &Delivery) -> [String; 6] {
+    let faults: String = delivery.faults.iter().map(|fault| format!("[{fault}]")).collect();
+    [
+        seconds(delivery.at_ms),
+        delivery.id.to_string(),
+        delivery.instance.to_string(),
+        delivery.event_type.clone(),
+        expected(delivery),
+        [what(delivery), faults].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
+    ]
+}
+
+fn expected(delivery: &Delivery) -> String {
+    let reaction = match delivery.expect {
+        Reaction::Accept => "2xx",
+        Reaction::Refuse => "4xx",
+        Reaction::Either => "2xx or 4xx",
+    };
+    format!("{reaction}, {}", if delivery.owed { "effect owed" } else { "nothing owed" })
+}
+
+fn what(delivery: &Delivery) -> String {
+    let kind = match delivery.kind {
+        DeliveryKind::Genuine => None,
+        DeliveryKind::Duplicate => Some("duplicate".to_owned()),
+        DeliveryKind::Forged(signature) => Some(format!("forged ({})", signature.word())),
+        DeliveryKind::Malformed(_) => Some("malformed".to_owned()),
+        DeliveryKind::UnknownType => Some("unknown type".to_owned()),
+    };
+    let signed = match delivery.signature {
+        Signing::Genuine | Signing::Bad(_) => None,
+        Signing::Rolled(Place::First) => Some("two signatures, the first good".to_owned()),
+        Signing::Rolled(Place::Last) => Some("two signatures, the last good".to_owned()),
+    };
+    let lost = match delivery.drop_first {
+        0 => None,
+        1 => Some("first attempt lost".to_owned()),
+        first => Some(format!("first {first} attempts lost")),
+    };
+    [kind, signed, lost].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn step_row(step: &PlannedStep) -> [String; 4] {
+    let action = match step.action {
+        Action::SignUp => "signs up",
+        Action::Visit(Page::Success) => "visits the success page",
+    };
+    [seconds(step.at_ms), step.instance.to_string(), action.to_owned(), format!("{:?}", step.agent).to_lowercase()]
+}
+
+fn outage_row(outage: &Outage) -> [String; 3] {
+    let after = outage.retry_after_s.map_or(String::new(), |secs| format!(", Retry-After {secs}"));
+    let what = match outage.answer {
+        Some(status) => format!("answers {status}{after}"),
+        None => format!("takes {}", seconds(outage.delay_ms)),
+    };
+    let window = format!("{} to {}", seconds(outage.from_ms), seconds(outage.until_ms));
+    [window, outage.of.word().to_owned(), what]
+}
+
+/// `0.120s`; from a minute on `4h00m00.120s`.
+fn seconds(millis: u64) -> String {
+    let (hours, minutes, rest) = (millis / 3_600_000, millis / 60_000 % 60, millis % 60_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{}.{:03}s", rest / 1000, rest % 1000),
+        (0, _) => format!("{minutes}m{:02}.{:03}s", rest / 1000, rest % 1000),
+        _ => format!("{hours}h{minutes:02}m{:02}.{:03}s", rest / 1000, rest % 1000),
+    }
+}
+
+/// A title and rows in columns; the first column is right-aligned when it holds times. Nothing when there are no rows.
+fn table<const N: usize>(out: &mut String, title: &str, rows: &[[String; N]]) {
+    if rows.is_empty() {
+        return;
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let times = rows.iter().all(|row| row[0].ends_with('s') && row[0].starts_with(|c: char| c.is_ascii_digit()));
+    let _ = writeln!(out, "\n{title}");
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = widths[column];
+            let _ =
+                if column == 0 && times { write!(line, "  {cell:>width$}") } else { write!(line, "  {cell:width$}") };
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}

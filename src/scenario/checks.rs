@@ -1,0 +1,254 @@
+//! What no table can know by itself: evidence for every criterion, the size of the whole, faults that work together.
+//!
+//! A green line without evidence misleads, so a criterion that this scenario can never show is a mistake of the file.
+//! Must not know: TOML, files, how a criterion is judged.
+
+use super::{
+    criterion::{AccessIs, Criterion},
+    error::ScenarioErrorKind as Kind,
+    fault::{DuplicateSpacing, EventSelector, Fault, FaultKind},
+    model::{DeliveryOptions, GivenContact, MAX_DELIVERIES, Step, StoryUse},
+    raw::{At, Mistakes, Span},
+};
+use crate::stripe::recording::Expectation;
+use std::collections::BTreeSet;
+
+/// All parts that were read without a mistake, with the places that messages need.
+pub(super) struct Parts<'a> {
+    pub(super) stories: &'a [StoryUse],
+    pub(super) steps: &'a [At<Step>],
+    pub(super) given: &'a [GivenContact],
+    pub(super) faults: &'a [At<Fault>],
+    pub(super) delivery: &'a DeliveryOptions,
+    pub(super) criteria: &'a [At<Criterion>],
+    /// Place of the largest story.
+    pub(super) largest: Span,
+}
+
+/// The type that a failed payment of an invoice sends.
+const PAYMENT_FAILED: &str = "invoice.payment_failed";
+
+/// Runs every check over the whole.
+pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    size(parts, mistakes);
+    attempts(parts, mistakes);
+    kills(parts, mistakes);
+    let mut seen = BTreeSet::new();
+    for criterion in parts.criteria {
+        if !seen.insert(identity(&criterion.value)) {
+            let message = format!("there is a criterion {} already", identity(&criterion.value));
+            mistakes.add(&criterion.span, Kind::DuplicateName, message);
+        }
+        if let Err((message, help)) = evidence(&criterion.value, parts) {
+            let message = format!("`{}` can never be judged here: {message}", criterion.value.name());
+            mistakes.add_help(&criterion.span, Kind::NoEvidence, message, help);
+        }
+    }
+}
+
+/// What two criteria of one scenario must not share: reports name them by it.
+fn identity(criterion: &Criterion) -> String {
+    match criterion {
+        Criterion::ProbeValue { name, .. } => format!("`probe_value` of `{name}`"),
+        Criterion::TicketsPerFailedInvoice { queue, .. } => format!("`tickets_per_failed_invoice` in `{queue}`"),
+        other => format!("`{}`", other.name()),
+    }
+}
+
+fn in_scope<'a>(fault: &'a Fault, stories: &'a [StoryUse]) -> impl Iterator<Item = &'a StoryUse> {
+    stories.iter().filter(|story| fault.story.as_ref().is_none_or(|name| *name == story.name))
+}
+
+/// How many events of all instances a selector of a fault names.
+fn named(fault: &Fault, selector: &EventSelector, stories: &[StoryUse]) -> u64 {
+    in_scope(fault, stories)
+        .map(|story| {
+            let picked = selector.picks(story.kinds()).into_iter().filter(|picked| *picked).count();
+            picked as u64 * u64::from(story.instances)
+        })
+        .sum()
+}
+
+fn genuine(stories: &[StoryUse]) -> u64 {
+    stories.iter().map(|story| story.recording.events.len() as u64 * u64::from(story.instances)).sum()
+}
+
+fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    let mut total = genuine(parts.stories);
+    let mut span = &parts.largest;
+    for At { value: fault, span: at } in parts.faults {
+        let before = total;
+        total += match &fault.kind {
+            FaultKind::Duplicate { of, copies, .. } => named(fault, of, parts.stories) * u64::from(copies - 1),
+            FaultKind::Forged { of: events, .. }
+            | FaultKind::Malformed { before: events, .. }
+            | FaultKind::UnknownType { before: events } => named(fault, events, parts.stories),
+            FaultKind::Reorder { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::Drop { .. }
+            | FaultKind::SecretRoll { .. }
+            | FaultKind::Outage { .. }
+            | FaultKind::Slow { .. }
+            | FaultKind::Kill { .. } => 0,
+        };
+        if before <= MAX_DELIVERIES && total > MAX_DELIVERIES {
+            span = at;
+        }
+    }
+    if total > MAX_DELIVERIES {
+        let message = format!("the plan would have {total} deliveries, more than {MAX_DELIVERIES}");
+        mistakes.add_help(span, Kind::TooLarge, message, "fewer instances or fewer copies");
+    }
+    steps_size(parts, mistakes);
+}
+
+fn steps_size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    let mut total = 0;
+    for step in parts.steps {
+        let (story, times) = match &step.value {
+            Step::SignUp { story, .. } => (story, 1),
+            Step::Visit { story, times, .. } => (story, *times),
+        };
+        let people = parts.stories.iter().find(|one| one.name == *story).map_or(0, |one| one.instances);
+        let before = total;
+        total += u64::from(people) * u64::from(times);
+        if before <= MAX_DELIVERIES && total > MAX_DELIVERIES {
+            let message = format!("the plan would have {total} steps, more than {MAX_DELIVERIES}");
+            mistakes.add_help(&step.span, Kind::TooLarge, message, "fewer instances or fewer times");
+        }
+    }
+}
+
+/// The sender makes one attempt more than its schedule has waits; an event of which all are lost never arrives.
+fn attempts(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    let attempts = parts.delivery.retry.waits.len() as u64 + 1;
+    for story in parts.stories {
+        let mut lost = vec![0_u64; story.recording.events.len()];
+        for At { value: fault, span } in parts.faults {
+            let FaultKind::Drop { of, first } = &fault.kind else { continue };
+            if fault.story.as_ref().is_some_and(|name| *name != story.name) {
+                continue;
+            }
+            let mut never = None;
+            for (n, _) in of.picks(story.kinds()).into_iter().enumerate().filter(|(_, picked)| *picked) {
+                let before = lost[n];
+                lost[n] += u64::from(*first);
+                if before < attempts && lost[n] >= attempts {
+                    never = never.or(Some((n, lost[n])));
+                }
+            }
+            if let Some((n, lost)) = never {
+                let kind = &story.recording.events[n].event.kind;
+                let message = format!("`{kind}` would never arrive: {lost} attempts are lost and {attempts} are made");
+                let help = "lose fewer, or write a longer `retry` in [delivery]";
+                mistakes.add_help(span, Kind::NeverArrives, message, help);
+            }
+        }
+    }
+}
+
+/// A dead process cannot be killed again by the same acknowledgement.
+fn kills(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    let mut seen = BTreeSet::new();
+    for At { value: fault, span } in parts.faults {
+        let FaultKind::Kill { on_ack_of, .. } = &fault.kind else { continue };
+        let first = in_scope(fault, parts.stories).find_map(|story| {
+            on_ack_of.picks(story.kinds()).into_iter().position(|picked| picked).map(|n| (story.name.clone(), n))
+        });
+        if first.is_some() && !seen.insert(first) {
+            let message = format!("another fault kills the service on the same acknowledgement of `{on_ack_of}`");
+            mistakes.add_help(span, Kind::Conflict, message, "name another event, like \"invoice.paid#2\"");
+        }
+    }
+}
+
+type Lack = (String, &'static str);
+
+fn lack(message: &str, help: &'static str) -> Result<(), Lack> {
+    Err((message.to_owned(), help))
+}
+
+/// Whether the scenario can give evidence for a criterion; what is lacking and what to write when not.
+fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
+    match criterion {
+        Criterion::SuccessRate { above } => enough_events(*above, parts),
+        Criterion::ContactsPerCustomer(_) if !ends(parts).any(|end| end.contacts > 0) => {
+            lack("no story says that there is a contact", "`contacts` under [end] in a story.toml says so")
+        }
+        Criterion::ContactFieldsOverwritten(_) if parts.given.is_empty() => {
+            lack("the CRM's own people wrote nothing", "add a [[given]] contact")
+        }
+        Criterion::TicketsPerFailedInvoice { .. } if !has_kind(parts, PAYMENT_FAILED) => {
+            lack("no invoice fails", "add a story with an `invoice.payment_failed`")
+        }
+        Criterion::Access { is: AccessIs::AsStory } | Criterion::CustomerState if ends(parts).next().is_none() => {
+            lack("no recording has a story.toml that says what is right", "write a story.toml with [end]")
+        }
+        Criterion::Activation { .. } if !completes(parts) => {
+            lack("no story has a `completes_with`", "it names the event that completes the Checkout in story.toml")
+        }
+        Criterion::ForgeryTraces(_) if !has_fault(parts, |kind| matches!(kind, FaultKind::Forged { .. })) => {
+            lack("nothing is forged", "add a [[fault]] `forged`")
+        }
+        Criterion::UnsafeErrors(_) if !has_fault(parts, is_bad_payload) => {
+            lack("no bad payload is sent", "add a [[fault]] `malformed` or `forged`")
+        }
+        Criterion::ReplayEffects(_) if !has_fault(parts, is_replay) => {
+            lack("nothing is replayed", "add a [[fault]] `duplicate` with spacing = \"after everything\"")
+        }
+        Criterion::FailedVisits(_) if !parts.steps.iter().any(|step| matches!(step.value, Step::Visit { .. })) => {
+            lack("nobody visits a page", "add a [[step]] `visit`")
+        }
+        Criterion::EventsLost(_)
+        | Criterion::AckedWithoutEffect(_)
+        | Criterion::ContactsPerCustomer(_)
+        | Criterion::ContactFieldsOverwritten(_)
+        | Criterion::TicketsPerFailedInvoice { .. }
+        | Criterion::Access { .. }
+        | Criterion::CustomerState
+        | Criterion::Activation { .. }
+        | Criterion::AckLatency { .. }
+        | Criterion::ForgeryTraces(_)
+        | Criterion::UnsafeErrors(_)
+        | Criterion::ManualSteps(_)
+        | Criterion::ReplayEffects(_)
+        | Criterion::FailedVisits(_)
+        | Criterion::ProbeValue { .. } => Ok(()),
+    }
+}
+
+/// With none of `n` lost, the one-sided 95 % bound of the share is `0.05^(1/n)`: it lies above `above` from
+/// `ln 0.05 / ln above` events on (299 for 99 %).
+fn enough_events(above: f64, parts: &Parts<'_>) -> Result<(), Lack> {
+    let owed = genuine(parts.stories);
+    let needed = (0.05_f64.ln() / above.ln()).ceil();
+    if owed as f64 >= needed {
+        return Ok(());
+    }
+    let message = format!("{owed} events are owed, and a share above {above} takes {needed} even when none is lost");
+    Err((message, "more instances, or events_lost = { exactly = 0 } instead"))
+}
+
+fn ends<'a>(parts: &'a Parts<'_>) -> impl Iterator<Item = &'a Expectation> {
+    parts.stories.iter().filter_map(|story| story.recording.story.as_ref()).map(|truth| &truth.end)
+}
+
+fn completes(parts: &Parts<'_>) -> bool {
+    parts.stories.iter().filter_map(|story| story.recording.story.as_ref()).any(|truth| truth.completes_with.is_some())
+}
+
+fn has_kind(parts: &Parts<'_>, wanted: &str) -> bool {
+    parts.stories.iter().any(|story| story.kinds().any(|kind| kind == wanted))
+}
+
+fn has_fault(parts: &Parts<'_>, wanted: impl Fn(&FaultKind) -> bool) -> bool {
+    parts.faults.iter().any(|fault| wanted(&fault.value.kind))
+}
+
+fn is_bad_payload(kind: &FaultKind) -> bool {
+    matches!(kind, FaultKind::Malformed { .. } | FaultKind::Forged { .. })
+}
+
+fn is_replay(kind: &FaultKind) -> bool {
+    matches!(kind, FaultKind::Duplicate { spacing: DuplicateSpacing::AfterEverything, .. })
+}

@@ -1,0 +1,343 @@
+//! Reading one TOML table key by key, collecting every mistake instead of stopping at the first.
+//!
+//! serde stops at the first error and knows places only by luck; here each table says what it may hold, and whatever it
+//! holds besides is reported with the nearest word. Must not know: what a scenario is.
+
+use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, suggest};
+use crate::time::parse_duration;
+use std::{ops::Range, path::Path, time::Duration};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// A byte range of the file.
+pub(super) type Span = Range<usize>;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    /// The value.
+    pub(super) value: T,
+    /// Where it stands.
+    pub(super) span: Span,
+}
+
+/// Collects the mistakes of one file.
+#[derive(Debug, Default)]
+pub(super) struct Mistakes {
+    found: Vec<(Span, Kind, String, Option<String>)>,
+}
+
+impl Mistakes {
+    /// Notes a mistake.
+    pub(super) fn add(&mut self, span: &Span, kind: Kind, message: impl Into<String>) {
+        self.found.push((span.clone(), kind, message.into(), None));
+    }
+
+    /// Notes a mistake, with what to do about it.
+    pub(super) fn add_help(&mut self, span: &Span, kind: Kind, message: impl Into<String>, help: impl Into<String>) {
+        self.found.push((span.clone(), kind, message.into(), Some(help.into())));
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// All of them, in the order of their places.
+    pub(super) fn located(mut self, text: &str, path: &Path) -> ScenarioErrors {
+        self.found.sort_by_key(|(span, kind, ..)| (span.start, *kind));
+        let errors = self
+            .found
+            .into_iter()
+            .map(|(span, kind, message, help)| ScenarioError {
+                kind,
+                message,
+                help,
+                place: Some(Place::of(text, &span)),
+            })
+            .collect();
+        ScenarioErrors { file: path.display().to_string(), errors }
+    }
+}
+
+/// One table that is being read. Every key that is asked for counts as known; [`Fields::close`] reports the others.
+pub(super) struct Fields<'t> {
+    what: String,
+    span: Span,
+    table: &'t DeTable<'t>,
+    known: Vec<&'static str>,
+}
+
+impl<'t> Fields<'t> {
+    /// Begins to read `table`; `what` names it in messages.
+    pub(super) fn new(what: impl Into<String>, span: Span, table: &'t DeTable<'t>) -> Self {
+        Self { what: what.into(), span, table, known: Vec::new() }
+    }
+
+    /// Where the table stands.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The value of a key that may be absent.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        self.table.get(key)
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn need(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<&'t Spanned<DeValue<'t>>> {
+        let value = self.get(key);
+        if value.is_none() {
+            mistakes.add(&self.span, Kind::MissingKey, format!("{} lacks the key `{key}`", self.what));
+        }
+        value
+    }
+
+    /// Text that must be there.
+    pub(super) fn need_text(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
+        let value = self.need(key, mistakes)?;
+        text(value, &format!("`{key}`"), mistakes)
+    }
+
+    /// Text that may be absent.
+    pub(super) fn text(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
+        let value = self.get(key)?;
+        text(value, &format!("`{key}`"), mistakes)
+    }
+
+    /// A span of time that must be there.
+    pub(super) fn need_duration(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<Duration>> {
+        let value = self.need(key, mistakes)?;
+        duration(value, &format!("`{key}`"), mistakes)
+    }
+
+    /// A span of time with a default. A wrong one is reported and gives the default too: nothing is built then.
+    pub(super) fn duration(&mut self, key: &'static str, default: Duration, mistakes: &mut Mistakes) -> Duration {
+        let value = self.get(key);
+        value.and_then(|value| duration(value, &format!("`{key}`"), mistakes)).map_or(default, |at| at.value)
+    }
+
+    /// A span of time above zero, with a default.
+    pub(super) fn positive(&mut self, key: &'static str, default: Duration, mistakes: &mut Mistakes) -> Duration {
+        let span = self.duration(key, default, mistakes);
+        if span.is_zero()
+            && let Some(value) = self.table.get(key)
+        {
+            mistakes.add(&value.span(), Kind::OutOfRange, format!("`{key}` must be longer than 0s"));
+        }
+        span
+    }
+
+    /// A whole number that must be there.
+    pub(super) fn need_count(
+        &mut self,
+        key: &'static str,
+        range: Range<u64>,
+        mistakes: &mut Mistakes,
+    ) -> Option<At<u64>> {
+        let value = self.need(key, mistakes)?;
+        count(value, &format!("`{key}`"), range, mistakes)
+    }
+
+    /// A whole number with a default.
+    pub(super) fn count(&mut self, key: &'static str, default: u64, range: Range<u64>, mistakes: &mut Mistakes) -> u64 {
+        let value = self.get(key);
+        value.and_then(|value| count(value, &format!("`{key}`"), range, mistakes)).map_or(default, |at| at.value)
+    }
+
+    /// One of the given words, with a default.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        words: &[(&str, T)],
+        mistakes: &mut Mistakes,
+    ) -> T {
+        let value = self.text(key, mistakes);
+        value.and_then(|typed| word(&typed, key, words, mistakes)).unwrap_or(default)
+    }
+
+    /// One of the given words, which must be there.
+    pub(super) fn need_word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
+        let typed = self.need_text(key, mistakes)?;
+        word(&typed, key, words, mistakes)
+    }
+
+    /// Ends reading: every key that was never asked for is a mistake.
+    pub(super) fn close(self, mistakes: &mut Mistakes) {
+        for (key, _) in self.table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref())) {
+            unknown_key(key, &self.what, &self.known, mistakes);
+        }
+    }
+}
+
+fn unknown_key(key: &Spanned<toml::de::DeString<'_>>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
+    let typed = key.get_ref().as_ref();
+    mistakes.add_help(&key.span(), Kind::UnknownKey, format!("unknown key `{typed}` in {what}"), suggest(typed, known));
+}
+
+/// What a table that holds one choice holds.
+pub(super) struct Chosen<'t, T> {
+    /// What the word stands for.
+    pub(super) meaning: T,
+    /// The word.
+    pub(super) word: &'static str,
+    /// Where the word stands.
+    pub(super) span: Span,
+    /// The value under it.
+    pub(super) value: &'t Spanned<DeValue<'t>>,
+}
+
+/// A table that holds exactly one of `words`, its choice.
+pub(super) fn choice<'t, T: Copy>(
+    what: &str,
+    entry: &'t Spanned<DeValue<'t>>,
+    words: &[(&'static str, T)],
+    mistakes: &mut Mistakes,
+) -> Option<Chosen<'t, T>> {
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let (mut chosen, mut unknown) = (Vec::new(), false);
+    for (key, value) in table(entry, what, mistakes)? {
+        match words.iter().find(|(word, _)| *word == key.get_ref().as_ref()) {
+            Some((word, meaning)) => chosen.push(Chosen { meaning: *meaning, word, span: key.span(), value }),
+            None => {
+                unknown_key(key, what, &names, mistakes);
+                unknown = true;
+            }
+        }
+    }
+    chosen.sort_by_key(|one| one.span.start);
+    match chosen.len() {
+        0 if unknown => None,
+        0 => {
+            let message = format!("{what} holds nothing");
+            mistakes.add_help(&entry.span(), Kind::NotOneChoice, message, suggest("", &names));
+            None
+        }
+        1 => chosen.pop(),
+        _ => {
+            let has = chosen.iter().map(|one| format!("`{}`", one.word)).collect::<Vec<_>>().join(" and ");
+            let message = format!("{what} holds {has}, but may hold only one");
+            let help = format!("write one {what} for each");
+            mistakes.add_help(&chosen[1].span, Kind::NotOneChoice, message, help);
+            None
+        }
+    }
+}
+
+/// A value as a table.
+pub(super) fn table<'t>(
+    value: &'t Spanned<DeValue<'t>>,
+    what: &str,
+    mistakes: &mut Mistakes,
+) -> Option<&'t DeTable<'t>> {
+    let table = value.get_ref().as_table();
+    if table.is_none() {
+        wrong_type(value, what, "a table", mistakes);
+    }
+    table
+}
+
+/// A value as a table of which the fields are to be read.
+pub(super) fn fields<'t>(value: &'t Spanned<DeValue<'t>>, what: &str, mistakes: &mut Mistakes) -> Option<Fields<'t>> {
+    table(value, what, mistakes).map(|table| Fields::new(what, value.span(), table))
+}
+
+/// A value as text.
+pub(super) fn text<'t>(value: &'t Spanned<DeValue<'t>>, what: &str, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
+    match value.get_ref().as_str() {
+        Some(text) => Some(At { value: text, span: value.span() }),
+        None => {
+            wrong_type(value, what, "text in quotes", mistakes);
+            None
+        }
+    }
+}
+
+/// A value as an array.
+pub(super) fn array<'t>(
+    value: &'t Spanned<DeValue<'t>>,
+    what: &str,
+    mistakes: &mut Mistakes,
+) -> Vec<&'t Spanned<DeValue<'t>>> {
+    match value.get_ref().as_array() {
+        Some(items) => items.iter().collect(),
+        None => {
+            wrong_type(value, what, "an array", mistakes);
+            Vec::new()
+        }
+    }
+}
+
+/// A value as a span of time.
+pub(super) fn duration<'t>(
+    value: &'t Spanned<DeValue<'t>>,
+    what: &str,
+    mistakes: &mut Mistakes,
+) -> Option<At<Duration>> {
+    let typed = text(value, what, mistakes)?;
+    match parse_duration(typed.value) {
+        Ok(span) => Some(At { value: span, span: typed.span }),
+        Err(error) => {
+            mistakes.add(&typed.span, Kind::BadDuration, format!("{what}: {error}"));
+            None
+        }
+    }
+}
+
+/// A value as a whole number within `range` (its end excluded).
+pub(super) fn count<'t>(
+    value: &'t Spanned<DeValue<'t>>,
+    what: &str,
+    range: Range<u64>,
+    mistakes: &mut Mistakes,
+) -> Option<At<u64>> {
+    let Some(number) = value.get_ref().as_integer() else {
+        wrong_type(value, what, "a whole number", mistakes);
+        return None;
+    };
+    match i128::from_str_radix(number.as_str(), number.radix()).ok().and_then(|number| u64::try_from(number).ok()) {
+        Some(number) if range.contains(&number) => Some(At { value: number, span: value.span() }),
+        _ => {
+            let bounds = match range.end {
+                u64::MAX => format!("{} or more", range.start),
+                end => format!("from {} to {}", range.start, end - 1),
+            };
+            mistakes.add(&value.span(), Kind::OutOfRange, format!("{what} must be {bounds}, not {number}"));
+            None
+        }
+    }
+}
+
+/// One of the given words.
+pub(super) fn word<T: Copy>(typed: &At<&str>, what: &str, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == typed.value).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!("`{}` is no value of `{what}`", typed.value);
+        mistakes.add_help(&typed.span, Kind::UnknownWord, message, suggest(typed.value, &list));
+    }
+    found
+}
+
+/// Reports a value of another type.
+pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, wanted: &str, mistakes: &mut Mistakes) {
+    let got = match value.get_ref() {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    };
+    mistakes.add(&value.span(), Kind::WrongType, format!("{what} must be {wanted}, not {got}"));
+}

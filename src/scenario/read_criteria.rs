@@ -1,0 +1,121 @@
+//! Reads `[[criterion]]`: one small function for each kind.
+//!
+//! Must not know: files, plans, how a criterion is judged.
+
+use super::{
+    criterion::{AccessIs, Bound, Criterion},
+    error::ScenarioErrorKind as Kind,
+    raw::{At, Fields, Mistakes, choice, count, fields, wrong_type},
+};
+use crate::stripe::recording::Access;
+use std::time::Duration;
+use toml::{Spanned, de::DeValue};
+
+type ReadCriterion = fn(&mut Fields<'_>, &mut Mistakes) -> Option<Criterion>;
+
+const CRITERIA: &[(&str, ReadCriterion)] = &[
+    ("success_rate", success_rate),
+    ("events_lost", |f, m| bound(f, m).map(Criterion::EventsLost)),
+    ("acked_without_effect", |f, m| bound(f, m).map(Criterion::AckedWithoutEffect)),
+    ("contacts_per_customer", |f, m| bound(f, m).map(Criterion::ContactsPerCustomer)),
+    ("contact_fields_overwritten", |f, m| bound(f, m).map(Criterion::ContactFieldsOverwritten)),
+    ("tickets_per_failed_invoice", tickets),
+    ("access", |f, m| f.need_word("is", ACCESS, m).map(|is| Criterion::Access { is })),
+    ("customer_state", |f, m| f.need_word("is", AS_STORY, m).map(|()| Criterion::CustomerState)),
+    ("activation", |f, m| p95(f, m).map(|p95_within| Criterion::Activation { p95_within })),
+    ("ack_latency", |f, m| p95(f, m).map(|p95_within| Criterion::AckLatency { p95_within })),
+    ("forgery_traces", |f, m| bound(f, m).map(Criterion::ForgeryTraces)),
+    ("unsafe_errors", |f, m| bound(f, m).map(Criterion::UnsafeErrors)),
+    ("manual_steps", |f, m| bound(f, m).map(Criterion::ManualSteps)),
+    ("replay_effects", |f, m| bound(f, m).map(Criterion::ReplayEffects)),
+    ("failed_visits", |f, m| bound(f, m).map(Criterion::FailedVisits)),
+    ("probe_value", probe_value),
+];
+
+const ACCESS: &[(&str, AccessIs)] = &[
+    ("granted", AccessIs::This(Access::Granted)),
+    ("revoked", AccessIs::This(Access::Revoked)),
+    ("none", AccessIs::This(Access::None)),
+    ("as the story says", AccessIs::AsStory),
+];
+
+const AS_STORY: &[(&str, ())] = &[("as the story says", ())];
+
+/// Reads one `[[criterion]]`.
+pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<At<Criterion>> {
+    let chosen = choice("`[[criterion]]`", entry, CRITERIA, mistakes)?;
+    let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
+    let criterion = (chosen.meaning)(&mut fields, mistakes);
+    fields.close(mistakes);
+    Some(At { value: criterion?, span: chosen.span })
+}
+
+/// `exactly = 1` or `at_most = 1`.
+fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
+    match (fields.get("exactly"), fields.get("at_most")) {
+        (Some(value), None) => count(value, "`exactly`", 0..u64::MAX, mistakes).map(|at| Bound::Exactly(at.value)),
+        (None, Some(value)) => count(value, "`at_most`", 0..u64::MAX, mistakes).map(|at| Bound::AtMost(at.value)),
+        _ => {
+            let message = "a bound holds either `exactly` or `at_most`";
+            mistakes.add_help(fields.span(), Kind::NotOneChoice, message, "exactly = 0 or at_most = 2");
+            None
+        }
+    }
+}
+
+fn success_rate(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    let value = fields.need("above", mistakes)?;
+    let number = match value.get_ref() {
+        DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
+        DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
+        _ => {
+            wrong_type(value, "`above`", "a number", mistakes);
+            return None;
+        }
+    };
+    let share = number.filter(|share| *share > 0.0 && *share < 1.0);
+    if share.is_none() {
+        let message = "`above` is a share between 0 and 1, both excluded";
+        mistakes.add_help(&value.span(), Kind::OutOfRange, message, "for 99 % write above = 0.99");
+    }
+    share.map(|above| Criterion::SuccessRate { above })
+}
+
+fn tickets(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    let bound = bound(fields, mistakes);
+    let queue = not_empty(fields, "queue", mistakes);
+    Some(Criterion::TicketsPerFailedInvoice { bound: bound?, queue: queue? })
+}
+
+fn probe_value(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    let name = not_empty(fields, "name", mistakes);
+    let bound = bound(fields, mistakes);
+    Some(Criterion::ProbeValue { name: name?, bound: bound? })
+}
+
+fn p95(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
+    let within = fields.need_duration("p95_within", mistakes)?;
+    if within.value.is_zero() {
+        mistakes.add(&within.span, Kind::OutOfRange, "`p95_within` must be longer than 0s");
+    }
+    Some(within.value)
+}
+
+fn not_empty(fields: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
+    let typed = fields.need_text(key, mistakes)?;
+    if typed.value.trim().is_empty() {
+        mistakes.add(&typed.span, Kind::EmptyText, format!("`{key}` is empty"));
+    }
+    Some(typed.value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_criterion_can_be_read_under_its_name() {
+        let names: Vec<&str> = CRITERIA.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, Criterion::NAMES);
+    }
+}

@@ -1,0 +1,245 @@
+//! Reads `[[fault]]`: one small function for each kind.
+//!
+//! Must not know: files, plans, what a service does about a fault.
+
+use super::{
+    error::{ScenarioErrorKind as Kind, suggest},
+    fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
+    raw::{At, Fields, Mistakes, array, choice, count, duration, fields, text, wrong_type},
+    read_stories::{ReadStory, Stories},
+};
+use crate::time::parse_duration;
+use std::{collections::BTreeSet, time::Duration};
+use toml::{Spanned, de::DeValue};
+
+/// Most deliveries of one event: Stripe promises at least one, a hundred show any mistake that more would.
+const MAX_COPIES: u64 = 100;
+
+/// Largest window of a shuffle: longer than any recording.
+const MAX_WINDOW: u64 = 10_000;
+
+/// Most lost attempts: longer than any schedule.
+const MAX_DROPS: u64 = 1_000;
+
+/// Words for the full second replay.
+const AFTER_EVERYTHING: &str = "after everything";
+
+/// What the reader of a fault gets: its table, and the stories in which its events must be.
+struct Reading<'a, 't> {
+    fields: Fields<'t>,
+    stories: Vec<&'a ReadStory>,
+    mistakes: &'a mut Mistakes,
+}
+
+type ReadFault = fn(&mut Reading<'_, '_>) -> Option<FaultKind>;
+
+/// Faults on deliveries: they may be limited to a story.
+const ON_DELIVERIES: bool = true;
+
+/// Faults on doubles.
+const ON_DOUBLES: bool = false;
+
+const FAULTS: &[(&str, (bool, ReadFault))] = &[
+    ("duplicate", (ON_DELIVERIES, duplicate)),
+    ("reorder", (ON_DELIVERIES, reorder)),
+    ("delay", (ON_DELIVERIES, delay)),
+    ("drop", (ON_DELIVERIES, drop)),
+    ("forged", (ON_DELIVERIES, forged)),
+    ("malformed", (ON_DELIVERIES, malformed)),
+    ("unknown_type", (ON_DELIVERIES, unknown_type)),
+    ("secret_roll", (ON_DELIVERIES, secret_roll)),
+    ("outage", (ON_DOUBLES, outage)),
+    ("slow", (ON_DOUBLES, slow)),
+    ("kill", (ON_DELIVERIES, kill)),
+];
+
+/// Reads one `[[fault]]`.
+pub(super) fn read_fault(
+    entry: &Spanned<DeValue<'_>>,
+    stories: &Stories,
+    mistakes: &mut Mistakes,
+) -> Option<At<Fault>> {
+    let chosen = choice("`[[fault]]`", entry, FAULTS, mistakes)?;
+    let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
+    let (limited, read) = chosen.meaning;
+    let story = if limited { fields.text("story", mistakes) } else { None };
+    let named = story.as_ref().map(|name| stories.find(name, mistakes));
+    let scope = match named {
+        Some(found) => found.into_iter().collect(),
+        None => stories.all(),
+    };
+    let mut reading = Reading { fields, stories: scope, mistakes };
+    let kind = read(&mut reading);
+    reading.fields.close(reading.mistakes);
+    let fault = Fault { story: story.map(|name| name.value.to_owned()), kind: kind? };
+    Some(At { value: fault, span: chosen.span })
+}
+
+fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let of = on.selector("of");
+    let copies = on.fields.count("copies", 2, 2..MAX_COPIES + 1, on.mistakes);
+    let spacing = on.fields.text("spacing", on.mistakes);
+    let spacing = match spacing {
+        None => DuplicateSpacing::After(Duration::ZERO),
+        Some(typed) if typed.value == AFTER_EVERYTHING => DuplicateSpacing::AfterEverything,
+        Some(typed) => match parse_duration(typed.value) {
+            Ok(gap) => DuplicateSpacing::After(gap),
+            Err(error) => {
+                let help = format!("or write \"{AFTER_EVERYTHING}\"");
+                on.mistakes.add_help(&typed.span, Kind::BadDuration, format!("`spacing`: {error}"), help);
+                return None;
+            }
+        },
+    };
+    Some(FaultKind::Duplicate { of: of?, copies: u32::try_from(copies).ok()?, spacing })
+}
+
+/// Three ways, of which a fault holds one: `first = ["invoice.paid"]`, `shuffle = 5`, `reverse = true`.
+fn reorder(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let (first, shuffle, reverse) = (on.fields.get("first"), on.fields.get("shuffle"), on.fields.get("reverse"));
+    let order = match (first, shuffle, reverse) {
+        (Some(first), None, None) => first_order(on, first)?,
+        (None, Some(window), None) => {
+            let window = count(window, "`shuffle`", 2..MAX_WINDOW + 1, on.mistakes)?;
+            Order::Shuffle { window: u32::try_from(window.value).ok()? }
+        }
+        (None, None, Some(reverse)) if reverse.get_ref().as_bool() == Some(true) => Order::Reverse,
+        (None, None, Some(reverse)) => {
+            wrong_type(reverse, "`reverse`", "true", on.mistakes);
+            return None;
+        }
+        _ => {
+            let help = "first = [\"invoice.paid\"], shuffle = 5 or reverse = true";
+            let message = "`reorder` holds one order, neither none nor several";
+            on.mistakes.add_help(on.fields.span(), Kind::NotOneChoice, message, help);
+            return None;
+        }
+    };
+    Some(FaultKind::Reorder { order })
+}
+
+fn first_order(on: &mut Reading<'_, '_>, first: &Spanned<DeValue<'_>>) -> Option<Order> {
+    let items = array(first, "`first`", on.mistakes);
+    if items.is_empty() && first.get_ref().is_array() {
+        on.mistakes.add(&first.span(), Kind::EmptyText, "`first` names no event");
+    }
+    let texts: Vec<_> = items.into_iter().map(|item| text(item, "an event in `first`", on.mistakes)).collect();
+    let read: Vec<_> = texts.into_iter().map(|typed| on.select(&typed?)).collect();
+    read.into_iter().collect::<Option<Vec<_>>>().filter(|first| !first.is_empty()).map(Order::First)
+}
+
+fn delay(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let of = on.selector("of");
+    let by = on.fields.need_duration("by", on.mistakes);
+    Some(FaultKind::Delay { of: of?, by: by?.value })
+}
+
+fn drop(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let of = on.selector("of");
+    let first = on.fields.need_count("first", 1..MAX_DROPS + 1, on.mistakes);
+    Some(FaultKind::Drop { of: of?, first: u32::try_from(first?.value).ok()? })
+}
+
+fn forged(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let of = on.selector("of");
+    let signature = on.fields.need_word("signature", BadSignature::WORDS, on.mistakes);
+    Some(FaultKind::Forged { of: of?, signature: signature? })
+}
+
+fn malformed(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let before = on.selector("before");
+    let body = on.fields.need_word("body", MalformedBody::WORDS, on.mistakes);
+    Some(FaultKind::Malformed { before: before?, body: body? })
+}
+
+fn unknown_type(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let before = on.selector("before");
+    Some(FaultKind::UnknownType { before: before? })
+}
+
+fn secret_roll(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    let good = on.fields.need_word("good", Place::WORDS, on.mistakes);
+    Some(FaultKind::SecretRoll { from, good: good? })
+}
+
+fn outage(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let (of, from, lasts) = window(on);
+    let answer = on.fields.need_count("answer", 400..600, on.mistakes);
+    let retry_after = on.fields.get("retry_after");
+    let retry_after_at = retry_after.and_then(|value| duration(value, "`retry_after`", on.mistakes));
+    if let (Some(answer), Some(after)) = (&answer, &retry_after_at) {
+        if !matches!(answer.value, 429 | 503) {
+            let message = format!("`retry_after` means nothing with an answer of {}", answer.value);
+            on.mistakes.add_help(&after.span, Kind::Conflict, message, "it goes with 429 and 503");
+        }
+        if after.value.subsec_millis() != 0 {
+            on.mistakes.add(&after.span, Kind::BadDuration, "`retry_after` is sent in whole seconds");
+        }
+    }
+    let answer = u16::try_from(answer?.value).ok()?;
+    Some(FaultKind::Outage { of: of?, from, lasts: lasts?, answer, retry_after: retry_after_at.map(|at| at.value) })
+}
+
+fn slow(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let (of, from, lasts) = window(on);
+    let by = on.fields.need_duration("by", on.mistakes);
+    Some(FaultKind::Slow { of: of?, from, lasts: lasts?, by: by?.value })
+}
+
+fn window(on: &mut Reading<'_, '_>) -> (Option<Double>, Duration, Option<Duration>) {
+    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    let lasts = on.fields.need_duration("for", on.mistakes);
+    if let Some(lasts) = lasts.as_ref().filter(|lasts| lasts.value.is_zero()) {
+        on.mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
+    }
+    (of, from, lasts.map(|at| at.value))
+}
+
+fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let on_ack_of = on.selector("on_ack_of");
+    let restart_after = on.fields.duration("restart_after", Duration::from_millis(200), on.mistakes);
+    Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
+}
+
+impl Reading<'_, '_> {
+    fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
+        let typed = self.fields.need_text(key, self.mistakes)?;
+        self.select(&typed)
+    }
+
+    /// A selector that names at least one event of the stories in question.
+    fn select(&mut self, typed: &At<&str>) -> Option<EventSelector> {
+        let selector = match EventSelector::parse(typed.value) {
+            Ok(selector) => selector,
+            Err(error) => {
+                self.mistakes.add(&typed.span, Kind::BadSelector, format!("`{}`: {error}", typed.value));
+                return None;
+            }
+        };
+        self.check_named(&selector, typed);
+        Some(selector)
+    }
+
+    fn check_named(&mut self, selector: &EventSelector, typed: &At<&str>) {
+        let recordings: Option<Vec<_>> = self.stories.iter().map(|story| story.recording()).collect();
+        // A recording that could not be loaded has been reported; what it holds is not known.
+        let Some(recordings) = recordings.filter(|all| !all.is_empty()) else { return };
+        let kinds = |n: usize| recordings[n].events.iter().map(|recorded| recorded.event.kind.as_str());
+        let most = (0..recordings.len()).map(|n| kinds(n).filter(|kind| selector.matches(kind)).count()).max();
+        match (most.unwrap_or(0), selector.position) {
+            (0, _) => {
+                let types: BTreeSet<&str> = (0..recordings.len()).flat_map(kinds).collect();
+                let message = format!("no event is `{}`", selector.pattern);
+                let help = suggest(&selector.pattern, &types.into_iter().collect::<Vec<_>>());
+                self.mistakes.add_help(&typed.span, Kind::NoSuchEvent, message, help);
+            }
+            (most, Some(position)) if most < usize::try_from(position).unwrap_or(usize::MAX) => {
+                let message = format!("`{selector}` names event {position} of {most}");
+                self.mistakes.add(&typed.span, Kind::NoSuchPosition, message);
+            }
+            _ => {}
+        }
+    }
+}
