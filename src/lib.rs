@@ -13,10 +13,13 @@
 //! One way, left to right. See `ARCHITECTURE.md` for the rooms and what each must not know.
 
 pub mod check;
+pub mod cli;
+pub mod drive;
 pub mod history;
 pub mod id;
 pub mod mock;
 pub mod plan;
+pub mod redact;
 pub mod report;
 pub mod rng;
 pub mod scenario;

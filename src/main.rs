@@ -1,1 +1,5 @@
-fn main() {}
+//! The `hookdrill` binary: parse, call, exit code.
+
+fn main() -> std::process::ExitCode {
+    hookdrill::cli::main()
+}

@@ -62,7 +62,7 @@ fn verdict(criterion: &Criterion, finding: Finding, chain: Vec<String>) -> Verdi
     evidence.dedup();
     evidence.truncate(MOST_EVIDENCE);
     Verdict {
-        criterion: needs::name(criterion).to_owned(),
+        criterion: criterion.name().to_owned(),
         expected: finding.expected,
         seen: finding.seen,
         validity: finding.validity,

@@ -91,25 +91,30 @@ fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Found, St
 
 /// The plainest scenario around a recording: every event once, in order, and nothing may be lost.
 pub(crate) fn around(recording: Recording) -> Scenario {
-    let slug: String =
-        recording.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let criteria = vec![Criterion::EventsLost(Bound::Exactly(0)), Criterion::AckedWithoutEffect(Bound::Exactly(0))];
+    let story = StoryUse {
+        name: "story".to_owned(),
+        recording: Arc::new(recording),
+        instances: 1,
+        continues: None,
+        same_person_as: None,
+        after: Duration::ZERO,
+        spacing: Spacing::Every(Duration::from_millis(20)),
+        stagger: Duration::ZERO,
+    };
+    let (name, events) = (story.recording.name.clone(), story.recording.events.len());
+    plain(name, format!("{events} recorded events, delivered once and in order."), vec![story])
+}
+
+/// What a run of recordings is judged by: nothing may be lost.
+pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scenario {
+    let slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     Scenario {
-        name: recording.name.clone(),
         slug: slug.trim_matches('-').to_owned(),
-        about: format!("{} recorded events, delivered once and in order.", recording.events.len()),
+        name,
+        about,
         covers: Vec::new(),
         body: Body::Both,
-        stories: vec![StoryUse {
-            name: "story".to_owned(),
-            recording: Arc::new(recording),
-            instances: 1,
-            continues: None,
-            same_person_as: None,
-            after: Duration::ZERO,
-            spacing: Spacing::Every(Duration::from_millis(20)),
-            stagger: Duration::ZERO,
-        }],
+        stories,
         steps: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
@@ -118,7 +123,7 @@ pub(crate) fn around(recording: Recording) -> Scenario {
             timeout: Duration::from_secs(10),
         },
         quiet: Quiet { budget: Duration::from_secs(20) },
-        criteria,
+        criteria: vec![Criterion::EventsLost(Bound::Exactly(0))],
     }
 }
 

@@ -7,11 +7,7 @@ use super::{
     stored::Stored,
     voice::print,
 };
-use crate::{
-    history::record::Record,
-    report::{self, RunReport},
-    time::Timestamp,
-};
+use crate::report;
 
 /// Writes the report to standard output.
 ///
@@ -19,23 +15,13 @@ use crate::{
 /// [`Failure::Usage`] when the folder is not that of a run.
 pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
     let stored = Stored::read(&args.run, &args.fixtures)?;
-    let start = stored.history.entries.iter().find_map(|e| match &e.record {
-        Record::Start(start) => Some((start.started, start.target.clone())),
-        _ => None,
-    });
-    let (started, target) = start.unwrap_or((Timestamp::default(), "unknown".to_owned()));
-    let whole = RunReport {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started,
-        target,
-        scenarios: vec![stored.report(&args.run)],
-    };
+    let whole = stored.whole(&args.run);
     let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
     let text = match args.format {
-        Format::Text => report::terminal::closing(&whole, false, false),
-        Format::Junit => report::junit::write(&whole.scenarios, started).map_err(|error| broken(&error))?,
-        Format::Json => report::json::write(&whole).map_err(|error| broken(&error))? + "\n",
-        Format::Markdown => report::markdown::write(&whole),
+        Format::Text => report::terminal::table(&whole, report::terminal::Style::default()),
+        Format::Junit => report::junit::render(&whole).map_err(|error| broken(&error))?,
+        Format::Json => report::json::render(&whole),
+        Format::Markdown => report::markdown::render(&whole),
     };
     print(&text).map_err(|error| broken(&error))?;
     Ok(Exit::Pass)

@@ -8,6 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets},
     exit::Exit,
     find::{self, Found},
+    voice::Voice,
 };
 use crate::{
     check,
@@ -27,13 +28,12 @@ use crate::{
     plan::{compile::compile, model::Plan},
     redact::Redactor,
     report::{self, RunReport, ScenarioReport},
-    scenario::model::{Body, Scenario},
+    scenario::{fault::FaultKind, model::Body},
     stripe::import::ImportOptions,
     time::Timestamp,
 };
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -78,14 +78,10 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         reports.push(report);
     }
     let target = project.map_or_else(|| "embedded reference service".to_owned(), |p| p.target.name);
-    let whole = RunReport {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started: clock.started(),
-        target,
-        scenarios: reports,
-    };
+    let redactor = Redactor::new(&EmbeddedSecrets::new(args.seed).all());
+    let whole = RunReport::new(clock.started(), &target, reports, &redactor);
     write_combined(&args.reports, &whole).map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
-    say.closing(&whole, &args.reports);
+    say.closing(&whole, &args.reports).map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(exit_of(&whole))
 }
 
@@ -98,15 +94,15 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
         for criterion in &f.scenario.criteria {
             for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| a == n.word())) {
                 wrong.push(format!(
-                    "{}: `{}` cannot be judged on {}: it needs {}",
+                    "{}: `{}` cannot be judged on {}: it needs a {}",
                     f.path.display(),
                     criterion.name(),
                     project.target.name,
-                    need.remedy()
+                    need.describe()
                 ));
             }
         }
-        if !project.target.process && f.scenario.faults.iter().any(|fault| fault.needs_process()) {
+        if !project.target.process && f.scenario.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Kill { .. })) {
             wrong.push(format!("{}: a service behind a URL cannot be killed; leave this scenario out with --filter", f.path.display()));
         }
     }
@@ -187,8 +183,8 @@ async fn live(
     let doubles = Doubles::start(DoublesOptions {
         crm_listen: project.and_then(|p| p.crm_listen),
         support_listen: project.and_then(|p| p.support_listen),
-        crm: CrmOptions::default(),
-        desk: DeskOptions::default(),
+        crm: CrmOptions { epoch: clock.started(), ..CrmOptions::default() },
+        desk: DeskOptions { epoch: clock.started(), ..DeskOptions::default() },
         outages: plan.outages.clone(),
         now_ms: Arc::new(move || clock.now_ms()),
         calls: sender,
@@ -251,7 +247,12 @@ fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport)
     let json = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
     write(&folder.join("verdicts.json"), &json)?;
     report.verdicts = Some(verdicts);
-    let junit = report::junit::write(std::slice::from_ref(report), Timestamp::from_millis(0)).map_err(|e| e.to_string())?;
+    let started = history.entries.iter().find_map(|e| match &e.record {
+        Record::Start(start) => Some(start.started),
+        _ => None,
+    });
+    let alone = RunReport::new(started.unwrap_or_default(), "", vec![report.clone()], &Redactor::new(&[]));
+    let junit = report::junit::render(&alone).map_err(|error| error.to_string())?;
     write(&folder.join("junit.xml"), &junit)
 }
 
@@ -268,10 +269,10 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 
 fn write_combined(reports: &Path, whole: &RunReport) -> std::io::Result<()> {
     std::fs::create_dir_all(reports)?;
-    let junit = report::junit::write(&whole.scenarios, whole.started).map_err(std::io::Error::other)?;
+    let junit = report::junit::render(whole).map_err(std::io::Error::other)?;
     std::fs::write(reports.join("junit.xml"), junit)?;
-    std::fs::write(reports.join("summary.json"), report::json::write(whole)?)?;
-    std::fs::write(reports.join("summary.md"), report::markdown::write(whole))
+    std::fs::write(reports.join("summary.json"), report::json::render(whole))?;
+    std::fs::write(reports.join("summary.md"), report::markdown::render(whole))
 }
 
 fn exit_of(whole: &RunReport) -> Exit {

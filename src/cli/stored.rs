@@ -5,9 +5,11 @@ use crate::{
     check,
     history::{file, file::History, record::Record},
     plan::model::{PLAN_VERSION, Plan},
-    report::ScenarioReport,
+    redact::Redactor,
+    report::{RunReport, ScenarioReport},
     scenario::{load, model::Scenario},
     stripe::import::ImportOptions,
+    time::Timestamp,
 };
 use std::path::Path;
 
@@ -42,10 +44,20 @@ impl Stored {
         let scenario = if std::fs::metadata(&scenario_path).is_ok_and(|m| m.len() > 0) {
             load::load(&scenario_path, &[fixtures.to_owned()], options).map_err(|error| usage(error.to_string()))?
         } else {
-            find::around_nothing(&plan.scenario)
+            find::plain(plan.scenario.clone(), String::new(), Vec::new())
         };
         let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(error.to_string()))?;
         Ok(Self { scenario, plan, history })
+    }
+
+    /// The same as a run of one scenario.
+    pub(crate) fn whole(&self, run: &Path) -> RunReport {
+        let start = self.history.entries.iter().find_map(|e| match &e.record {
+            Record::Start(start) => Some((start.started, start.target.as_str())),
+            _ => None,
+        });
+        let (started, target) = start.unwrap_or((Timestamp::default(), "unknown"));
+        RunReport::new(started, target, vec![self.report(run)], &Redactor::new(&[]))
     }
 
     /// Judges it and puts it as a report.
@@ -63,7 +75,7 @@ impl Stored {
             duration_ms,
             deliveries: self.plan.deliveries.len() as u64,
             attempts: self.history.entries.iter().filter(|e| matches!(e.record, Record::Attempt(_))).count() as u64,
-            customers: self.plan.customers(),
+            customers: self.plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64,
             again: format!("hookdrill check {}", run.display()),
             notes: Vec::new(),
         }

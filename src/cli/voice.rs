@@ -5,7 +5,7 @@
 use super::{args::RunArgs, find::Found};
 use crate::{
     drive::project::Project,
-    report::{self, RunReport, ScenarioReport},
+    report::{self, RunReport, ScenarioReport, terminal::Style},
     scenario::model::Scenario,
 };
 use std::{
@@ -42,15 +42,16 @@ impl Voice {
 
     pub(crate) fn end(&self, report: &ScenarioReport) {
         let clear = if self.live_line { "\u{1b}[2K" } else { "" };
-        self.progress(&format!("{clear}{}\n", report::terminal::line(report, self.colour)));
+        self.progress(&format!("{clear}{}\n", report::terminal::line(report)));
     }
 
     pub(crate) fn closing(&self, whole: &RunReport, reports: &Path) -> std::io::Result<()> {
         if self.json {
-            return print(&format!("{}\n", report::json::write(whole)?));
+            return print(&report::json::render(whole));
         }
         let mut text = String::from("\n");
-        text.push_str(&report::terminal::closing(whole, self.colour, self.quiet));
+        let style = Style { colour: self.colour, ..Style::default() };
+        text.push_str(&report::terminal::table(whole, style));
         text.push_str(&format!("\nReports: {} (junit.xml, summary.json, summary.md)\n", reports.display()));
         print(&text)
     }

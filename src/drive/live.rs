@@ -338,7 +338,7 @@ impl Shared {
             latency_us,
             reason: answer.reason.clone(),
             text: (!good && !answer.text.is_empty()).then(|| self.redactor.excerpt(&answer.text, KEPT_TEXT)),
-            leaks: self.redactor.find(&answer.text),
+            leaks: self.redactor.leaks(&answer.text),
         }
     }
 
@@ -360,7 +360,7 @@ impl Shared {
             Ok(answer) => {
                 visit.status = answer.status;
                 visit.shows = activation_shown(&answer.text);
-                visit.leaks = self.redactor.find(&answer.text);
+                visit.leaks = self.redactor.leaks(&answer.text);
                 visit.error = answer.reason;
             }
             Err(why) => visit.error = Some(why),

@@ -5,12 +5,11 @@
 pub mod json;
 pub mod junit;
 pub mod markdown;
-pub mod redact;
 pub mod terminal;
 
-use self::redact::Redactor;
 use crate::{
     check::verdict::{Validity, Verdict, Verdicts},
+    redact::Redactor,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};

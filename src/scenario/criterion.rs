@@ -114,6 +114,36 @@ pub enum Need {
     Process,
 }
 
+impl Need {
+    /// Its word among the abilities of a history.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AccessProbe => "access_probe",
+            Self::StateProbe => "state_probe",
+            Self::ValueProbe => "value_probe",
+            Self::Crm => "crm",
+            Self::Support => "support",
+            Self::Pages => "pages",
+            Self::Queue => "queue",
+            Self::Process => "process",
+        }
+    }
+
+    /// What it is, in words that follow "it needs a".
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::AccessProbe => "probe that reads a customer's access (`[probe.customer]` with `access`)",
+            Self::StateProbe => "probe that reads status and plan (`status` and `plan` in `[probe.customer]`)",
+            Self::ValueProbe => "probe that reads named values (`values` in `[probe.customer]`)",
+            Self::Crm => "CRM double (`[mocks.crm]`)",
+            Self::Support => "support double (`[mocks.support]`)",
+            Self::Pages => "success page (`[pages]`)",
+            Self::Queue => "report of its queue, which only the embedded service gives",
+            Self::Process => "process that hookdrill started",
+        }
+    }
+}
+
 impl Criterion {
     /// Every key of a `[[criterion]]`.
     pub const NAMES: &'static [&'static str] = &[
@@ -160,15 +190,16 @@ impl Criterion {
     /// What the target must offer so that it can be judged at all.
     pub const fn needs(&self) -> &'static [Need] {
         match self {
-            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) => &[],
+            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) | Self::ForgeryTraces(_) => &[],
             Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => &[Need::Crm],
             Self::TicketsPerFailedInvoice { .. } => &[Need::Support],
-            Self::Access { .. } | Self::Activation { .. } => &[Need::AccessProbe],
+            // A replay shows in the probe's answer; calls of the doubles are counted besides where there are any.
             Self::SuccessRate { .. }
             | Self::AckedWithoutEffect(_)
-            | Self::CustomerState
-            | Self::ForgeryTraces(_)
-            | Self::ReplayEffects(_) => &[Need::StateProbe],
+            | Self::ReplayEffects(_)
+            | Self::Access { .. }
+            | Self::Activation { .. } => &[Need::AccessProbe],
+            Self::CustomerState => &[Need::StateProbe],
             Self::ManualSteps(_) => &[Need::Queue],
             Self::FailedVisits(_) => &[Need::Pages],
             Self::ProbeValue { .. } => &[Need::ValueProbe],

@@ -53,6 +53,19 @@ impl Redactor {
         out
     }
 
+    /// What an answer lets out: `stack trace`, `secret`, `internals`. To be asked of the whole text.
+    pub fn leaks(&self, text: &str) -> Vec<String> {
+        let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        leaks(text, &secrets)
+    }
+
+    /// The beginning of a text, without secrets, at most `bytes` long.
+    pub fn excerpt(&self, text: &str, bytes: usize) -> String {
+        let mut clean = self.text(text);
+        clean.truncate(clean.floor_char_boundary(bytes));
+        clean
+    }
+
     /// Takes secrets out of a text in place.
     pub fn apply(&self, text: &mut String) {
         *text = self.text(text);
