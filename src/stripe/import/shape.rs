@@ -126,7 +126,8 @@ impl Reader<'_> {
     fn event(&mut self, source: &str, at: usize, body: &str) {
         match Event::parse(body) {
             Ok(event) if event.livemode && !self.options.allow_livemode => {
-                let key = source.find("\"livemode\"").unwrap_or(0);
+                // The envelope's own comes after `data`, whose objects have one too.
+                let key = source.rfind("\"livemode\"").unwrap_or(0);
                 let what = format!(
                     "event {} is of live mode, with a real customer in it; record in a sandbox, or pass --allow-livemode",
                     event.id
