@@ -64,6 +64,9 @@ pub fn load(path: &Path, options: ImportOptions) -> Result<Recording, ImportErro
     let is_story = prefix.is_some() && story_file.is_file();
     let mut located = Vec::new();
     for file in &files {
+        if errors.is_full() {
+            break;
+        }
         let shown = file.display().to_string();
         if let Some(text) = read_text(file, &shown, &mut errors) {
             let found = shape::read(&shown, &file_name(file), &text, options, &mut errors);

@@ -2,7 +2,8 @@
 
 use hookdrill::stripe::{
     import::{ImportOptions, from_text, load},
-    recording::RecordedEvent,
+    recording::{RecordedEvent, Recording},
+    rekey::Rekeyer,
 };
 use std::fs;
 
@@ -145,6 +146,26 @@ fn folders_and_files() {
     fs::write(path("many/3.json"), "{").expect("written");
     fs::write(path("many/4.json"), "{}").expect("written");
     assert_eq!(refusal("many").lines().count(), 2);
+}
+
+#[test]
+fn large_and_hostile_files_take_no_time_and_no_stack() {
+    let many: Vec<String> = (0..5000).map(|n| compact(&format!("evt_{n:05}"), n)).collect();
+    assert_eq!(read(&many.join("\n")).len(), 5000);
+    assert_eq!(read(&format!("[{}]", many.join(","))).len(), 5000);
+    assert_eq!(errors(&"{\"a\":[\n".repeat(20_000)).len(), 26);
+    assert_eq!(errors(&"{\"a\":1}\n".repeat(20_000)).len(), 26);
+    for deep in ["[".repeat(200_000), "[".repeat(200_000) + &"]".repeat(200_000)] {
+        assert_eq!(errors(&deep).len(), 1);
+        let inside = event("evt_a", 1).replace("\"in_1\"", &deep);
+        assert!(errors(&inside).len() == 1);
+    }
+    let aside = event("evt_a", 1).replacen('{', &format!("{{\"x\":{}{},", "[".repeat(9000), "]".repeat(9000)), 1);
+    let recorded = read(&aside);
+    let recording = Recording { name: "a".to_owned(), events: recorded, story: None };
+    let rekeyed = Rekeyer::new(1, "i", "p", &recording).rekey(&recording.events[0].event, 0);
+    let body = &rekeyed.body;
+    assert!(body.contains(&"[".repeat(9000)) && !body.contains("evt_a\"") && !body.contains("in_1\""));
 }
 
 proptest::proptest! {

@@ -306,3 +306,21 @@ fn a_thousand_customers_stay_apart_even_with_short_ids() {
     }
     assert_eq!(seen.len(), 4000);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_rekeyed_to_an_event_of_the_same_frame(
+        text in r#"([a-zA-Z0-9_%@. /é😀\"\\\n-]|sub_1SpnLRQmZ4vTe8Ra|ada@example\.com|%40|https://pay\.stripe\.com/|_secret_){0,12}"#,
+        key in "description|id|number|url|fingerprint|client_reference_id|reference",
+    ) {
+        let value = Value::from(text.as_str()).to_string();
+        let body = BODY.replace("\"status\":\"in_progress\"", &format!("\"status\":\"x\",\"more\":{{\"{key}\":{value}}}"));
+        let events = from_text("a.json", &body, ImportOptions::default()).expect("an event");
+        let recording = Recording { name: "a".to_owned(), events, story: None };
+        let event = Rekeyer::new(1, "i", "p", &recording).rekey(&recording.events[0].event, 7);
+        let again = Event::parse(&event.body).expect("still an event");
+        proptest::prop_assert_eq!(&again, &event);
+        let blanks = |text: &str| text.matches(char::is_whitespace).count();
+        proptest::prop_assert_eq!(blanks(again.object()["more"][&key].as_str().expect("a text")), blanks(&text));
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// More errors than this help nobody; the rest is counted.
+/// More errors than this help nobody; reading stops there, which also bounds the work on a broken file.
 const MOST: usize = 25;
 
 /// One bad place.
@@ -61,11 +61,37 @@ impl Place {
     }
 }
 
+/// Finds places one after another without counting from the beginning each time.
+#[derive(Default)]
+pub(super) struct Cursor {
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Cursor {
+    /// The place of byte `at` of `text`, which is the same text at every call.
+    pub(super) fn place(&mut self, text: &str, at: usize) -> Place {
+        if at < self.at {
+            *self = Self::default();
+        }
+        let between = text.get(self.at..at).unwrap_or_default();
+        match between.rfind('\n') {
+            Some(end) => {
+                self.line += between.matches('\n').count();
+                self.column = between[end + 1..].chars().count();
+            }
+            None => self.column += between.chars().count(),
+        }
+        self.at = at;
+        Place { line: self.line + 1, column: self.column + 1 }
+    }
+}
+
 /// Collects errors while reading goes on.
 #[derive(Default)]
 pub(super) struct Errors {
     found: Vec<ImportError>,
-    more: usize,
 }
 
 impl Errors {
@@ -78,25 +104,44 @@ impl Errors {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.found.len() + self.more
+        self.found.len()
+    }
+
+    /// Whether there are so many that reading on helps nobody.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() >= MOST
     }
 
     pub(super) fn into_result<T>(mut self, value: T) -> Result<T, ImportErrors> {
         if self.found.is_empty() {
             return Ok(value);
         }
-        if self.more > 0 {
+        if self.is_full() {
+            self.found.truncate(MOST);
             let last = self.found.last().map(|error| error.file.clone()).unwrap_or_default();
-            let what = format!("and {} more errors", self.more);
+            let what = "there may be more errors; reading stopped here".to_owned();
             self.found.push(ImportError { file: last, line: 0, column: 0, what });
         }
         Err(ImportErrors(self.found))
     }
 
     fn add(&mut self, error: ImportError) {
-        match self.found.len() < MOST {
-            true => self.found.push(error),
-            false => self.more += 1,
+        self.found.push(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_finds_what_counting_finds() {
+        let text = "ab\né\u{1f600}x\n\nlast";
+        let mut cursor = Cursor::default();
+        let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        for at in places.iter().chain([&0, &9, &4]).filter(|at| text.is_char_boundary(**at)) {
+            assert_eq!(cursor.place(text, *at), Place::of(text, *at), "{at}");
         }
+        assert_eq!(Place::of(text, text.len()), Place { line: 4, column: 5 });
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     ImportOptions,
-    error::{Errors, Place},
+    error::{Cursor, Errors, Place},
     values::{split, without_colour},
 };
 use crate::stripe::{
@@ -32,7 +32,7 @@ pub(super) fn read(shown: &str, name: &str, text: &str, options: ImportOptions, 
     let text = without_colour(text);
     let before = errors.count();
     let values = split(shown, &text, errors);
-    let mut reader = Reader { shown, text: &text, options, errors, found: Vec::new() };
+    let mut reader = Reader { shown, text: &text, options, errors, cursor: Cursor::default(), found: Vec::new() };
     let mut pages = Vec::new();
     for range in values {
         let newest_first = reader.value(&text[range]);
@@ -42,14 +42,13 @@ pub(super) fn read(shown: &str, name: &str, text: &str, options: ImportOptions, 
     if pages.iter().all(|(newest_first, _)| *newest_first) {
         pages.reverse();
     }
-    let found: Vec<(usize, Event)> = pages.into_iter().flat_map(|(_, events)| events).collect();
+    let found: Vec<(Place, Event)> = pages.into_iter().flat_map(|(_, events)| events).collect();
     if found.is_empty() && errors.count() == before {
         let what = "no Stripe event in it; expected event bodies, a /v1/events list, or `stripe listen` output";
         errors.push_file(shown, what.to_owned());
     }
     let alone = found.len() == 1;
-    let located = |(at, event)| {
-        let place = Place::of(&text, at);
+    let located = |(place, event): (Place, Event)| {
         let file = if alone { name.to_owned() } else { format!("{name}:{}", place.line) };
         Located { recorded: RecordedEvent { file, event }, shown: shown.to_owned(), place }
     };
@@ -61,8 +60,8 @@ struct Reader<'a> {
     text: &'a str,
     options: ImportOptions,
     errors: &'a mut Errors,
-    /// Byte offset and event.
-    found: Vec<(usize, Event)>,
+    cursor: Cursor,
+    found: Vec<(Place, Event)>,
 }
 
 impl Reader<'_> {
@@ -91,7 +90,7 @@ impl Reader<'_> {
 
     /// The API lists newest first. A list that visibly rises has been sorted by somebody already.
     fn turn_oldest_first(&mut self) -> bool {
-        let created = |at: Option<&(usize, Event)>| at.map(|(_, event)| event.created);
+        let created = |at: Option<&(Place, Event)>| at.map(|(_, event)| event.created);
         let rises = created(self.found.first()) < created(self.found.last());
         if !rises {
             self.found.reverse();
@@ -101,6 +100,9 @@ impl Reader<'_> {
 
     /// Reads one event, or a capture that wraps one.
     fn item(&mut self, value: &str) {
+        if self.errors.is_full() {
+            return;
+        }
         let object: Object = serde_json::from_str(value).unwrap_or_default();
         if object.contains_key("object") {
             return self.event(value, self.offset(value), value);
@@ -124,18 +126,21 @@ impl Reader<'_> {
     fn event(&mut self, source: &str, at: usize, body: &str) {
         match Event::parse(body) {
             Ok(event) if event.livemode && !self.options.allow_livemode => {
-                let key = source.find("\"livemode\"").unwrap_or(0);
+                // The envelope's own comes after `data`, whose objects have one too.
+                let key = source.rfind("\"livemode\"").unwrap_or(0);
                 let what = format!(
                     "event {} is of live mode, with a real customer in it; record in a sandbox, or pass --allow-livemode",
                     event.id
                 );
                 self.errors.push(self.shown, Place::of(self.text, at + key), what);
             }
-            Ok(event) => self.found.push((at, event)),
+            Ok(event) => self.found.push((self.cursor.place(self.text, at), event)),
             Err(EventError::NotAnEvent { what }) => {
                 self.refuse(source, format!("not a Stripe event: {what}; remove it, or save the event's whole body"));
             }
-            Err(error @ EventError::Json { .. }) => self.refuse(source, error.to_string()),
+            Err(error @ EventError::Json { .. }) => {
+                self.refuse(source, format!("the event that begins here is {error}; export it again in full"));
+            }
         }
     }
 

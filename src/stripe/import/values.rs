@@ -30,7 +30,7 @@ pub(super) fn without_colour(text: &str) -> Cow<'_, str> {
 pub(super) fn split(shown: &str, text: &str, errors: &mut Errors) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut at = 0;
-    while let Some(start) = next_start(text, at) {
+    while let Some(start) = next_start(text, at).filter(|_| !errors.is_full()) {
         let rest = &text[start..];
         at = match rest.as_bytes()[0] {
             b'{' | b'[' => match value_length(rest) {
