@@ -54,7 +54,7 @@ fn are_stored_once_and_never_answered_5xx() {
         let file = file.canonicalize().expect("a path");
         scenario.push_str(&format!("[[story]]\nname = \"s{number}\"\nrecording = \"{}\"\n", file.display()));
     }
-    scenario.push_str("[[fault]]\nduplicate = { of = \"*\", copies = 3, spacing = \"0s\" }\n[[fault]]\nreorder = { order = { shuffle = 5 } }\n");
+    scenario.push_str("[[fault]]\nduplicate = { of = \"*\", copies = 3, spacing = \"0s\" }\n[[fault]]\nreorder = { shuffle = 5 }\n");
     scenario.push_str("[[criterion]]\nevents_lost = { exactly = 0 }\n");
     let file = scratch.path().join("real-shapes.toml");
     std::fs::write(&file, scenario).expect("written");
