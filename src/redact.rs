@@ -179,8 +179,7 @@ fn has_sql_error(text: &str) -> bool {
 
 /// An absolute path of a source file or of installed packages. What a page loads (`src="/app/x.js"`) is none.
 fn has_source_path(text: &str) -> bool {
-    const ROOTS: [&str; 9] =
-        ["/app/", "/usr/", "/home/", "/var/", "/srv/", "/opt/", "/Users/", "file:///", "/workspace/"];
+    const ROOTS: [&str; 8] = ["/app/", "/usr/", "/home/", "/var/", "/srv/", "/opt/", "/Users/", "file:///"];
     const ENDS: [&str; 15] = [
         ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".py", ".rb", ".go", ".rs", ".java", ".php", ".cs", ".kt", ".ex",
     ];

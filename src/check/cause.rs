@@ -148,11 +148,11 @@ fn failing_calls(case: &Case<'_>) -> Vec<(u64, String)> {
     lines.collect()
 }
 
-/// Probes at which the reading changes, and the final ones.
+/// The first probe, those at which the reading changes, and the final ones.
 fn turning_points<'s, 'h>(probes: &'s [Seen<'h, Probe>]) -> impl Iterator<Item = &'s Seen<'h, Probe>> {
     let state = |probe: &Seen<'h, Probe>| (probe.what.known, probe.what.access);
     let turns = move |(index, probe): &(usize, &Seen<'h, Probe>)| {
-        probe.what.last || index.checked_sub(1).is_some_and(|before| state(&probes[before]) != state(probe))
+        probe.what.last || index.checked_sub(1).is_none_or(|before| state(&probes[before]) != state(probe))
     };
     probes.iter().enumerate().filter(turns).map(|(_, probe)| probe)
 }

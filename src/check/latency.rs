@@ -5,10 +5,11 @@
 use super::{case::Case, case::is_genuine, finding::Finding, sample, words};
 use crate::{
     history::record::Outcome,
-    plan::model::{DeliveryKind, Instance, Phase},
+    id::EventId,
+    plan::model::{DeliveryKind, Phase},
     stripe::recording::Access,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Sender's own lateness (99th percentile) from which its latencies say more of our machine than of the service.
 const LATE_US: u64 = 50_000;
@@ -16,11 +17,13 @@ const LATE_US: u64 = 50_000;
 /// Time from the planned first send of the event that completes the Checkout until a probe finds access open.
 pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let finding = Finding::expecting(format!("access within {} of the first send, in 95 % of cases", limit(within)));
+    let planned = first_planned(case);
     let mut samples: Vec<Sample> = Vec::new();
     let (mut never, mut unseen, mut about) = (Vec::new(), Vec::new(), None);
     for instance in case.plan.instances.iter().filter(|instance| !instance.ghost) {
         let access = instance.end.as_ref().map(|end| end.access);
-        let (Some(planned_ms), false) = (completed(case, instance), access == Some(Access::None)) else { continue };
+        let start = instance.completes_with.as_ref().and_then(|event| planned.get(event)).copied();
+        let (Some(planned_ms), false) = (start, access == Some(Access::None)) else { continue };
         let open = case.seen.probes(&instance.id).iter();
         let open = open.filter(|probe| probe.at_ms >= planned_ms).find(|probe| probe.what.access == Some(true));
         match (open, access) {
@@ -50,12 +53,17 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     }
 }
 
-/// Planned time of the first delivery of the event that completes an instance's Checkout.
-fn completed(case: &Case<'_>, instance: &Instance) -> Option<u64> {
-    let event = instance.completes_with.as_ref()?;
-    let deliveries = case.plan.deliveries.iter().filter(|delivery| delivery.instance == instance.id);
-    let genuine = deliveries.filter(|d| d.kind == DeliveryKind::Genuine && d.phase == Phase::Faults);
-    genuine.filter(|delivery| delivery.event.as_ref() == Some(event)).map(|delivery| delivery.at_ms).min()
+/// Planned time of the first genuine delivery of each event.
+fn first_planned<'a>(case: &Case<'a>) -> BTreeMap<&'a EventId, u64> {
+    let mut planned = BTreeMap::new();
+    let deliveries = case.plan.deliveries.iter();
+    for delivery in deliveries.filter(|d| d.kind == DeliveryKind::Genuine && d.phase == Phase::Faults) {
+        if let Some(event) = &delivery.event {
+            let first = planned.entry(event).or_insert(delivery.at_ms);
+            *first = delivery.at_ms.min(*first);
+        }
+    }
+    planned
 }
 
 /// Time from the planned send until the reply, of first attempts of genuine deliveries that were acknowledged.

@@ -63,7 +63,7 @@ impl Owners {
     }
 
     /// Owners of the ids in a text, each id a run of whole parts between other characters than letters and digits.
-    fn mentioned<'o>(&'o self, text: &str) -> Vec<usize> {
+    fn mentioned(&self, text: &str) -> Vec<usize> {
         let parts = parts(text);
         let mut owners = Vec::new();
         for (i, (from, _)) in parts.iter().enumerate() {

@@ -66,8 +66,8 @@ fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<String> {
 /// The probe that found access open for this person before the visit began, when none found it closed since.
 fn open_before(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
     let began = planned(case, visit).map_or(visit.at_ms, |planned| planned.min(visit.at_ms));
-    let before = case.seen.probes(&visit.what.instance).iter().filter(|probe| probe.at_ms < began);
-    let last = before.filter(|probe| probe.what.access.is_some()).next_back()?;
+    let mut before = case.seen.probes(&visit.what.instance).iter().filter(|probe| probe.at_ms < began);
+    let last = before.rfind(|probe| probe.what.access.is_some())?;
     (last.what.access == Some(true)).then_some(last.n)
 }
 

@@ -37,7 +37,7 @@ pub fn line(scenario: &ScenarioReport) -> String {
         (Ending::Broken, Some(why), _) => format!("the run broke: {why}"),
         (Ending::Passed, ..) => {
             let counts = [counted(scenario.customers, "customer"), counted(scenario.deliveries, "delivery")].join(", ");
-            format!("all {} held ({counts})", criteria(passed))
+            format!("{} held ({counts})", criteria(passed))
         }
         (Ending::Broken | Ending::Failed | Ending::Inconclusive, _, Some(verdict)) => {
             format!("{}: {}", verdict.criterion, verdict.why)
@@ -95,7 +95,22 @@ fn rows(text: &mut String, report: &RunReport, style: Style) {
             scenario.attempts,
             duration(scenario.duration_ms),
         );
+        if !scenario.judged().is_empty() {
+            folded(text, "  checked: ", "           ", &checked(scenario), style);
+        }
     }
+}
+
+/// What was checked, in words: the criteria, each once.
+fn checked(scenario: &ScenarioReport) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for verdict in scenario.judged() {
+        let name = verdict.criterion.replace('_', " ");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
 }
 
 fn details(text: &mut String, scenario: &ScenarioReport, style: Style) {
@@ -108,8 +123,10 @@ fn details(text: &mut String, scenario: &ScenarioReport, style: Style) {
     if scenario.broken.is_none() && scenario.judged().is_empty() {
         field(text, "why", "no criterion was judged, so nothing was shown", style);
     }
-    for verdict in scenario.judged().iter().filter(|verdict| verdict.validity != Validity::Pass) {
+    let open: Vec<&Verdict> = scenario.judged().iter().filter(|verdict| verdict.validity != Validity::Pass).collect();
+    for (index, verdict) in open.iter().enumerate() {
         criterion(text, verdict, style);
+        chain(text, verdict, &open[..index], style);
     }
     text.push('\n');
     for note in &scenario.notes {
@@ -135,10 +152,19 @@ fn criterion(text: &mut String, verdict: &Verdict, style: Style) {
         let records: Vec<String> = verdict.evidence.iter().map(|n| format!("#{n}")).collect();
         field(text, "evidence", &format!("records {}", records.join(", ")), style);
     }
-    if !verdict.chain.is_empty() {
-        let _ = writeln!(text, "  what happened for one customer:");
-        verdict.chain.iter().for_each(|step| folded(text, "    ", "      ", step, style));
+}
+
+/// What happened for one customer; told once when several criteria failed for the same.
+fn chain(text: &mut String, verdict: &Verdict, before: &[&Verdict], style: Style) {
+    if verdict.chain.is_empty() {
+        return;
     }
+    if let Some(told) = before.iter().find(|other| other.chain == verdict.chain) {
+        let _ = writeln!(text, "  what happened for one customer: as under {}", one_line(&told.criterion));
+        return;
+    }
+    let _ = writeln!(text, "  what happened for one customer:");
+    verdict.chain.iter().for_each(|step| folded(text, "    ", "      ", step, style));
 }
 
 fn field(text: &mut String, name: &str, value: &str, style: Style) {
@@ -170,7 +196,7 @@ fn folded(text: &mut String, head: &str, indent: &str, value: &str, style: Style
 }
 
 fn criteria(n: usize) -> String {
-    if n == 1 { "1 criterion".to_owned() } else { format!("{n} criteria") }
+    if n == 1 { "the one criterion".to_owned() } else { format!("all {n} criteria") }
 }
 
 /// A text on one line and without control characters: what came from the wire cannot steer the terminal.
@@ -240,6 +266,7 @@ mod tests {
         for wanted in [
             "Tested: embedded reference service\n",
             "double checkout  failed        1 of 2 held",
+            "\n  checked: access, contacts per customer\n",
             "\nFAILED  double checkout\n",
             "  failed contacts_per_customer\n  expected  exactly 1 contact for each customer\n",
             "  evidence  records #41, #77\n",

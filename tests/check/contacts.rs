@@ -71,6 +71,15 @@ fn customers_who_are_one_person_share_a_contact() {
     assert_eq!(script.is(ONE, Pass).seen, "1 customer: 1 with 1");
 }
 
+#[test]
+fn a_contact_that_mixes_two_people_counts_for_both() {
+    let mut script = Script::sound(2);
+    script.ledgers(|contacts, _| {
+        contacts[0].properties.insert("stripe_customer_id".into(), "cus_2".into());
+    });
+    assert_eq!(script.is(ONE, Fail).seen, "2 customers: 1 with 1, 1 with 2");
+}
+
 fn given() -> Script {
     let mut script = Script::sound(2);
     let properties = [("email", email(1)), ("phone", "555".into()), ("owner", "Ada".into())];

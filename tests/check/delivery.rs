@@ -56,7 +56,7 @@ fn a_replay_afterwards_does_not_hide_a_lost_event() {
 fn nothing_owed_or_not_done_is_inconclusive() {
     Script::sound(0).is(NONE_LOST, Inconclusive);
     let mut open = Script::sound(1);
-    open.resent("d0001", &[Some(Refused)]);
+    open.resent("d0001", &[Some(Refused), Some(Refused)]);
     assert!(open.is(NONE_LOST, Inconclusive).why.contains("still had retries left"));
     let mut unsent = Script::sound(1);
     unsent.resent("d0002", &[]);

@@ -35,8 +35,12 @@ fn a_forged_delivery_must_be_refused() {
 
 #[test]
 fn a_customer_who_does_not_exist_leaves_no_trace() {
-    let spoiled: [fn(&mut Script); 4] = [
+    let spoiled: [fn(&mut Script); 5] = [
         |s| s.before(RunPhase::Quiet, vec![(9, probe("ghost/1", false))]),
+        |s| {
+            s.before(RunPhase::Quiet, vec![(9, probe("ghost/1", true))]);
+            s.probes(|probe| probe.access = Some(probe.instance.as_str() != "ghost/1"));
+        },
         |s| s.ledgers(|contacts, _| contacts.push(contact(999))),
         |s| s.ledgers(|_, tickets| tickets.push(ticket("1", Some("x-sub_999"), None, 1))),
         |s| {

@@ -25,7 +25,8 @@ fn a_page_shows_pending_and_then_active() {
 
 #[test]
 fn what_a_buyer_must_not_see() {
-    let spoiled: [(Option<&str>, fn(&mut Visit)); 5] = [
+    type Spoiled = (Option<&'static str>, fn(&mut Visit));
+    let spoiled: [Spoiled; 5] = [
         (None, |_| {}),
         (Some("error"), |_| {}),
         (Some("active"), |visit| visit.status = Some(500)),
