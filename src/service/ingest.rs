@@ -74,21 +74,13 @@ fn is_foreign(event: &Event, settings: &Settings) -> bool {
     event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
 }
 
-fn learn(
-    tx: &mut Tx<'_>,
-    reading: &Reading,
-    at: i64,
-    repeat: bool,
-    settings: &Settings,
-) -> Result<(), StoreError> {
+fn learn(tx: &mut Tx<'_>, reading: &Reading, at: i64, repeat: bool, settings: &Settings) -> Result<(), StoreError> {
     let mut party = tx.party(&reading.party)?.unwrap_or_default();
     party.learn(reading, at, repeat, &settings.defects);
     tx.put_party(&reading.party, &party)?;
-    for (identity, key) in [
-        (Identity::User, &reading.user),
-        (Identity::Email, &reading.email),
-        (Identity::Session, &reading.session),
-    ] {
+    for (identity, key) in
+        [(Identity::User, &reading.user), (Identity::Email, &reading.email), (Identity::Session, &reading.session)]
+    {
         if let Some(key) = key {
             tx.link(identity, key, &reading.party)?;
         }

@@ -366,7 +366,10 @@ mod tests {
         for attempt in 1..40 {
             let full = (100_u64 << (attempt - 1).min(20)).min(30_000);
             let wait = wait(&backoff, 7, attempt);
-            assert!(wait <= Duration::from_millis(full) && wait >= Duration::from_millis(full / 2), "{attempt}: {wait:?}");
+            assert!(
+                wait <= Duration::from_millis(full) && wait >= Duration::from_millis(full / 2),
+                "{attempt}: {wait:?}"
+            );
         }
         assert_eq!(wait(&backoff, 7, 3), wait(&backoff, 7, 3));
         assert_ne!(wait(&backoff, 7, 9), wait(&backoff, 8, 9), "two jobs do not come back together");
