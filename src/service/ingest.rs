@@ -9,7 +9,7 @@ use super::{
     queue::{self, Task},
     reading::{self, Fact, Reading},
     state::Party,
-    store::{Identity, StoreError, Tx},
+    store::{ContactRow, Identity, StoreError, Tx},
 };
 use crate::{stripe::event::Event, time::Timestamp};
 
@@ -107,12 +107,22 @@ fn enqueue(
             queue::enqueue(tx, now, Task::LooseContact { email, event })?;
         }
     }
-    for email in emails {
-        queue::enqueue(tx, now, Task::Contact { email })?;
-    }
+    enqueue_contacts(tx, now, emails)?;
     if let Fact::InvoiceFailed(invoice) = &reading.fact {
         let task = Task::Ticket { invoice: invoice.clone(), party: reading.party.clone(), nonce };
         queue::enqueue(tx, now, task)?;
+    }
+    Ok(())
+}
+
+/// The contact rows are made here, not by the worker: from now on the account keeps to these e-mails, so that another one,
+/// learned before the first call, does not become a second contact.
+fn enqueue_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Result<(), StoreError> {
+    for email in emails {
+        if tx.contact(&email)?.is_none() {
+            tx.put_contact(&email, &ContactRow::default())?;
+        }
+        queue::enqueue(tx, now, Task::Contact { email })?;
     }
     Ok(())
 }
@@ -131,9 +141,8 @@ pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str) -> Resu
     tx.link(Identity::User, user, &id)?;
     tx.link(Identity::Email, &email, &id)?;
     if let Some(account) = account::of_party(tx, &id)?.filter(account::Account::is_from_stripe) {
-        for email in account.contact_emails(tx)? {
-            queue::enqueue(tx, now, Task::Contact { email })?;
-        }
+        let emails = account.contact_emails(tx)?;
+        enqueue_contacts(tx, now, emails)?;
     }
     Ok(new)
 }

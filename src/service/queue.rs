@@ -112,7 +112,7 @@ pub struct Job {
     pub state: JobState,
     /// Which call comes next.
     pub step: Step,
-    /// Claims in a row without progress.
+    /// Claims since the last completed run that did not succeed, the present one included.
     pub attempts: u32,
     /// When it is ready next: due, end of the lease, or revival.
     pub at: Timestamp,
@@ -211,10 +211,11 @@ impl Job {
         self.wait(now);
     }
 
-    /// The call went well and another follows at once.
+    /// The call went well and another follows at once. Earlier failures still count: a job that goes in a circle (found,
+    /// gone, found, …) must end.
     pub fn advance(&mut self, step: Step, now: Timestamp) {
         self.step = step;
-        self.attempts = 0;
+        self.attempts = self.attempts.saturating_sub(1);
         self.error = None;
         self.wait(now);
     }
@@ -222,6 +223,7 @@ impl Job {
     /// The run is over; asked for again meanwhile, it starts anew.
     pub fn complete(&mut self, now: Timestamp) {
         self.advance(Step::First, now);
+        self.attempts = 0;
         self.sent = None;
         if self.generation <= self.serves {
             self.state = JobState::Done;

@@ -223,6 +223,43 @@ fn an_uncertain_write_is_never_taken_for_confirmed() {
 }
 
 #[test]
+fn a_second_email_learned_before_the_first_call_is_no_second_contact() {
+    let mut world = World::new(&[]);
+    let late = event(
+        "evt_1",
+        "checkout.session.completed",
+        500,
+        json!({"id": "cs_1", "customer": "cus_1",
+        "client_reference_id": "ada", "customer_details": {"email": "new@example.com"}, "created": 499}),
+    );
+    world.deliver(&late);
+    world.deliver(&completed("evt_2", "cus_1", Some("ada"), EMAIL));
+    world.drain();
+    assert_eq!(world.peers.contacts.len(), 1);
+    assert_eq!(world.service.customer("cus_1").expect("read").expect("known").email.as_deref(), Some(EMAIL));
+}
+
+#[test]
+fn a_contact_that_is_gone_is_made_again_and_a_circle_ends() {
+    let mut world = World::new(&[]);
+    for event in purchase() {
+        world.deliver(&event);
+    }
+    world.drain();
+    world.peers.contacts.clear();
+    world.deliver(&subscription("evt_5", "updated", 200, "cus_1", "past_due"));
+    world.drain();
+    assert_eq!(world.peers.contacts.len(), 1);
+    assert_eq!(world.peers.contacts[0]["subscription_status"], "past_due");
+
+    world.deliver(&subscription("evt_6", "updated", 300, "cus_1", "active"));
+    // The search goes on to show what the CRM no longer has.
+    world.peers.troubles = std::iter::repeat_n(Trouble::Ghost, 300).collect();
+    drain(&mut world.service, &mut world.peers, world.now, 4 * MINUTE);
+    assert_eq!(world.service.status().expect("read").dead, 1);
+}
+
+#[test]
 fn given_up_jobs_come_back_when_the_peer_heals() {
     let mut world = World::new(&[]);
     world.deliver(&failed("evt_4"));
