@@ -9,8 +9,10 @@ use std::path::PathBuf;
 /// crash) and judges the outcome by counting effects.
 #[derive(Debug, Parser)]
 #[command(name = "hookdrill", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 every criterion passed, 1 a criterion failed (the service is wrong), 2 inconclusive, \
-    3 bad usage, scenario or recording (nothing was sent), 4 the run broke, 70 a bug in hookdrill.")]
+#[command(
+    after_help = "Exit codes: 0 every criterion passed, 1 a criterion failed (the service is wrong), 2 inconclusive, \
+    3 bad usage, scenario or recording (nothing was sent), 4 the run broke, 70 a bug in hookdrill."
+)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]

@@ -51,7 +51,10 @@ pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptio
 /// Files and recording folders below a path, in name order.
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.exists() {
-        return Err(format!("{} does not exist; name a scenario (*.toml), a folder of them, or an export of events", path.display()));
+        return Err(format!(
+            "{} does not exist; name a scenario (*.toml), a folder of them, or an export of events",
+            path.display()
+        ));
     }
     if path.is_file() || path.join("story.toml").is_file() {
         return Ok(vec![path.to_owned()]);
@@ -107,7 +110,8 @@ pub(crate) fn around(recording: Recording) -> Scenario {
 
 /// What a run of recordings is judged by: nothing may be lost.
 pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scenario {
-    let slug: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let slug: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     Scenario {
         slug: slug.trim_matches('-').to_owned(),
         name,

@@ -80,7 +80,8 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let target = project.map_or_else(|| "embedded reference service".to_owned(), |p| p.target.name);
     let redactor = Redactor::new(&EmbeddedSecrets::new(args.seed).all());
     let whole = RunReport::new(clock.started(), &target, reports, &redactor);
-    write_combined(&args.reports, &whole).map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
+    write_combined(&args.reports, &whole)
+        .map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
     say.closing(&whole, &args.reports).map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(exit_of(&whole))
 }
@@ -102,8 +103,12 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                 ));
             }
         }
-        if !project.target.process && f.scenario.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Kill { .. })) {
-            wrong.push(format!("{}: a service behind a URL cannot be killed; leave this scenario out with --filter", f.path.display()));
+        if !project.target.process && f.scenario.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Kill { .. }))
+        {
+            wrong.push(format!(
+                "{}: a service behind a URL cannot be killed; leave this scenario out with --filter",
+                f.path.display()
+            ));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n"))) }
@@ -203,7 +208,8 @@ async fn live(
         reachable(&target.webhook).await?;
     }
     let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
-    let history = file::Writer::create(&folder.join("history.jsonl")).map_err(|error| format!("cannot write the history: {error}"))?;
+    let history = file::Writer::create(&folder.join("history.jsonl"))
+        .map_err(|error| format!("cannot write the history: {error}"))?;
     let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
     let run = LiveRun { plan, target, service, doubles: &doubles, calls, clock, history, options, redactor };
     drive(run).await.map_err(|error| error.to_string())
@@ -233,8 +239,12 @@ async fn reachable(url: &str) -> Result<(), String> {
     let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
     match tokio::time::timeout(std::time::Duration::from_secs(5), connecting).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("nothing answers at {host}:{port} ({error}); start your app, or correct `webhook` in the project file")),
-        Err(_) => Err(format!("nothing answers at {host}:{port} within 5 s; start your app, or correct `webhook` in the project file")),
+        Ok(Err(error)) => Err(format!(
+            "nothing answers at {host}:{port} ({error}); start your app, or correct `webhook` in the project file"
+        )),
+        Err(_) => Err(format!(
+            "nothing answers at {host}:{port} within 5 s; start your app, or correct `webhook` in the project file"
+        )),
     }
 }
 

@@ -56,16 +56,22 @@ async fn serving(args: &ServeArgs) -> Result<(), Failure> {
     let doubles = doubles(args).await?;
     let config = config(args, doubles.as_ref())?;
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
-        Failure::Broken(format!("cannot listen on {}: {error}; stop what listens there, or choose --listen", args.listen))
+        Failure::Broken(format!(
+            "cannot listen on {}: {error}; stop what listens there, or choose --listen",
+            args.listen
+        ))
     })?;
     let address = listener.local_addr().map_err(|error| Failure::Broken(error.to_string()))?;
     let broken = |error: std::io::Error| Failure::Broken(error.to_string());
     print(&format!("listening on http://{address}\n")).map_err(broken)?;
     if !args.until_stdin_closes {
         let (crm, support) = (&config.crm_url, &config.support_url);
-        print(&format!("webhooks at http://{address}/webhooks/stripe, CRM at {crm}, support at {support}\n")).map_err(broken)?;
+        print(&format!("webhooks at http://{address}/webhooks/stripe, CRM at {crm}, support at {support}\n"))
+            .map_err(broken)?;
     }
-    service::run(listener, config, stop(args.until_stdin_closes)).await.map_err(|error| Failure::Broken(error.to_string()))
+    service::run(listener, config, stop(args.until_stdin_closes))
+        .await
+        .map_err(|error| Failure::Broken(error.to_string()))
 }
 
 async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
@@ -89,7 +95,9 @@ async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
 
 fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure> {
     let secret = super::environment(WEBHOOK_SECRET).ok_or_else(|| {
-        Failure::Usage(format!("the environment has no {WEBHOOK_SECRET}; set it to the secret that `stripe listen` prints"))
+        Failure::Usage(format!(
+            "the environment has no {WEBHOOK_SECRET}; set it to the secret that `stripe listen` prints"
+        ))
     })?;
     let url = |named: &Option<String>, double: Option<String>| named.clone().or(double).unwrap_or_default();
     let crm_url = url(&args.crm_url, doubles.map(Doubles::crm_url));

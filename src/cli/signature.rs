@@ -50,8 +50,9 @@ fn verify_cases() -> Result<Exit, Failure> {
 }
 
 fn secret(variable: &str) -> Result<String, Failure> {
-    super::environment(variable)
-        .ok_or_else(|| Failure::Usage(format!("the environment has no {variable}; set it to the endpoint's whsec_… secret")))
+    super::environment(variable).ok_or_else(|| {
+        Failure::Usage(format!("the environment has no {variable}; set it to the endpoint's whsec_… secret"))
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

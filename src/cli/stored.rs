@@ -26,12 +26,10 @@ impl Stored {
         let usage = |what: String| Failure::Usage(what);
         let plan_path = run.join("plan.json");
         let text = std::fs::read_to_string(&plan_path).map_err(|error| {
-            usage(format!(
-                "{}: {error}; name the folder of one run, as reports/<scenario>/<run>",
-                plan_path.display()
-            ))
+            usage(format!("{}: {error}; name the folder of one run, as reports/<scenario>/<run>", plan_path.display()))
         })?;
-        let plan: Plan = serde_json::from_str(&text).map_err(|error| usage(format!("{}: {error}", plan_path.display())))?;
+        let plan: Plan =
+            serde_json::from_str(&text).map_err(|error| usage(format!("{}: {error}", plan_path.display())))?;
         if plan.version != PLAN_VERSION {
             return Err(usage(format!(
                 "{}: format version {}, this hookdrill reads {PLAN_VERSION}",

@@ -46,7 +46,8 @@ pub struct RequestError {
 impl Sender {
     /// A client with its own connections.
     pub fn new() -> Self {
-        let https = hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        let https =
+            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new())
             .retry_canceled_requests(false)
             .http1_title_case_headers(true)

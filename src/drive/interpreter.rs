@@ -236,7 +236,13 @@ impl<'p> Interpreter<'p> {
                 self.queue_asked = false;
                 self.queue_next_ms = now_ms + QUEUE_POLL_MS;
                 self.queue_empty = pending == Some(0);
-                self.last_queue_read |= last;
+                if let Stage::Reading(phase) = self.stage
+                    && !self.queue_empty
+                    && last
+                {
+                    // Work that came late (an event that was still in memory, say): the phase is not over.
+                    self.stage = Stage::Draining(phase);
+                }
             }
             Input::Stepped => self.open_steps = self.open_steps.saturating_sub(1),
             Input::Called => self.last_activity_ms = now_ms,
@@ -401,7 +407,8 @@ impl<'p> Interpreter<'p> {
         if self.drained(now_ms) {
             self.stage = Stage::Reading(phase);
             self.last_queue_read = !self.abilities.queue;
-            self.to_read = if self.abilities.probe { (0..self.plan.instances.len()).rev().collect() } else { Vec::new() };
+            self.to_read =
+                if self.abilities.probe { (0..self.plan.instances.len()).rev().collect() } else { Vec::new() };
             return None;
         }
         if now_ms >= self.drain_until_ms {
@@ -424,8 +431,7 @@ impl<'p> Interpreter<'p> {
     }
 
     fn drained(&self, now_ms: u64) -> bool {
-        let sender_idle =
-            self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && !self.down;
+        let sender_idle = self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && !self.down;
         let service_idle = if self.abilities.queue {
             self.queue_empty && !self.queue_asked
         } else {

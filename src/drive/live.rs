@@ -18,8 +18,8 @@ use crate::{
     },
     mock::socket::Doubles,
     plan::model::{Action, Instance, Plan},
-    scenario::model::{Agent, Page},
     redact::Redactor,
+    scenario::model::{Agent, Page},
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -206,8 +206,7 @@ impl Driver<'_> {
         self.record(Record::Attempt(attempt))?;
         let planned = &self.run.plan.deliveries[sending.delivery];
         let body = self.run.plan.bodies.get(&planned.body).cloned().unwrap_or_default();
-        let signature =
-            self.shared.target.secrets.header(planned.signature, wall_now().secs(), body.as_bytes());
+        let signature = self.shared.target.secrets.header(planned.signature, wall_now().secs(), body.as_bytes());
         let headers = crate::stripe::headers::delivery_headers(signature.as_deref());
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         let (delivery, timeout) = (planned.id.clone(), Duration::from_millis(self.run.plan.timeout_ms));
@@ -253,7 +252,8 @@ impl Driver<'_> {
         tokio::spawn(async move {
             let queue = shared.queue(&sender, last).await;
             let pending = queue.as_ref().map(|q| q.pending);
-            let record = queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: 0, unrouted: 0, events: 0, last: false });
+            let record =
+                queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: 0, unrouted: 0, events: 0, last: false });
             drop(events.send(Event::Happened(Input::Queue { pending, last }, Record::Queue(record))));
         });
     }

@@ -53,7 +53,9 @@ enum Test {
 
 /// Why a text is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an expression: {what}; write a JSONPath, alone or compared, as `$.status in ['active', 'trialing']`")]
+#[error(
+    "`{text}` is not an expression: {what}; write a JSONPath, alone or compared, as `$.status in ['active', 'trialing']`"
+)]
 pub struct ExpressionError {
     text: String,
     what: String,

@@ -131,11 +131,7 @@ struct Reader<'a> {
 ///
 /// # Errors
 /// [`ProjectError`] with the place; nothing has been sent then.
-pub fn load(
-    path: &Path,
-    seed: u64,
-    secret_of: &dyn Fn(&str) -> Option<String>,
-) -> Result<Project, ProjectError> {
+pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) -> Result<Project, ProjectError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|what| ProjectError::Read { path: shown.clone(), what })?;
     let file: File = toml::from_str(&text)
@@ -183,7 +179,9 @@ impl Reader<'_> {
         let loopback = host == "localhost"
             || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if !loopback && !self.allow_hosts.iter().any(|allowed| allowed == host) {
-            let what = format!("`{host}` is not this machine; if it may be tested, write `allow_hosts = [\"{host}\"]` under [target]");
+            let what = format!(
+                "`{host}` is not this machine; if it may be tested, write `allow_hosts = [\"{host}\"]` under [target]"
+            );
             return Err(self.wrong(url, what));
         }
         Ok(text.clone())
@@ -197,7 +195,10 @@ impl Reader<'_> {
     ) -> Result<String, ProjectError> {
         let secret = match (&table.secret_env, &table.secret_file) {
             (Some(name), None) => secret_of(name.get_ref()).ok_or_else(|| {
-                self.wrong(name, format!("the environment has no {}; set it to the endpoint's whsec_… secret", name.get_ref()))
+                self.wrong(
+                    name,
+                    format!("the environment has no {}; set it to the endpoint's whsec_… secret", name.get_ref()),
+                )
             })?,
             (None, Some(file)) => {
                 let beside = path.parent().unwrap_or(Path::new(".")).join(file.get_ref());
@@ -240,14 +241,18 @@ impl Reader<'_> {
         if let Some(wanted) = &table.dialect
             && wanted.get_ref() != dialect
         {
-            return Err(self.wrong(wanted, format!("the dialect `{}` is not known here; write \"{dialect}\"", wanted.get_ref())));
+            return Err(self
+                .wrong(wanted, format!("the dialect `{}` is not known here; write \"{dialect}\"", wanted.get_ref())));
         }
         let Some(listen) = &table.listen else { return Ok(None) };
         let address: SocketAddr = listen.get_ref().parse().map_err(|_| {
             self.wrong(listen, format!("`{}` is no address; write it as \"127.0.0.1:4101\"", listen.get_ref()))
         })?;
         if !address.ip().is_loopback() {
-            return Err(self.wrong(listen, format!("a double listens on this machine only; write \"127.0.0.1:{}\"", address.port())));
+            return Err(self.wrong(
+                listen,
+                format!("a double listens on this machine only; write \"127.0.0.1:{}\"", address.port()),
+            ));
         }
         Ok(Some(address))
     }

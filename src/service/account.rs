@@ -55,9 +55,9 @@ pub fn of_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<Account>, StoreEr
         }
         let Some(account) = of_party(tx, &id)? else { continue };
         seen.extend(account.parties.keys().cloned());
-        let better = best.as_ref().is_none_or(|held| {
-            (account.is_from_stripe(), account.access()) > (held.is_from_stripe(), held.access())
-        });
+        let better = best
+            .as_ref()
+            .is_none_or(|held| (account.is_from_stripe(), account.access()) > (held.is_from_stripe(), held.access()));
         if better {
             best = Some(account);
         }

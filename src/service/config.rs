@@ -137,7 +137,9 @@ impl Config {
             return Some("there are no workers: nothing would reach the CRM or the support desk");
         }
         if self.call_timeout >= self.settings.lease {
-            return Some("the call time-out is not shorter than the lease: two workers could make the same call at once");
+            return Some(
+                "the call time-out is not shorter than the lease: two workers could make the same call at once",
+            );
         }
         None
     }

@@ -9,7 +9,7 @@ use super::{
     queue::{self, Task},
     reading::{self, Fact, Reading},
     state::Party,
-    store::{Identity, StoreError, Tx},
+    store::{ContactRow, Identity, StoreError, Tx},
 };
 use crate::{stripe::event::Event, time::Timestamp};
 
@@ -74,21 +74,13 @@ fn is_foreign(event: &Event, settings: &Settings) -> bool {
     event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
 }
 
-fn learn(
-    tx: &mut Tx<'_>,
-    reading: &Reading,
-    at: i64,
-    repeat: bool,
-    settings: &Settings,
-) -> Result<(), StoreError> {
+fn learn(tx: &mut Tx<'_>, reading: &Reading, at: i64, repeat: bool, settings: &Settings) -> Result<(), StoreError> {
     let mut party = tx.party(&reading.party)?.unwrap_or_default();
     party.learn(reading, at, repeat, &settings.defects);
     tx.put_party(&reading.party, &party)?;
-    for (identity, key) in [
-        (Identity::User, &reading.user),
-        (Identity::Email, &reading.email),
-        (Identity::Session, &reading.session),
-    ] {
+    for (identity, key) in
+        [(Identity::User, &reading.user), (Identity::Email, &reading.email), (Identity::Session, &reading.session)]
+    {
         if let Some(key) = key {
             tx.link(identity, key, &reading.party)?;
         }
@@ -115,12 +107,22 @@ fn enqueue(
             queue::enqueue(tx, now, Task::LooseContact { email, event })?;
         }
     }
-    for email in emails {
-        queue::enqueue(tx, now, Task::Contact { email })?;
-    }
+    enqueue_contacts(tx, now, emails)?;
     if let Fact::InvoiceFailed(invoice) = &reading.fact {
         let task = Task::Ticket { invoice: invoice.clone(), party: reading.party.clone(), nonce };
         queue::enqueue(tx, now, task)?;
+    }
+    Ok(())
+}
+
+/// The contact rows are made here, not by the worker: from now on the account keeps to these e-mails, so that another one,
+/// learned before the first call, does not become a second contact.
+fn enqueue_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Result<(), StoreError> {
+    for email in emails {
+        if tx.contact(&email)?.is_none() {
+            tx.put_contact(&email, &ContactRow::default())?;
+        }
+        queue::enqueue(tx, now, Task::Contact { email })?;
     }
     Ok(())
 }
@@ -139,9 +141,8 @@ pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str) -> Resu
     tx.link(Identity::User, user, &id)?;
     tx.link(Identity::Email, &email, &id)?;
     if let Some(account) = account::of_party(tx, &id)?.filter(account::Account::is_from_stripe) {
-        for email in account.contact_emails(tx)? {
-            queue::enqueue(tx, now, Task::Contact { email })?;
-        }
+        let emails = account.contact_emails(tx)?;
+        enqueue_contacts(tx, now, emails)?;
     }
     Ok(new)
 }

@@ -26,12 +26,7 @@ a:focus-visible { outline: 3px solid #1849a9; outline-offset: 3px; }
 /// stands in it.
 pub fn success(active: bool) -> String {
     if active {
-        page(
-            "active",
-            "",
-            "Your plan is active",
-            "<p>Thank you. Everything in your plan is open to you now.</p>",
-        )
+        page("active", "", "Your plan is active", "<p>Thank you. Everything in your plan is open to you now.</p>")
     } else {
         page(
             "pending",

@@ -112,7 +112,7 @@ pub struct Job {
     pub state: JobState,
     /// Which call comes next.
     pub step: Step,
-    /// Claims in a row without progress.
+    /// Claims since the last completed run that did not succeed, the present one included.
     pub attempts: u32,
     /// When it is ready next: due, end of the lease, or revival.
     pub at: Timestamp,
@@ -211,10 +211,11 @@ impl Job {
         self.wait(now);
     }
 
-    /// The call went well and another follows at once.
+    /// The call went well and another follows at once. Earlier failures still count: a job that goes in a circle (found,
+    /// gone, found, …) must end.
     pub fn advance(&mut self, step: Step, now: Timestamp) {
         self.step = step;
-        self.attempts = 0;
+        self.attempts = self.attempts.saturating_sub(1);
         self.error = None;
         self.wait(now);
     }
@@ -222,6 +223,7 @@ impl Job {
     /// The run is over; asked for again meanwhile, it starts anew.
     pub fn complete(&mut self, now: Timestamp) {
         self.advance(Step::First, now);
+        self.attempts = 0;
         self.sent = None;
         if self.generation <= self.serves {
             self.state = JobState::Done;
@@ -366,7 +368,10 @@ mod tests {
         for attempt in 1..40 {
             let full = (100_u64 << (attempt - 1).min(20)).min(30_000);
             let wait = wait(&backoff, 7, attempt);
-            assert!(wait <= Duration::from_millis(full) && wait >= Duration::from_millis(full / 2), "{attempt}: {wait:?}");
+            assert!(
+                wait <= Duration::from_millis(full) && wait >= Duration::from_millis(full / 2),
+                "{attempt}: {wait:?}"
+            );
         }
         assert_eq!(wait(&backoff, 7, 3), wait(&backoff, 7, 3));
         assert_ne!(wait(&backoff, 7, 9), wait(&backoff, 8, 9), "two jobs do not come back together");

@@ -52,7 +52,8 @@ pub(super) fn router(app: App) -> Router {
             .route("/internal/status", get(status))
             .route("/internal/requeue", post(requeue));
     }
-    router.fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing here"))
+    router
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(middleware::map_response(guard))
         .layer(middleware::from_fn(limit))
         .with_state(app)

@@ -128,7 +128,7 @@ impl Subscription {
     /// Stripe's status; `none` while no snapshot has been seen: a Checkout alone tells none.
     pub fn status(&self) -> &str {
         match self.current() {
-            Some(current) if current.kind == SnapshotKind::Deleted && current.status() == "none" => "canceled",
+            Some(current) if current.kind == SnapshotKind::Deleted => "canceled",
             Some(current) => current.status(),
             None => "none",
         }
@@ -166,9 +166,10 @@ impl Subscription {
     }
 
     /// How much it says about the customer, for choosing among several.
-    pub(crate) fn weight(&self, refunded_through: Option<i64>) -> (bool, bool, u8, i64) {
+    pub(crate) fn weight(&self, refunded_through: Option<i64>) -> (bool, bool, bool, u8, i64) {
         let (open, status) = (self.grants_access(refunded_through), status_rank(self.status()));
-        (open, !self.is_over(), status, self.period_end().unwrap_or(0))
+        let seen = self.current().is_some();
+        (open, seen, !self.is_over(), status, self.period_end().unwrap_or(0))
     }
 }
 
@@ -246,6 +247,8 @@ mod tests {
         assert_eq!(both_ways(vec![made.clone(), paid.clone()]), "active");
         assert_eq!(both_ways(vec![gone.clone(), paid.clone()]), "canceled");
         assert_eq!(both_ways(vec![gone.clone(), late.clone()]), "canceled");
+        let odd = snapshot("evt_5", 8, Deleted, json!({"status": "active"}), Value::Null);
+        assert_eq!(both_ways(vec![odd, paid.clone()]), "canceled", "the event's type says it, whatever the body");
 
         let with = |defect| Defects::from_iter([defect]);
         assert_eq!(status(&[gone, late], &with(Defect::UpdateRevives)), "active");

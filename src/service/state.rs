@@ -124,8 +124,14 @@ mod tests {
             event("evt_3", "invoice.payment_failed", 501, invoice("in_2", 500, 0), Value::Null),
             event("evt_0", "customer.subscription.updated", 501, sub("past_due", 900), json!({"status": "active"})),
             event("evt_9", "customer.subscription.updated", 501, sub("active", 900), json!({"status": "past_due"})),
-            event("evt_6", "charge.refunded", 600, json!({"id": "ch_1", "customer": "cus_1", "refunded": true,
-                "created": 100}), Value::Null),
+            event(
+                "evt_6",
+                "charge.refunded",
+                600,
+                json!({"id": "ch_1", "customer": "cus_1", "refunded": true,
+                "created": 100}),
+                Value::Null,
+            ),
         ]
     }
 

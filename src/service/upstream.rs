@@ -146,7 +146,8 @@ pub fn request(call: &Call, token: &str) -> Request {
 }
 
 fn search(email: &str, customers: &[String]) -> Value {
-    let group = |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
+    let group =
+        |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
     let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));
     let groups: Vec<_> = std::iter::once(group("email", email)).chain(customers).take(SEARCH_GROUPS).collect();
     json!({"filterGroups": groups, "properties": ["email", "stripe_customer_id"], "limit": 10})
@@ -154,8 +155,7 @@ fn search(email: &str, customers: &[String]) -> Value {
 
 fn ticket(call: &Call) -> Value {
     let Call::CreateTicket { external_id, subject, body, tags, requester, .. } = call else { return Value::Null };
-    let mut ticket =
-        json!({"subject": subject, "comment": {"body": body}, "external_id": external_id, "tags": tags});
+    let mut ticket = json!({"subject": subject, "comment": {"body": body}, "external_id": external_id, "tags": tags});
     if let Some(email) = requester {
         ticket["requester"] = json!({"name": email, "email": email});
     }

@@ -48,10 +48,9 @@ fn contact_call(tx: &mut Tx<'_>, job: &mut Job, email: &str) -> Result<Option<Ca
     let call = match (&row.id, job.step) {
         (Some(_), _) if row.written.as_ref() == Some(&fields) => return Ok(None),
         (Some(id), _) => Call::UpdateContact { id: id.clone(), fields: fields.clone() },
-        (None, Step::First | Step::Find) => Call::SearchContact {
-            email: email.to_owned(),
-            customers: account.customers().map(str::to_owned).collect(),
-        },
+        (None, Step::First | Step::Find) => {
+            Call::SearchContact { email: email.to_owned(), customers: account.customers().map(str::to_owned).collect() }
+        }
         (None, Step::Create) => {
             let mut properties = fields.clone();
             properties.insert("email".to_owned(), email.to_owned());
@@ -73,12 +72,7 @@ fn loose_call(tx: &mut Tx<'_>, email: &str) -> Result<Option<Call>, StoreError> 
     Ok(Some(Call::CreateContact { properties }))
 }
 
-fn ticket_call(
-    tx: &mut Tx<'_>,
-    job: &mut Job,
-    party: &str,
-    settings: &Settings,
-) -> Result<Option<Call>, StoreError> {
+fn ticket_call(tx: &mut Tx<'_>, job: &mut Job, party: &str, settings: &Settings) -> Result<Option<Call>, StoreError> {
     // No such party: only a job that was visible before its state, and that service drops it (defect 29).
     let Some(account) = account::of_party(tx, party)? else { return Ok(None) };
     let external_id = job.task.external_id();

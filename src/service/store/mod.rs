@@ -101,10 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// The error of `work` or of the commit; nothing is kept then.
-    pub fn transact<T>(
-        &mut self,
-        mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub fn transact<T>(&mut self, mut work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut run = 1;
         loop {
             let done = match self {

@@ -116,8 +116,7 @@ impl Transaction<'_> {
     }
 
     fn document<T: DeserializeOwned>(&self, sql: &str, params: impl rusqlite::Params) -> Result<Option<T>, StoreError> {
-        let row: Option<String> =
-            self.inner.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?;
+        let row: Option<String> = self.inner.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?;
         row.as_deref().map(decode).transpose()
     }
 
@@ -212,13 +211,7 @@ impl Transaction<'_> {
         self.execute(
             "INSERT INTO jobs (id, key, state, ready_ms, job) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET key = ?2, state = ?3, ready_ms = ?4, job = ?5",
-            params![
-                signed(job.id),
-                job.task.key(),
-                job.state.name(),
-                job.ready().map(Timestamp::millis),
-                encode(job)?
-            ],
+            params![signed(job.id), job.task.key(), job.state.name(), job.ready().map(Timestamp::millis), encode(job)?],
         )
     }
 

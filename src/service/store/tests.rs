@@ -158,7 +158,9 @@ fn sqlite_is_set_up_to_survive_and_kept_across_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("service.db");
     let mut sqlite = Sqlite::open(&path).expect("a store");
-    for (name, value) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("busy_timeout", "2000")] {
+    for (name, value) in
+        [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("busy_timeout", "2000")]
+    {
         assert_eq!(sqlite.pragma(name).as_deref(), Ok(value), "{name}");
     }
     assert_eq!(sqlite.transact(&mut |tx| tx.record_event(&event(1), Timestamp::from_millis(1))), Ok(1));
