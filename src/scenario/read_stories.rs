@@ -220,8 +220,8 @@ fn check_ties(list: &[ReadStory], n: usize, mistakes: &mut Mistakes) {
         let Some(earlier) = story_above(list, n, key, tie, mistakes) else { continue };
         if earlier.instances.value != story.instances.value {
             let message = format!(
-                "`{}` has {} instances and `{}`, which it goes with, has {}",
-                story.name.value, story.instances.value, earlier.name.value, earlier.instances.value
+                "`{}` must have as many instances as `{}` ({}), not {}",
+                story.name.value, earlier.name.value, earlier.instances.value, story.instances.value
             );
             mistakes.add_help(
                 &story.instances.span,
