@@ -104,18 +104,18 @@ impl ReadStory {
     }
 
     fn complete(&self) -> Option<StoryUse> {
-        let after = self.after.unwrap_or_else(|| match (&self.continues, self.spacing) {
+        let default_after = match (&self.continues, self.spacing) {
             (Some(_), Spacing::Every(gap)) => gap,
             (Some(_), Spacing::Recorded) => DEFAULT_SPACING,
             (None, _) => Duration::ZERO,
-        });
+        };
         Some(StoryUse {
             name: self.name.value.clone(),
             recording: Arc::clone(self.recording.as_ref()?),
             instances: self.instances.value,
             continues: self.continues.as_ref().map(|name| name.value.clone()),
             same_person_as: self.same_person_as.as_ref().map(|name| name.value.clone()),
-            after,
+            after: self.after.unwrap_or(default_after),
             spacing: self.spacing,
             stagger: self.stagger,
         })

@@ -131,7 +131,7 @@ proptest! {
     }
 }
 
-fn keeps_laws(plan: &Plan, genuine: usize) {
+pub(crate) fn keeps_laws(plan: &Plan, genuine: usize) {
     let owed: Vec<&Delivery> = plan.deliveries.iter().filter(|d| d.kind == DeliveryKind::Genuine).collect();
     assert_eq!(owed.len(), genuine, "each event once");
     assert!(owed.iter().all(|d| d.owed && d.expect == Reaction::Accept && d.phase == Phase::Faults));

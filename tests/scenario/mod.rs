@@ -5,3 +5,4 @@ mod golden;
 mod good;
 mod laws;
 mod recordings;
+mod shipped;
