@@ -140,10 +140,7 @@ pub(super) fn cast(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<S
     for (story, used) in scenario.stories.iter().enumerate() {
         first_life.push(stage.lives.len());
         for n in 0..used.instances {
-            let before = match ties.continues[story] {
-                Some(earlier) => Some(first_life[earlier] + n as usize),
-                None => None,
-            };
+            let before = ties.continues[story].map(|earlier| first_life[earlier] + n as usize);
             let start_ms = match before.map(|life| stage.lives.get(life)) {
                 Some(Some(life)) => life.end_ms + millis(used.after),
                 Some(None) => return Err(PlanError::CountMismatch { story: used.name.clone() }),

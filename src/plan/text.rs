@@ -40,7 +40,7 @@ fn head(out: &mut String, plan: &Plan) {
     let ghosts = plan.instances.iter().filter(|instance| instance.ghost).count();
     let _ = writeln!(
         out,
-        "{} customers, {} deliveries, {} of them owed; retries after {retries}; time-out {}; quiet budget {}",
+        "instances: {}; deliveries: {}, of which owed: {}; retries after {retries}; time-out {}; quiet budget {}",
         plan.instances.len() - ghosts,
         plan.deliveries.len(),
         plan.deliveries.iter().filter(|delivery| delivery.owed).count(),
@@ -58,7 +58,7 @@ fn head(out: &mut String, plan: &Plan) {
         let customer = text(instance.customer.as_ref().map(crate::id::CustomerId::as_str));
         [instance.id.to_string(), customer, text(instance.email.as_deref()), note]
     });
-    table(out, "customers", &rows.collect::<Vec<_>>());
+    table(out, "instances", &rows.collect::<Vec<_>>());
 }
 
 fn faults(out: &mut String, plan: &Plan) {

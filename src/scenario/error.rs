@@ -217,7 +217,7 @@ fn printable(text: &str) -> String {
 
 /// Nearest of `words` to `typed`, when it is near enough to be meant.
 pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    let limit = (typed.chars().count() / 3).clamp(1, 4);
+    let limit = typed.chars().count().div_ceil(3).clamp(1, 4);
     let typed = typed.to_lowercase();
     words
         .into_iter()

@@ -55,7 +55,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// name or says why there is none (further lines of the text are shown as help).
 ///
 /// # Errors
-/// Every mistake in the file, each with its place.
+/// Every mistake in the file, each with its place; only the first one when the file is not TOML.
 pub fn parse(
     text: &str,
     path: &Path,
@@ -63,7 +63,8 @@ pub fn parse(
 ) -> Result<Scenario, ScenarioErrors> {
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut mistakes = Mistakes::default();
-    for error in &syntax {
+    // What follows the first error of syntax is mostly its echo: a quote that is not closed breaks every line after it.
+    if let Some(error) = syntax.first() {
         let span = error.span().unwrap_or(0..0);
         mistakes.add(&span, Kind::Syntax, format!("not TOML: {}", error.message().replace('\n', ", ")));
     }
@@ -287,11 +288,9 @@ struct Tables {
 
 impl Tables {
     fn read(root: &mut Fields<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Self {
-        let stories = entries(root, "story", mistakes);
-        if stories.is_empty() {
-            let help = "add a [[story]] with a name and a recording";
-            mistakes.add_help(root.span(), Kind::NoStories, "there is no [[story]]: nothing would be sent", help);
-        }
+        let help = "add a [[story]] with a name and a recording";
+        let message = "there is no [[story]]: nothing would be sent";
+        let stories = some_entries(root, "story", (Kind::NoStories, message, help), mistakes);
         let stories = Stories::read(&stories, recordings, mistakes);
         let step_entries = entries(root, "step", mistakes);
         let steps: Vec<_> = step_entries.iter().filter_map(|entry| read_step(entry, &stories, mistakes)).collect();
@@ -299,11 +298,9 @@ impl Tables {
         let given: Vec<_> = given_entries.iter().filter_map(|entry| read_given(entry, &stories, mistakes)).collect();
         let fault_entries = entries(root, "fault", mistakes);
         let faults: Vec<_> = fault_entries.iter().filter_map(|entry| read_fault(entry, &stories, mistakes)).collect();
-        let criteria = entries(root, "criterion", mistakes);
-        if criteria.is_empty() {
-            let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
-            mistakes.add_help(root.span(), Kind::NoCriteria, "there is no [[criterion]]: nothing would be shown", help);
-        }
+        let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
+        let message = "there is no [[criterion]]: nothing would be shown";
+        let criteria = some_entries(root, "criterion", (Kind::NoCriteria, message, help), mistakes);
         let criteria = criteria.iter().filter_map(|entry| read_criterion(entry, mistakes)).collect();
         let whole = step_entries.len() == steps.len()
             && given_entries.len() == given.len()
@@ -339,6 +336,20 @@ fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes
         return vec![value];
     }
     array(value, &format!("`{key}`"), mistakes)
+}
+
+/// The tables of `[[key]]`, of which there must be one; a key of another type has been reported already.
+fn some_entries<'t>(
+    root: &mut Fields<'t>,
+    key: &'static str,
+    (kind, message, help): (Kind, &str, &str),
+    mistakes: &mut Mistakes,
+) -> Vec<&'t Spanned<DeValue<'t>>> {
+    let found = entries(root, key, mistakes);
+    if found.is_empty() && root.get(key).is_none_or(|value| value.get_ref().is_array()) {
+        mistakes.add_help(root.span(), kind, message, help);
+    }
+    found
 }
 
 /// The file's stem in lower case, with a dash for whatever a folder name should not hold.

@@ -83,7 +83,9 @@ impl<'t> Fields<'t> {
 
     /// The value of a key that may be absent.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.table.get(key)
     }
 

@@ -104,18 +104,18 @@ impl ReadStory {
     }
 
     fn complete(&self) -> Option<StoryUse> {
-        let after = self.after.unwrap_or_else(|| match (&self.continues, self.spacing) {
+        let default_after = match (&self.continues, self.spacing) {
             (Some(_), Spacing::Every(gap)) => gap,
             (Some(_), Spacing::Recorded) => DEFAULT_SPACING,
             (None, _) => Duration::ZERO,
-        });
+        };
         Some(StoryUse {
             name: self.name.value.clone(),
             recording: Arc::clone(self.recording.as_ref()?),
             instances: self.instances.value,
             continues: self.continues.as_ref().map(|name| name.value.clone()),
             same_person_as: self.same_person_as.as_ref().map(|name| name.value.clone()),
-            after,
+            after: self.after.unwrap_or(default_after),
             spacing: self.spacing,
             stagger: self.stagger,
         })
@@ -220,8 +220,8 @@ fn check_ties(list: &[ReadStory], n: usize, mistakes: &mut Mistakes) {
         let Some(earlier) = story_above(list, n, key, tie, mistakes) else { continue };
         if earlier.instances.value != story.instances.value {
             let message = format!(
-                "`{}` has {} instances and `{}`, which it goes with, has {}",
-                story.name.value, story.instances.value, earlier.name.value, earlier.instances.value
+                "`{}` must have as many instances as `{}` ({}), not {}",
+                story.name.value, earlier.name.value, earlier.instances.value, story.instances.value
             );
             mistakes.add_help(
                 &story.instances.span,

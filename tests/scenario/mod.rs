@@ -1,0 +1,8 @@
+//! Scenario files and plans: the corpus of bad files, golden plans, laws of the faults.
+
+mod bad;
+mod golden;
+mod good;
+mod laws;
+mod recordings;
+mod shipped;
