@@ -43,7 +43,9 @@ fn two_when_the_evidence_is_too_thin() {
 
 #[test]
 fn three_for_bad_usage_bad_scenario_and_bad_recording() {
-    for arguments in [&["run", "--no-such-flag"][..], &["nonsense"], &["run", "no/such/file.toml"], &["check", "no/such/run"]] {
+    for arguments in
+        [&["run", "--no-such-flag"][..], &["nonsense"], &["run", "no/such/file.toml"], &["check", "no/such/run"]]
+    {
         let done = hookdrill(arguments, &[]);
         assert_eq!(done.code, 3, "{arguments:?}: {done}");
         assert!(!done.stderr.is_empty(), "{done}");

@@ -57,7 +57,8 @@ fn no_secret_in(folder: &Path) {
 #[test]
 fn the_same_seed_and_epoch_give_the_same_plan() {
     let arguments = ["plan", "scenarios/any-order.toml", "--json", "--seed", "7", "--epoch", "1800000000"];
-    let (first, second) = (hookdrill(&arguments, &[]), hookdrill(&arguments, &[("TZ", "Pacific/Apia"), ("LC_ALL", "tr_TR.UTF-8")]));
+    let (first, second) =
+        (hookdrill(&arguments, &[]), hookdrill(&arguments, &[("TZ", "Pacific/Apia"), ("LC_ALL", "tr_TR.UTF-8")]));
     assert_eq!(first.code, 0, "{first}");
     assert_eq!(first.stdout, second.stdout);
     let other = hookdrill(&["plan", "scenarios/any-order.toml", "--json", "--seed", "8", "--epoch", "1800000000"], &[]);
@@ -75,7 +76,8 @@ fn an_export_is_imported_and_the_recording_runs() {
     let mut files: Vec<_> = std::fs::read_dir(story).expect("a story").flatten().map(|e| e.path()).collect();
     files.sort();
     for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "json")) {
-        let value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).expect("text")).expect("JSON");
+        let value: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).expect("text")).expect("JSON");
         lines.push_str(&format!("{value}\n\n"));
     }
     std::fs::write(&export, lines).expect("written");

@@ -24,10 +24,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("check", &["time", "id", "scenario", "plan", "history", "check", "stripe"]),
     ("drive", &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "drive"]),
     ("report", &["time", "id", "redact", "scenario", "plan", "history", "check", "report"]),
-    ("cli", &[
-        "time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "mock", "service", "history", "check",
-        "drive", "report", "cli",
-    ]),
+    (
+        "cli",
+        &[
+            "time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "mock", "service", "history", "check",
+            "drive", "report", "cli",
+        ],
+    ),
     ("lib", &["cli"]),
     ("main", &[]),
 ];
@@ -37,7 +40,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("stripe", &["tokio", "hyper", "Instant::now", "SystemTime"]),
     ("scenario", &["tokio", "hyper", "Instant::now", "SystemTime"]),
     ("plan", &["tokio", "hyper", "Instant::now", "SystemTime", "std::fs"]),
-    ("check", &["tokio", "hyper", "Instant::now", "SystemTime", "std::fs", "crate::service", "crate::mock", "crate::drive"]),
+    (
+        "check",
+        &["tokio", "hyper", "Instant::now", "SystemTime", "std::fs", "crate::service", "crate::mock", "crate::drive"],
+    ),
     ("mock/crm", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
     ("mock/desk", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
 ];
@@ -219,7 +225,14 @@ fn nothing_is_tracked_that_must_not_be() {
     for name in String::from_utf8_lossy(&listed.stdout).split('\0').filter(|n| !n.is_empty()) {
         let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
         let this = name.ends_with("house/mod.rs");
-        for word in ["/wo\u{72}k/", "/ro\u{6f}t/", "sk_liv\u{65}_51", "rk_liv\u{65}_51", "crates\u{2e}io/", "registry\u{2e}npmjs"] {
+        for word in [
+            "/wo\u{72}k/",
+            "/ro\u{6f}t/",
+            "sk_liv\u{65}_51",
+            "rk_liv\u{65}_51",
+            "crates\u{2e}io/",
+            "registry\u{2e}npmjs",
+        ] {
             if !this && text.contains(word) {
                 wrong.push(format!("{name}: contains `{word}`"));
             }

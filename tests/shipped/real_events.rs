@@ -49,12 +49,16 @@ fn are_stored_once_and_never_answered_5xx() {
     json_files(&folder, &mut files);
     files.retain(|f| load(f, ImportOptions { allow_livemode: true }).is_ok());
     let scratch = scratch();
-    let mut scenario = String::from("version = 1\nname = \"real shapes\"\nabout = \"Each body once more, three times, shuffled.\"\n[quiet]\nbudget = \"60s\"\n");
+    let mut scenario = String::from(
+        "version = 1\nname = \"real shapes\"\nabout = \"Each body once more, three times, shuffled.\"\n[quiet]\nbudget = \"60s\"\n",
+    );
     for (number, file) in files.iter().enumerate() {
         let file = file.canonicalize().expect("a path");
         scenario.push_str(&format!("[[story]]\nname = \"s{number}\"\nrecording = \"{}\"\n", file.display()));
     }
-    scenario.push_str("[[fault]]\nduplicate = { of = \"*\", copies = 3, spacing = \"0s\" }\n[[fault]]\nreorder = { shuffle = 5 }\n");
+    scenario.push_str(
+        "[[fault]]\nduplicate = { of = \"*\", copies = 3, spacing = \"0s\" }\n[[fault]]\nreorder = { shuffle = 5 }\n",
+    );
     scenario.push_str("[[criterion]]\nevents_lost = { exactly = 0 }\n");
     let file = scratch.path().join("real-shapes.toml");
     std::fs::write(&file, scenario).expect("written");
@@ -63,7 +67,8 @@ fn are_stored_once_and_never_answered_5xx() {
     let done = hookdrill(&["run", file, "--allow-livemode", "--reports", at], &[]);
     assert_eq!(done.code, 0, "{done}");
     let run = std::fs::read_dir(reports.join("real-shapes")).expect("runs").flatten().next().expect("a run").path();
-    let plan: Value = serde_json::from_str(&std::fs::read_to_string(run.join("plan.json")).expect("a plan")).expect("JSON");
+    let plan: Value =
+        serde_json::from_str(&std::fs::read_to_string(run.join("plan.json")).expect("a plan")).expect("JSON");
     let genuine: BTreeSet<&str> =
         plan["deliveries"].as_array().into_iter().flatten().filter_map(|d| d["event"].as_str()).collect();
     let history = std::fs::read_to_string(run.join("history.jsonl")).expect("a history");
