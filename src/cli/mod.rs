@@ -24,6 +24,10 @@ use exit::Exit;
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> std::process::ExitCode {
     exit::catching_panics(|| {
+        // The way out for bugs must itself be tested, and a bug to test it with is not to be had otherwise.
+        if let Some(why) = environment("HOOKDRILL_PANIC") {
+            panic!("{why}");
+        }
         let args = match Args::try_parse() {
             Ok(args) => args,
             Err(error) => return exit::of_clap(&error),

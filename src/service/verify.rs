@@ -21,9 +21,7 @@ mod tests {
     use super::*;
 
     fn sign(secret: &str, at: i64, body: &[u8]) -> String {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key length");
-        let mac = mac.chain_update(format!("{at}.")).chain_update(body);
-        hex::encode(mac.finalize().into_bytes())
+        signature::sign(secret, at, body)
     }
 
     #[test]
