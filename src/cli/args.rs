@@ -142,9 +142,8 @@ pub enum Format {
 /// `lint`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct LintArgs {
-    /// Scenario files, folders of them, or recordings
-    #[arg(default_values_t = ["scenarios".to_owned(), "fixtures".to_owned()])]
-    pub paths: Vec<String>,
+    /// Scenario files, folders of them, or recordings (default: `scenarios` and every recording of the fixtures folder)
+    pub paths: Vec<PathBuf>,
     /// Folder of recordings that scenarios name
     #[arg(long, default_value = "fixtures", value_name = "DIR")]
     pub fixtures: PathBuf,

@@ -45,7 +45,7 @@ fn a_missing_contact_fails_a_whole_run_only() {
     script.cut_short();
     script.is(ONE, Inconclusive);
     script.unable("crm");
-    assert_eq!(script.is(ONE, Inconclusive).why, "the target has no CRM double");
+    assert_eq!(script.is(ONE, Inconclusive).why, "the target has no CRM double (`[mocks.crm]`)");
 }
 
 #[test]

@@ -92,7 +92,10 @@ fn without_a_final_report_steps_by_hand_are_not_known() {
     script.queues(|queue| queue.last = false);
     script.is(NO_HAND, Inconclusive);
     script.unable("queue");
-    assert_eq!(script.is(NO_HAND, Inconclusive).why, "the target has no report of its queue");
+    assert_eq!(
+        script.is(NO_HAND, Inconclusive).why,
+        "the target has no report of its queue, which only the embedded service gives"
+    );
     let mut drift = Script::sound(1);
     drift.queues(|queue| queue.drift = 1);
     drift.cut_short();

@@ -47,7 +47,10 @@ fn a_probe_that_failed_or_is_missing_shows_nothing() {
     assert!(none.is(AS_STORY, Inconclusive).why.contains("was not probed"));
     let mut unable = Script::sound(1);
     unable.unable("access_probe");
-    assert_eq!(unable.is(AS_STORY, Inconclusive).why, "the target has no probe that reads a customer's access");
+    assert_eq!(
+        unable.is(AS_STORY, Inconclusive).why,
+        "the target has no probe that reads a customer's access (`[probe.customer]` with `access`)"
+    );
 }
 
 #[test]

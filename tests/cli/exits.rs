@@ -32,13 +32,15 @@ fn one_when_a_criterion_failed() {
 fn two_when_the_evidence_is_too_thin() {
     let folder = scratch();
     let file = folder.path().join("thin.toml");
-    let text = "version = 1\nname = \"thin\"\nabout = \"Thirteen events cannot show 99 %.\"\n\
+    let text = "version = 1\nname = \"thin\"\nabout = \"The CRM takes longer than the quiet phase may last.\"\n\
+        [quiet]\nbudget = \"300ms\"\n\
         [[story]]\nname = \"purchase\"\nrecording = \"checkout-subscription\"\n\
-        [[criterion]]\nsuccess_rate = { above = 0.99 }\n";
+        [[fault]]\nslow = { of = \"crm\", from = \"0s\", for = \"1s\", by = \"3s\" }\n\
+        [[criterion]]\ncontacts_per_customer = { exactly = 1 }\n";
     std::fs::write(&file, text).expect("written");
     let done = run(&[file.to_str().expect("text")]);
     assert_eq!(done.code, 2, "{done}");
-    assert!(done.stdout.contains("299"), "says how many are needed: {done}");
+    assert!(done.stdout.contains("quiet"), "says what is missing: {done}");
 }
 
 #[test]
