@@ -86,11 +86,12 @@ fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace>
 /// Bad payloads answered otherwise than by a safe 4xx, and any answer that lets something out.
 pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = Finding::expecting(format!(
-        "{}: each bad payload gets a 4xx that gives nothing away",
+        "{}: each bad payload gets a 4xx that gives nothing away, each unknown type a 2xx",
         words::bound(bound, "unsafe answer")
     ));
     let bad: Vec<&Delivery> = case.plan.deliveries.iter().filter(|d| d.expect == Reaction::Refuse).collect();
     let mut found: Vec<Trace> = leaks(case);
+    found.extend(refused_unknown_types(case));
     let mut heard = 0;
     for delivery in &bad {
         for sent in case.seen.sent(&delivery.id) {
@@ -141,6 +142,20 @@ fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Optio
         Some(status) => Some((format!("{what} was answered {status} instead of a 4xx"), n)),
         None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n)),
     }
+}
+
+/// Events of a type that the app does not know must be acknowledged: Stripe repeats what is refused for three days and
+/// then disables the endpoint (bug class 39).
+fn refused_unknown_types(case: &Case<'_>) -> Vec<Trace> {
+    let unknown = case.plan.deliveries.iter().filter(|d| d.kind == DeliveryKind::UnknownType);
+    let refused = |sent: &&Sent<'_>| status(sent).is_some_and(|status| !(200..300).contains(&status));
+    unknown
+        .filter_map(|delivery| {
+            let sent = case.seen.sent(&delivery.id).iter().find(refused)?;
+            let what = format!("{} ({}) was refused instead of acknowledged", delivery.id, kind_words(delivery.kind));
+            Some((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n)))
+        })
+        .collect()
 }
 
 /// The crash that followed an attempt without an answer, before the process was up again.

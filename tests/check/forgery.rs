@@ -4,7 +4,7 @@ use super::script::{Script, call, contact, email, probe, ticket};
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
     history::record::{Effect, ProcessEvent, Record, RunPhase},
-    plan::model::DeliveryKind::{Forged, Malformed},
+    plan::model::DeliveryKind::{Forged, Malformed, UnknownType},
     scenario::{
         criterion::{Bound, Criterion},
         fault::{BadSignature::WrongSecret, MalformedBody},
@@ -92,4 +92,14 @@ fn any_answer_that_gives_something_away_is_unsafe() {
         }
     });
     assert!(once.is(SAFE, Fail).seen.ends_with("1 unsafe"), "one answer counts once");
+}
+
+#[test]
+fn an_event_of_an_unknown_type_must_be_acknowledged() {
+    for (status, validity) in [(Some(200), Pass), (Some(400), Fail), (Some(500), Fail)] {
+        let mut script = Script::sound(1);
+        script.bad(Malformed(MalformedBody::Empty), Some(400));
+        script.bad(UnknownType, status);
+        script.is(SAFE, validity);
+    }
 }

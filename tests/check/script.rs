@@ -106,7 +106,8 @@ impl Script {
     pub(super) fn bad(&mut self, kind: DeliveryKind, status: Option<u16>) -> String {
         let id = self.plan_delivery("ghost/1", "evt_1_1", "checkout.session.completed", 50_000);
         let delivery = self.plan.deliveries.last_mut().expect("just added");
-        (delivery.kind, delivery.expect, delivery.owed) = (kind, Reaction::Refuse, false);
+        let expect = if kind == DeliveryKind::UnknownType { Reaction::Accept } else { Reaction::Refuse };
+        (delivery.kind, delivery.expect, delivery.owed) = (kind, expect, false);
         let outcome = match status {
             Some(200..=299) => Outcome::Acked,
             Some(_) => Outcome::Refused,
