@@ -9,7 +9,7 @@
 //!                                  finish ──► next step · done · later · dead
 //! ```
 //!
-//! The core (`state`, `ingest`, `queue`, `worker`, `upstream`, `core`) is pure over a store: `now` is handed in, an
+//! The core (`state`, `ingest`, `job`, `queue`, `worker`, `upstream`, `core`) is pure over a store: `now` is handed in, an
 //! upstream call is a value. `server` and `client` are the shells.
 //! Must not know: plans, scenarios, doubles, judging.
 
@@ -19,6 +19,7 @@ pub mod config;
 pub mod core;
 pub mod defects;
 pub mod ingest;
+pub mod job;
 pub mod pages;
 pub mod queue;
 pub mod reading;

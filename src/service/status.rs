@@ -4,7 +4,7 @@
 
 use super::{
     account::{self, Account},
-    queue::{JobState, Task},
+    job::{JobState, Task},
     store::{Identity, StoreError, Tx},
 };
 use crate::time::Timestamp;

@@ -7,7 +7,8 @@ use super::{
     account::{self, Account},
     config::Settings,
     defects::Defect,
-    queue::{self, Job, JobState, Lease, Step, Task},
+    job::{Job, JobState, Lease, Step, Task},
+    queue,
     store::{ContactRow, StoreError, Tx},
     upstream::{Call, CallResult},
 };

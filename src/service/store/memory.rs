@@ -5,7 +5,7 @@
 use super::{ContactRow, Identity, StoreError};
 use crate::{
     service::{
-        queue::{Job, JobCounts, JobState},
+        job::{Job, JobCounts, JobState},
         state::Party,
     },
     stripe::event::Event,

@@ -7,7 +7,7 @@ pub mod memory;
 pub mod sqlite;
 
 use super::{
-    queue::{Job, JobCounts},
+    job::{Job, JobCounts},
     state::Party,
 };
 use crate::{stripe::event::Event, time::Timestamp};

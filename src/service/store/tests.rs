@@ -1,7 +1,7 @@
 //! Both stores answer alike, keep all or nothing, and SQLite is set up to survive.
 
 use super::*;
-use crate::service::queue::{JobState, Step, Task};
+use crate::service::job::{JobState, Step, Task};
 use proptest::prelude::*;
 use serde_json::json;
 
