@@ -107,7 +107,7 @@ fn find_recording(
     let beside = scenario.parent().unwrap_or(Path::new("")).join(name);
     let places = fixtures.iter().map(|folder| folder.join(name)).chain([beside]);
     let Some(found) = places.into_iter().find(|place| place.exists()) else {
-        let mut names: Vec<String> = fixtures.iter().flat_map(|folder| folders_in(folder)).collect();
+        let mut names: Vec<String> = fixtures.iter().flat_map(|folder| recordings_in(folder)).collect();
         names.sort();
         names.dedup();
         let help = suggest(name, &names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -118,13 +118,20 @@ fn find_recording(
         .map_err(|errors| format!("the recording `{name}` cannot be used\n{errors}"))
 }
 
-fn folders_in(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.'))
+/// Names of the recordings in a folder: folders with an event in them.
+fn recordings_in(folder: &Path) -> Vec<String> {
+    let is_json = |path: PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let has_event = |path: &Path| paths_in(path).into_iter().any(is_json);
+    paths_in(folder)
+        .iter()
+        .filter(|path| has_event(path))
+        .filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
         .collect()
+}
+
+/// What a folder holds; nothing when it cannot be read, for this is only about suggestions.
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 fn read<'t>(

@@ -4,14 +4,13 @@ use super::recordings::scenario;
 use hookdrill::{
     scenario::{
         criterion::{AccessIs, Bound, Criterion},
-        error::ScenarioErrorKind,
         fault::{BadSignature, Double, DuplicateSpacing, FaultKind, MalformedBody, Order, Place},
         load::load,
         model::{Agent, Body, Page, Spacing, Step},
     },
     stripe::{import::ImportOptions, recording::Access},
 };
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 /// A scenario with every key there is, also used as a golden plan.
 pub(crate) const EVERYTHING: &str = include_str!("everything.toml");
@@ -130,16 +129,10 @@ fn every_criterion_and_step_is_read() {
 }
 
 #[test]
-fn a_share_takes_as_many_events_as_its_bound_does() {
-    // 299 events with none lost show more than 99 %, 298 do not; the recording has 6.
-    let with = |instances: u32| {
-        let text = SMALL.replace("recording =", &format!("instances = {instances}\nrecording ="));
-        text.replace("events_lost = { exactly = 0 }", "success_rate = { above = 0.99 }")
-    };
-    scenario(&with(50));
-    let parse = hookdrill::scenario::load::parse;
-    let errors = parse(&with(49), Path::new("a.toml"), &mut super::recordings::find).expect_err("294 are too few");
-    assert_eq!(errors.errors[0].kind, ScenarioErrorKind::NoEvidence);
+fn a_share_of_few_events_is_no_mistake_of_the_file() {
+    // Six events never show more than 99 %, but one of them lost shows less: inconclusive is for the judge to say.
+    let read = scenario(&SMALL.replace("events_lost = { exactly = 0 }", "success_rate = { above = 0.99 }"));
+    assert_eq!(read.criteria, [Criterion::SuccessRate { above: 0.99 }]);
 }
 
 #[test]
@@ -164,6 +157,8 @@ fn files_and_recordings_are_found_by_name_and_beside_the_scenario() {
         assert_eq!(read.slug, "some-scenario");
         assert_eq!(read.stories[0].recording.events.len(), recording.events.len());
     }
+    std::fs::create_dir_all(fixtures.join("no-recording")).expect("made");
     let errors = run("shopp").expect_err("there is none").to_string();
     assert!(errors.contains("did you mean `shop`?"), "{errors}");
+    assert!(!errors.contains("no-recording"), "only recordings are suggested: {errors}");
 }
