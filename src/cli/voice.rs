@@ -51,6 +51,9 @@ impl Voice {
         }
         let mut text = String::from("\n");
         let style = Style { colour: self.colour, ..Style::default() };
+        if self.quiet && report::exit_code(whole) == 0 {
+            return print(&format!("{}\n", report::terminal::summary(whole, style)));
+        }
         text.push_str(&report::terminal::table(whole, style));
         text.push_str(&format!("\nReports: {} (junit.xml, summary.json, summary.md)\n", reports.display()));
         print(&text)

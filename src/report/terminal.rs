@@ -61,7 +61,7 @@ pub fn table(report: &RunReport, style: Style) -> String {
 }
 
 /// `5 scenarios: 1 failed, 4 passed (12 s). …`
-fn summary(report: &RunReport, style: Style) -> String {
+pub fn summary(report: &RunReport, style: Style) -> String {
     let total: u64 = report.scenarios.iter().map(|scenario| scenario.duration_ms).sum();
     let what = match report.ending() {
         Ending::Passed => "Every criterion held.",
