@@ -3,6 +3,7 @@
 mod apps;
 mod check;
 mod cli;
+mod drive;
 mod fixtures;
 mod house;
 mod mock;

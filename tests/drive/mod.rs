@@ -1,0 +1,5 @@
+//! The sender: what the interpreter decides, what a peer on the wire sees, how a project file is read.
+
+mod interpreter;
+mod project;
+mod sender;

@@ -1,0 +1,60 @@
+//! The project file: what it accepts, and where each mistake is said to be.
+
+use hookdrill::drive::project::load;
+
+fn read(text: &str) -> Result<hookdrill::drive::project::Project, String> {
+    let folder = crate::cli::scratch();
+    let file = folder.path().join("hookdrill.toml");
+    std::fs::write(&file, text).expect("written");
+    let environment = |name: &str| (name == "SECRET").then(|| "whsec_1".to_owned());
+    load(&file, 1, &environment).map_err(|error| error.to_string())
+}
+
+const GOOD: &str = r#"[target]
+webhook = "http://127.0.0.1:3000/hooks"
+secret_env = "SECRET"
+
+[mocks.crm]
+listen = "127.0.0.1:4101"
+dialect = "hubspot"
+
+[probe.customer]
+http = "http://localhost:3000/customers/{customer}"
+access = "$.status in ['active', 'trialing']"
+"#;
+
+#[test]
+fn a_good_one_is_read() {
+    let project = read(GOOD).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(project.target.abilities(), ["access_probe", "crm"]);
+    assert_eq!(project.crm_listen.map(|a| a.port()), Some(4101));
+    assert!(!format!("{project:?}").contains("whsec_1"));
+    assert!(read(&GOOD.replace("127.0.0.1:3000", "[::1]:3000")).is_ok());
+    let named = GOOD
+        .replace("127.0.0.1:3000", "staging.example.com")
+        .replace("[mocks", "allow_hosts = [\"staging.example.com\"]\n[mocks");
+    assert!(read(&named).is_ok(), "a host that is named may be tested");
+}
+
+#[test]
+fn each_mistake_is_located_and_says_what_to_write() {
+    for (from, to, expected) in [
+        (
+            "127.0.0.1:3000/hooks",
+            "staging.example.com/hooks",
+            "hookdrill.toml:2: `staging.example.com` is not this machine",
+        ),
+        ("http://127.0.0.1:3000/hooks", "/hooks", "hookdrill.toml:2: `/hooks` is not an http or https URL"),
+        ("\"SECRET\"", "\"OTHER\"", "hookdrill.toml:3: the environment has no OTHER"),
+        ("secret_env = \"SECRET\"", "", "either `secret_env`"),
+        ("127.0.0.1:4101", "4101", "hookdrill.toml:6: `4101` is no address"),
+        ("127.0.0.1:4101", "0.0.0.0:4101", "a double listens on this machine only"),
+        ("hubspot", "salesforce", "hookdrill.toml:7: the dialect `salesforce` is not known"),
+        ("$.status in", "status in", "hookdrill.toml:11: `status in"),
+        ("webhook =", "wehbook =", "unknown field `wehbook`"),
+        ("[target]", "[target", "hookdrill.toml"),
+    ] {
+        let error = read(&GOOD.replacen(from, to, 1)).expect_err(expected);
+        assert!(error.contains(expected), "expected `{expected}` in: {error}");
+    }
+}
