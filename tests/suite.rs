@@ -18,7 +18,13 @@ fn skip(test: &str, why: &str) {
     #[expect(clippy::disallowed_methods, reason = "a test may ask how it was started")]
     let strict = std::env::var("HOOKDRILL_NO_SKIP").is_ok_and(|v| v == "1");
     assert!(!strict, "SKIPPED, though nothing may be skipped here: {test}: {why}");
-    eprintln!("SKIPPED: {test}: {why}");
+    loudly(&format!("SKIPPED: {test}: {why}"));
+}
+
+/// Past the test runner, which hides what a passing test prints with the macros.
+fn loudly(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A file or folder of the material beside the repository, or `None` with a loud line.
@@ -27,6 +33,6 @@ fn shared(path: &str, test: &str) -> Option<std::path::PathBuf> {
     if here.exists() {
         return Some(here);
     }
-    eprintln!("SKIPPED: {test}: ../shared/{path} is not here");
+    loudly(&format!("SKIPPED: {test}: ../shared/{path} is not here"));
     None
 }

@@ -46,7 +46,7 @@ const KEPT_PREFIXES: &[&str] = &["price_", "prod_", "acct_", "txr_", "plan_", "p
 fn recordings() -> Vec<Recording> {
     let options = ImportOptions { allow_livemode: true };
     let mut found: Vec<Recording> = event_files().iter().filter_map(|file| load(file, options).ok()).collect();
-    for entry in inside("fixtures").into_iter().flat_map(|root| fs::read_dir(root).expect("readable")) {
+    for entry in fs::read_dir(inside("fixtures")).expect("readable") {
         let folder = entry.expect("readable").path();
         if folder.join("story.toml").is_file() {
             found.push(load(&folder, options).unwrap_or_else(|errors| panic!("{errors}")));
