@@ -39,6 +39,38 @@ fn a_run_folder_can_be_judged_and_reported_again() {
     no_secret_in(&reports);
 }
 
+/// A run folder says all that judging takes: recordings by relative path, or on another machine, are not there any more.
+#[test]
+fn a_run_is_judged_where_its_recordings_are_not() {
+    let folder = scratch();
+    let here = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checkout-subscription");
+    std::fs::create_dir(here("checkout-subscription")).expect("made");
+    for file in std::fs::read_dir(story).expect("a story").flatten() {
+        std::fs::copy(file.path(), folder.path().join("checkout-subscription").join(file.file_name())).expect("copied");
+    }
+    let text = "version = 1\nname = \"mine\"\nabout = \"a purchase\"\n[[story]]\nname = \"purchase\"\n\
+                recording = \"./checkout-subscription\"\n[[criterion]]\naccess = { is = \"as the story says\" }\n";
+    std::fs::write(here("mine.toml"), text).expect("written");
+    let done = hookdrill(&["run", &here("mine.toml"), "--reports", &here("reports")], &[]);
+    assert_eq!(done.code, 0, "{done}");
+    let run = only_run(Path::new(&here("reports")), "mine");
+    std::fs::rename(here("checkout-subscription"), here("gone")).expect("renamed");
+    for arguments in [vec!["check", run.to_str().expect("text")], vec!["report", run.to_str().expect("text")]] {
+        let again = hookdrill(&arguments, &[]);
+        assert_eq!(again.code, 0, "{again}");
+        assert!(again.stdout.contains("mine"), "{again}");
+    }
+    let junit = hookdrill(&["report", run.to_str().expect("text"), "--format", "junit"], &[]).stdout;
+    assert!(junit.contains("classname=\"mine\""), "{junit}");
+    std::fs::write(run.join("scenario.toml"), "version = 1\nname = \"mine\"\nabout = \"x\"\n").expect("written");
+    let refused = hookdrill(&["check", run.to_str().expect("text")], &[]);
+    assert_eq!(refused.code, 3, "without a criterion nothing can be judged: {refused}");
+    std::fs::remove_file(run.join("scenario.toml")).expect("removed");
+    let missing = hookdrill(&["check", run.to_str().expect("text")], &[]);
+    assert_eq!(missing.code, 3, "a missing scenario is no easier one: {missing}");
+}
+
 /// The made-up secrets of a run are in no file of it. They have known beginnings.
 fn no_secret_in(folder: &Path) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
