@@ -37,7 +37,8 @@ impl Stored {
             )));
         }
         let scenario = scenario(run, &plan)?;
-        let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(error.to_string()))?;
+        let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(format!("failed to {error}")))?;
+        same_run(run, &plan, &scenario, &history)?;
         Ok(Self { scenario, plan, history })
     }
 
@@ -73,6 +74,27 @@ impl Stored {
     }
 }
 
+/// Files of different runs say nothing together.
+fn same_run(run: &Path, plan: &Plan, scenario: &Scenario, history: &History) -> Result<(), Failure> {
+    let other = |file: &str, of: &str| {
+        Err(Failure::Usage(format!(
+            "{}: {file} is of {of}, plan.json of `{}` with seed {}; name a folder as a run left it",
+            run.display(),
+            plan.scenario,
+            plan.seed
+        )))
+    };
+    if scenario.name != plan.scenario {
+        return other("scenario.toml", &format!("`{}`", scenario.name));
+    }
+    match history.entries.first().map(|entry| &entry.record) {
+        Some(Record::Start(start)) if start.scenario != plan.scenario || start.seed != plan.seed => {
+            other("history.jsonl", &format!("`{}` with seed {}", start.scenario, start.seed))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What the run was judged by. Its recordings are not looked for: they may be gone, and the plan holds what was sent.
 fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
     let path = run.join("scenario.toml");
@@ -83,6 +105,7 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
     let mut scenario = find::plain(plan.scenario.clone(), String::new(), Vec::new());
     if !text.is_empty() {
         let stored = parse_stored(&text, &path).map_err(|error| Failure::Usage(error.to_string()))?;
+        scenario.name = stored.name;
         (scenario.about, scenario.covers, scenario.criteria) = (stored.about, stored.covers, stored.criteria);
     }
     // `reports/<scenario>/<run>`: the name under which the run itself was reported.
