@@ -79,11 +79,14 @@ pub fn format_duration(span: Duration) -> String {
     format!("{}{unit}", millis / factor)
 }
 
-/// UTC, as `2026-01-15T10:00:00.123Z`, whatever the machine's zone or locale.
+/// UTC, as `2026-01-15T10:00:00.123Z`, whatever the machine's zone or locale. A body may hold any number as a time: what no
+/// calendar has (after the year 9999) is written as seconds, for a text that cannot be written would be a panic.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = i128::from(self.0) * 1_000_000;
-        let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| fmt::Error)?;
+        let Ok(at) = time::OffsetDateTime::from_unix_timestamp_nanos(nanos) else {
+            return write!(f, "{} s after 1970", self.secs());
+        };
         write!(
             f,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -116,5 +119,8 @@ mod tests {
     fn timestamps_show_utc() {
         assert_eq!(Timestamp::from_millis(1_768_471_200_123).to_string(), "2026-01-15T10:00:00.123Z");
         assert_eq!(Timestamp::from_millis(-1).secs(), -1);
+        assert_eq!(Timestamp::from_secs(253_402_300_799).to_string(), "9999-12-31T23:59:59.000Z");
+        assert_eq!(Timestamp::from_secs(253_402_300_800).to_string(), "253402300800 s after 1970");
+        assert_eq!(Timestamp::from_secs(i64::MIN).to_string(), "-9223372036854776 s after 1970");
     }
 }

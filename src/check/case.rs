@@ -254,7 +254,7 @@ fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
         return Some(format!("the run was cut short: its history has no end record{cut}"));
     };
     if let Some(why) = end.incomplete {
-        return Some(format!("the run is incomplete: {why}"));
+        return Some(format!("the run is incomplete: {why}{}", silent(plan, seen)));
     }
     let unsent: Vec<_> = plan.deliveries.iter().filter(|delivery| seen.sent(&delivery.id).is_empty()).collect();
     if let Some(first) = unsent.first() {
@@ -276,6 +276,20 @@ fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
         return Some(format!("the quiet phase ended with {pending} {jobs} still waiting in the service's queue"));
     }
     if seen.quiet_phases().is_empty() { Some("the run never reached its quiet phase".to_owned()) } else { None }
+}
+
+/// How often the target did not answer, when it did not: mostly why a run could not be completed.
+fn silent(plan: &Plan, seen: &Lookup<'_>) -> String {
+    let replies = plan.deliveries.iter().flat_map(|delivery| seen.sent(&delivery.id)).filter_map(|sent| sent.reply);
+    let (mut silent, mut all) = (0, 0);
+    for reply in replies {
+        all += 1;
+        silent += usize::from(reply.what.outcome == Outcome::Indefinite);
+    }
+    match silent {
+        0 => String::new(),
+        n => format!("; {n} of {} ended without an answer", words::count(all, "attempt")),
+    }
 }
 
 fn end_state<'a>(phase: RunPhase, seen: &Lookup<'a>, owners: &Owners, people: usize) -> EndState<'a> {

@@ -4,6 +4,7 @@
 
 use super::{
     case::{Case, Person, acked},
+    effect,
     finding::{Finding, exceeds},
     words,
 };
@@ -59,7 +60,7 @@ fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace>
     let mut found = Vec::new();
     let who = ghost.words();
     let probes = ghost.instances.iter().flat_map(|instance| case.seen.probes(&instance.id));
-    let known = probes.filter(|probe| probe.what.known == Some(true) || probe.what.access == Some(true));
+    let known = probes.filter(|probe| effect::tells(case, probe.what));
     found
         .extend(known.take(1).map(|probe| (format!("the app knows {who}, who only stands in forged bodies"), probe.n)));
     let mut contacts = BTreeSet::new();
@@ -125,6 +126,9 @@ fn status(sent: &Sent<'_>) -> Option<u16> {
 fn leaks(case: &Case<'_>) -> Vec<Trace> {
     let sent = case.plan.deliveries.iter().flat_map(|delivery| case.seen.sent(&delivery.id));
     let replies = sent.filter_map(|sent| sent.reply).filter(|reply| !reply.what.leaks.is_empty());
+    // An endpoint that gives something away does so at every attempt: each delivery counts once.
+    let mut told = BTreeSet::new();
+    let replies = replies.filter(move |reply| told.insert(&reply.what.delivery));
     let replies =
         replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n));
     let visits = case.seen.visits.iter().filter(|visit| !visit.what.leaks.is_empty());

@@ -5,7 +5,7 @@
 use super::{case::Case, case::is_genuine, finding::Finding, sample, words};
 use crate::{
     history::record::Outcome,
-    id::EventId,
+    id::{EventId, InstanceId},
     plan::model::{DeliveryKind, Phase},
     stripe::recording::Access,
 };
@@ -19,7 +19,7 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let finding = Finding::expecting(format!("access within {} of the first send, in 95 % of cases", limit(within)));
     let planned = first_planned(case);
     let mut samples: Vec<Sample> = Vec::new();
-    let (mut never, mut unseen, mut about) = (Vec::new(), Vec::new(), None);
+    let (mut never, mut unread, mut unseen, mut about) = (Vec::new(), Vec::new(), Vec::new(), None);
     for instance in case.plan.instances.iter().filter(|instance| !instance.ghost) {
         let access = instance.end.as_ref().map(|end| end.access);
         let start = instance.completes_with.as_ref().and_then(|event| planned.get(event)).copied();
@@ -28,6 +28,9 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
         let open = open.filter(|probe| probe.at_ms >= planned_ms).find(|probe| probe.what.access == Some(true));
         match (open, access) {
             (Some(probe), _) => samples.push(Sample { value: (probe.at_ms - planned_ms) * 1000, n: probe.n }),
+            (None, Some(Access::Granted)) if !read_later(case, &instance.id, planned_ms) => {
+                unread.push(instance.id.to_string());
+            }
             (None, Some(Access::Granted)) => {
                 never.push(instance.id.to_string());
                 about = about.or(case.people.iter().position(|p| p.instances.iter().any(|i| i.id == instance.id)));
@@ -46,11 +49,21 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
         Some(true) | None if !never.is_empty() => {
             finding.fail_if_whole(case, format!("access was never open for {}", words::few(&never)))
         }
+        Some(true) | None if !unread.is_empty() => {
+            let why = format!("no probe of {} was answered", words::few(&unread));
+            finding.inconclusive(case.gap.clone().unwrap_or(why))
+        }
         Some(true) | None if !unseen.is_empty() => finding
             .inconclusive(format!("no probe saw access open for {}, whose access is over by now", words::few(&unseen))),
         None => finding.inconclusive(case.gap.clone().unwrap_or("no story here completes a Checkout".to_owned())),
         Some(true) => finding.pass_if_whole(case, "access was open in time"),
     }
+}
+
+/// Whether any probe after the send was answered: a probe that fails says nothing of access.
+fn read_later(case: &Case<'_>, instance: &InstanceId, planned_ms: u64) -> bool {
+    let mut later = case.seen.probes(instance).iter().filter(|probe| probe.at_ms >= planned_ms);
+    later.any(|probe| probe.what.error.is_none() && probe.what.known.is_some())
 }
 
 /// Planned time of the first genuine delivery of each event.
@@ -70,16 +83,20 @@ fn first_planned<'a>(case: &Case<'a>) -> BTreeMap<&'a EventId, u64> {
 pub(super) fn ack_latency(case: &Case<'_>, within: Duration) -> Finding {
     let expected = format!("acknowledged within {} of the planned send, in 95 % of cases", limit(within));
     let finding = Finding::expecting(expected);
+    let limit_us = micros(within);
     let (mut samples, mut others) = (Vec::new(), 0);
     for delivery in case.plan.deliveries.iter().filter(|delivery| is_genuine(delivery)) {
         let first = case.seen.sent(&delivery.id).iter().find(|sent| sent.attempt.what.attempt == 1);
         let Some(reply) = first.filter(|sent| !sent.attempt.what.dropped).and_then(|sent| sent.reply) else { continue };
         match reply.what.outcome {
             Outcome::Acked => samples.push(Sample { value: reply.what.latency_us, n: reply.n }),
+            // No answer for longer than the limit is too late, whatever would have come.
+            Outcome::Indefinite if reply.what.latency_us > limit_us => {
+                samples.push(Sample { value: reply.what.latency_us, n: reply.n });
+            }
             Outcome::Refused | Outcome::Indefinite => others += 1,
         }
     }
-    let limit_us = micros(within);
     let evidence = slowest(&samples, limit_us);
     let (seen, held) = held(&mut samples, limit_us, "acknowledgement");
     let others = if others > 0 {

@@ -4,6 +4,7 @@
 
 use super::{
     case::{Case, Chain, acked},
+    effect,
     finding::{Finding, exceeds},
     words,
 };
@@ -49,7 +50,26 @@ pub(super) fn effects(case: &Case<'_>, bound: Bound) -> Finding {
         let why = "no replayed delivery was acknowledged, so nothing was put to the test".to_owned();
         return finding.inconclusive(case.gap.clone().unwrap_or(why));
     }
+    if let Some(why) = blind(case).filter(|_| bound.holds(found.len() as u64)) {
+        return finding.inconclusive(case.gap.clone().unwrap_or(why));
+    }
     finding.counted(case, bound, found.len() as u64, "effects came with the replay")
+}
+
+/// Why nothing could have been seen of a replay's effects: a state that was not read, or nothing there to be doubled.
+fn blind(case: &Case<'_>) -> Option<String> {
+    let mut known = false;
+    for end in &case.ends {
+        for chain in case.chains.iter().filter(|chain| !effect::nobody_to_ask(case, chain, end)) {
+            match effect::reading(case, chain, end) {
+                Ok(probe) => known |= probe.what.known == Some(true),
+                Err(why) => return Some(why),
+            }
+        }
+    }
+    let effects = case.seen.calls.iter().any(|call| !call.what.effects.is_empty());
+    let nothing = "nothing had taken effect before the replay, so there was nothing that it could have doubled";
+    (!known && !effects).then(|| nothing.to_owned())
 }
 
 fn effect_words(effect: &Effect) -> Option<String> {

@@ -6,6 +6,7 @@ use super::{
     case::{Case, Chain, EndState},
     effect::{self, Took},
     finding::Finding,
+    verdict::Validity,
     words,
 };
 use crate::{
@@ -32,10 +33,21 @@ pub(super) fn access(case: &Case<'_>, is: AccessIs) -> Finding {
         }
     };
     let judge = |chain: &Chain<'_>, end: &EndState<'_>| match wanted(chain) {
+        // Who must never have access must not have it for a while either.
+        Some(Access::None) => match effect::opened(case, chain) {
+            Some(n) => Took::No(format!("access was open (record {n}) and should never have been"), vec![n]),
+            None => effect::access(case, chain, end, false),
+        },
         Some(access) => effect::access(case, chain, end, access.is_open()),
         None => Took::Unsaid,
     };
-    verdict(case, Finding::expecting(expected), judge, "access is as it should be")
+    let finding = verdict(case, Finding::expecting(expected), judge, "access is as it should be");
+    let revoked = case.chains.iter().filter_map(wanted).any(|access| access == Access::Revoked);
+    if finding.validity == Validity::Pass && revoked && !effect::ever_open(case) {
+        let why = "access is closed, but no probe ever found it open for anybody: that it was taken away is not shown";
+        return finding.inconclusive(why);
+    }
+    finding
 }
 
 /// Status and plan at the end, as each story says.
@@ -44,6 +56,7 @@ pub(super) fn customer_state(case: &Case<'_>) -> Finding {
         (true, true) => "",
         (true, false) => " (the probe reads no plan: only the status was compared)",
         (false, true) => " (the probe reads no status: only the plan was compared)",
+        (false, false) if unknown(case) => " (the app does not know the customers)",
         (false, false) => {
             let finding = Finding::expecting("status and plan as each story says").seeing("no status and no plan");
             return finding.inconclusive(case.gap.clone().unwrap_or("no probe read a status or a plan".to_owned()));
@@ -54,7 +67,30 @@ pub(super) fn customer_state(case: &Case<'_>) -> Finding {
         None => Took::Unsaid,
     };
     let finding = Finding::expecting(format!("status and plan as each story says{unread}"));
-    verdict(case, finding, judge, "status and plan are as they should be")
+    let finding = verdict(case, finding, judge, "status and plan are as they should be");
+    match empty_field(case) {
+        Some(field) if finding.validity == Validity::Pass => finding.inconclusive(format!(
+            "the probe read no {field} for anybody, although there should be one: does the app give it, where `{field}` \
+             in the project file says?"
+        )),
+        Some(_) | None => finding,
+    }
+}
+
+/// Whether the app said of any customer that it does not know them.
+fn unknown(case: &Case<'_>) -> bool {
+    let of = |chain, end| effect::reading(case, chain, end).is_ok_and(|probe| probe.what.known == Some(false));
+    case.ends.iter().any(|end| case.chains.iter().any(|chain| of(chain, end)))
+}
+
+/// A field that was read for nobody, although a story says that somebody has one.
+fn empty_field(case: &Case<'_>) -> Option<&'static str> {
+    let ends = || case.chains.iter().filter_map(|chain| chain.end());
+    match case.fields {
+        (false, _) if ends().any(|end| end.status != "none") => Some("status"),
+        (_, false) if ends().any(|end| end.plan != "none") => Some("plan"),
+        (true | false, true | false) => None,
+    }
 }
 
 /// A number that the probe reads for each customer.
@@ -64,6 +100,9 @@ pub(super) fn probe_value(case: &Case<'_>, name: &str, bound: Bound) -> Finding 
         Bound::AtMost(n) => format!("at most {n}"),
     };
     let judge = |chain: &Chain<'_>, end: &EndState<'_>| {
+        if effect::nobody_to_ask(case, chain, end) {
+            return Took::Unsaid;
+        }
         let probe = match effect::reading(case, chain, end) {
             Ok(probe) => probe,
             Err(why) => return Took::Unreadable(why),

@@ -6,8 +6,9 @@ use super::{case::Case, finding::Finding, finding::exceeds, words};
 use crate::{
     history::{lookup::Seen, record::Visit},
     id::InstanceId,
-    plan::model::{Action, PlannedStep},
+    plan::model::{Action, Instance, PlannedStep},
     scenario::criterion::Bound,
+    stripe::recording::Access,
 };
 
 /// Steps of people that did not show what a buyer must see.
@@ -55,7 +56,9 @@ fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<String> {
         return Some(format!("the page shows: {}", visit.leaks.join(", ")));
     }
     match (visit.action, visit.shows.as_deref()) {
-        (Action::SignUp, _) | (Action::Visit(_), Some("active")) => None,
+        (Action::SignUp, _) => None,
+        (Action::Visit(_), Some("active")) => closed_after(case, seen)
+            .map(|probe| format!("shows `active` although access was still closed afterwards (record {probe})")),
         (Action::Visit(_), Some("pending")) => open_before(case, seen)
             .map(|probe| format!("shows `pending` although access was open before (record {probe})")),
         (Action::Visit(_), Some(other)) => Some(format!("shows `{other}`, neither `pending` nor `active`")),
@@ -69,6 +72,17 @@ fn open_before(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
     let mut before = case.seen.probes(&visit.what.instance).iter().filter(|probe| probe.at_ms < began);
     let last = before.rfind(|probe| probe.what.access.is_some())?;
     (last.what.access == Some(true)).then_some(last.n)
+}
+
+/// The probe that found access closed although the page had said `active` before. One that is recorded right after the
+/// visit may have been answered before it: the second shows it, for one customer is read one time after the other.
+fn closed_after(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
+    let mine = |i: &&Instance| i.id == visit.what.instance;
+    let granted = |i: &Instance| i.end.as_ref().is_some_and(|end| end.access == Access::Granted);
+    case.plan.instances.iter().find(mine).filter(|instance| granted(instance))?;
+    let later = case.seen.probes(&visit.what.instance).iter().filter(|probe| probe.n > visit.n);
+    let closed = later.take_while(|probe| probe.what.access != Some(true)).filter(|p| p.what.error.is_none());
+    closed.map(|probe| probe.n).nth(1)
 }
 
 /// Planned time of a visit: it cannot have begun before, whereas its record is written at its end.

@@ -8,7 +8,7 @@ use crate::{check::verdict::Validity, report};
 /// # Errors
 /// [`Failure::Usage`] when the folder is not that of a run.
 pub fn check(args: &CheckArgs) -> Result<Exit, Failure> {
-    let stored = Stored::read(&args.run, &args.fixtures)?;
+    let stored = Stored::read(&args.run)?;
     let whole = stored.whole(&args.run);
     let report = &whole.scenarios[0];
     let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());

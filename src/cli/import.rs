@@ -30,8 +30,9 @@ pub fn import(args: &ImportArgs) -> Result<Exit, Failure> {
         let file = args.to.join(format!("{:03}-{kind}.json", number + 1));
         std::fs::write(file, recorded.event.body.as_bytes()).map_err(broken)?;
     }
+    let events = if recording.events.len() == 1 { "event" } else { "events" };
     let text = format!(
-        "{} events written to {}\nRun them with: hookdrill run {}\n",
+        "{} {events} written to {}\nRun them with: hookdrill run {}\n",
         recording.events.len(),
         args.to.display(),
         args.to.display()

@@ -14,7 +14,7 @@ use crate::report;
 /// # Errors
 /// [`Failure::Usage`] when the folder is not that of a run.
 pub fn report(args: &ReportArgs) -> Result<Exit, Failure> {
-    let stored = Stored::read(&args.run, &args.fixtures)?;
+    let stored = Stored::read(&args.run)?;
     let whole = stored.whole(&args.run);
     let broken = |error: &dyn std::fmt::Display| Failure::Broken(error.to_string());
     let text = match args.format {

@@ -7,8 +7,7 @@ use crate::{
     plan::model::{PLAN_VERSION, Plan},
     redact::Redactor,
     report::{RunReport, ScenarioReport},
-    scenario::{load, model::Scenario},
-    stripe::import::ImportOptions,
+    scenario::{model::Scenario, stored::parse_stored},
     time::Timestamp,
 };
 use std::path::Path;
@@ -22,7 +21,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Reads `scenario.toml`, `plan.json` and `history.jsonl`.
-    pub(crate) fn read(run: &Path, fixtures: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(run: &Path) -> Result<Self, Failure> {
         let usage = |what: String| Failure::Usage(what);
         let plan_path = run.join("plan.json");
         let text = std::fs::read_to_string(&plan_path).map_err(|error| {
@@ -37,14 +36,9 @@ impl Stored {
                 plan.version
             )));
         }
-        let options = ImportOptions { allow_livemode: true };
-        let scenario_path = run.join("scenario.toml");
-        let scenario = if std::fs::metadata(&scenario_path).is_ok_and(|m| m.len() > 0) {
-            load::load(&scenario_path, &[fixtures.to_owned()], options).map_err(|error| usage(error.to_string()))?
-        } else {
-            find::plain(plan.scenario.clone(), String::new(), Vec::new())
-        };
-        let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(error.to_string()))?;
+        let scenario = scenario(run, &plan)?;
+        let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(format!("failed to {error}")))?;
+        same_run(run, &plan, &scenario, &history)?;
         Ok(Self { scenario, plan, history })
     }
 
@@ -78,4 +72,48 @@ impl Stored {
             notes: Vec::new(),
         }
     }
+}
+
+/// Files of different runs say nothing together.
+fn same_run(run: &Path, plan: &Plan, scenario: &Scenario, history: &History) -> Result<(), Failure> {
+    let other = |file: &str, of: &str| {
+        Err(Failure::Usage(format!(
+            "{}: {file} is of {of}, plan.json of `{}` with seed {}; name a folder as a run left it",
+            run.display(),
+            plan.scenario,
+            plan.seed
+        )))
+    };
+    if scenario.name != plan.scenario {
+        return other("scenario.toml", &format!("`{}`", scenario.name));
+    }
+    match history.entries.first().map(|entry| &entry.record) {
+        Some(Record::Start(start)) if start.scenario != plan.scenario || start.seed != plan.seed => {
+            other("history.jsonl", &format!("`{}` with seed {}", start.scenario, start.seed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the run was judged by. Its recordings are not looked for: they may be gone, and the plan holds what was sent.
+fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
+    let path = run.join("scenario.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::Usage(format!("{}: {error}; without it nobody knows what was to hold", path.display()))
+    })?;
+    // Empty for a run of a bare recording, which has no scenario of its own.
+    let mut scenario = find::plain(plan.scenario.clone(), String::new(), Vec::new());
+    if !text.is_empty() {
+        let stored = parse_stored(&text, &path).map_err(|error| Failure::Usage(error.to_string()))?;
+        scenario.name = stored.name;
+        (scenario.about, scenario.covers, scenario.criteria) = (stored.about, stored.covers, stored.criteria);
+    }
+    // `reports/<scenario>/<run>`: the name under which the run itself was reported.
+    let folder = run.canonicalize().unwrap_or_else(|_| run.to_owned());
+    let of_run =
+        folder.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&format!("-seed{}", plan.seed)));
+    if let Some(above) = folder.parent().and_then(Path::file_name).filter(|_| of_run) {
+        scenario.slug = above.to_string_lossy().into_owned();
+    }
+    Ok(scenario)
 }

@@ -19,7 +19,10 @@ use crate::{
 };
 use std::time::Duration;
 
-/// Why a scenario cannot be compiled. None of these comes from a scenario file that was loaded: loading checks them.
+/// The end of the year 9999, in Unix seconds.
+const LAST_EPOCH: i64 = 253_402_300_799;
+
+/// Why a scenario cannot be compiled. But for the epoch, none of these comes from a scenario file that was loaded: loading checks them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// A tie, a step or a contact names no story (a tie: no story above).
@@ -52,6 +55,15 @@ pub enum PlanError {
         /// What it takes.
         placeholder: String,
     },
+    /// A payload epoch that no calendar has.
+    #[error(
+        "compile the plan: the payload epoch {epoch} is no date between 1970 and 9999; give Unix seconds, as \
+         `--epoch 1767225600`"
+    )]
+    Epoch {
+        /// Unix seconds.
+        epoch: i64,
+    },
     /// More deliveries than a plan may have.
     #[error("compile the plan: {count} deliveries, more than {MAX_DELIVERIES}")]
     TooLarge {
@@ -65,6 +77,9 @@ pub enum PlanError {
 /// # Errors
 /// [`PlanError`], only for scenarios that were not loaded from a file.
 pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    if !(0..=LAST_EPOCH).contains(&epoch.secs()) {
+        return Err(PlanError::Epoch { epoch: epoch.secs() });
+    }
     let mut stage = cast(scenario, seed, epoch)?;
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);

@@ -170,7 +170,7 @@ fn read<'t>(
 }
 
 /// Another version may mean anything by its keys: nothing else is looked at then.
-fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bool {
+pub(super) fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bool {
     let Some(value) = root.need("version", mistakes) else { return true };
     let number = value.get_ref().as_integer().map(|number| number.as_str().to_owned());
     if number.as_deref() == Some("1") {
@@ -181,7 +181,7 @@ fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bool {
     false
 }
 
-fn read_said(root: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
+pub(super) fn read_said(root: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
     let typed = root.need_text(key, mistakes)?;
     said(&typed, key, mistakes)
 }
@@ -194,7 +194,7 @@ fn said(typed: &At<&str>, key: &str, mistakes: &mut Mistakes) -> Option<String> 
     Some(typed.value.trim().to_owned())
 }
 
-fn read_covers(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+pub(super) fn read_covers(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
     let Some(value) = root.get("covers") else { return Vec::new() };
     let items = array(value, "`covers`", mistakes);
     items
@@ -346,7 +346,7 @@ fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes
 }
 
 /// The tables of `[[key]]`, of which there must be one; a key of another type has been reported already.
-fn some_entries<'t>(
+pub(super) fn some_entries<'t>(
     root: &mut Fields<'t>,
     key: &'static str,
     (kind, message, help): (Kind, &str, &str),

@@ -13,3 +13,4 @@ mod read_criteria;
 mod read_faults;
 mod read_steps;
 mod read_stories;
+pub mod stored;

@@ -3,7 +3,7 @@
 use super::script::{Script, call, contact, email, probe, ticket};
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
-    history::record::{Effect, ProcessEvent, Record, RunPhase},
+    history::record::{Effect, Probe, ProcessEvent, Record, RunPhase},
     plan::model::DeliveryKind::{Forged, Malformed, UnknownType},
     scenario::{
         criterion::{Bound, Criterion},
@@ -53,6 +53,41 @@ fn a_customer_who_does_not_exist_leaves_no_trace() {
         spoil(&mut script);
         let verdict = script.judge(NO_TRACE);
         assert_eq!((verdict.validity, verdict.evidence.len()), (Fail, 1), "{i}: {verdict:#?}");
+    }
+}
+
+/// An app may answer 200 with closed access for whomever it is asked about; that is no trace. Our own service answers 404.
+#[test]
+fn an_empty_answer_is_no_trace() {
+    let empty = |spoil: fn(&mut Probe)| {
+        let mut script = forged(Some(400));
+        let mut record = probe("ghost/1", false);
+        if let Record::Probe(probe) = &mut record {
+            (probe.access, probe.status, probe.plan) = (Some(false), Some("none".into()), None);
+            probe.values = [("seats".to_owned(), 0)].into();
+            spoil(probe);
+        }
+        script.before(RunPhase::Quiet, vec![(9, record)]);
+        script
+    };
+    let mut script = empty(|_| {});
+    script.is(NO_TRACE, Fail);
+    let elsewhere = |script: &mut Script| {
+        if let (_, Record::Start(start)) = &mut script.records[0] {
+            start.target = "http://127.0.0.1:3000/hook".into();
+        }
+    };
+    elsewhere(&mut script);
+    script.is(NO_TRACE, Pass);
+    let spoiled: [fn(&mut Probe); 3] = [
+        |probe| probe.access = Some(true),
+        |probe| probe.status = Some("active".into()),
+        |probe| *probe.values.entry("seats".into()).or_default() = 1,
+    ];
+    for spoil in spoiled {
+        let mut script = empty(spoil);
+        elsewhere(&mut script);
+        script.is(NO_TRACE, Fail);
     }
 }
 

@@ -4,7 +4,7 @@ use super::script::Script;
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
     history::record::{
-        Outcome::{Acked, Refused},
+        Outcome::{Acked, Indefinite, Refused},
         Record,
     },
     scenario::criterion::Criterion,
@@ -90,6 +90,32 @@ fn only_first_attempts_that_were_acknowledged_are_timed() {
     });
     let seen = script.is(acks(5), Pass).seen;
     assert_eq!(seen, "all 1 in time, the slowest 2 ms; 1 first attempts were not acknowledged and not timed");
+}
+
+#[test]
+fn no_answer_for_longer_than_the_limit_is_too_late() {
+    let mut script = Script::sound(1);
+    script.resent("d0002", &[Some(Indefinite), Some(Acked)]);
+    script.replies(|reply| {
+        if reply.outcome == Indefinite {
+            reply.latency_us = 5_000_000;
+        }
+    });
+    script.is(acks(100), Fail);
+    // A connection that broke at once says nothing of how fast answers are.
+    script.replies(|reply| reply.latency_us = 2_000);
+    script.is(acks(100), Pass);
+}
+
+#[test]
+fn a_probe_that_never_answers_shows_no_closed_door() {
+    let mut script = Script::sound(1);
+    script.records.iter_mut().for_each(|(_, record)| {
+        if let Record::Probe(probe) = record {
+            (probe.known, probe.access, probe.error) = (None, None, Some("answered 500".into()));
+        }
+    });
+    assert!(script.is(activation(500), Inconclusive).why.contains("no probe of buy/1 was answered"));
 }
 
 #[test]

@@ -49,6 +49,18 @@ fn a_state_that_changed_with_the_replay_counts() {
 }
 
 #[test]
+fn a_replay_of_which_nothing_can_be_seen_shows_nothing() {
+    let mut failing = replayed();
+    failing.probes(|probe| probe.error = Some("answered 500".into()));
+    assert!(failing.is(NOTHING_NEW, Inconclusive).why.contains("answered 500"));
+    let mut nothing = replayed();
+    nothing.probes(|probe| (probe.known, probe.access) = (Some(false), None));
+    nothing.is(NOTHING_NEW, Pass);
+    nothing.records.retain(|(_, record)| !matches!(record, Record::Call(_)));
+    assert!(nothing.is(NOTHING_NEW, Inconclusive).why.contains("nothing had taken effect"));
+}
+
+#[test]
 fn no_replay_or_an_unheard_one_shows_nothing() {
     Script::sound(1).is(NOTHING_NEW, Inconclusive);
     let mut unheard = replayed();

@@ -3,7 +3,7 @@
 use super::script::Script;
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
-    history::record::RunPhase,
+    history::record::{Record, RunPhase},
     plan::model::Instance,
     scenario::criterion::{AccessIs, Bound, Criterion},
     stripe::recording::Access,
@@ -33,8 +33,78 @@ fn an_unknown_customer_has_no_access_and_needs_none_where_none_is_due() {
     let end = script.plan.instances[0].end.as_mut().expect("an end");
     (end.access, end.status, end.plan) = (Access::None, "none".into(), "none".into());
     script.probes(|probe| (probe.status, probe.plan) = (None, None));
+    script.records.retain(|(_, record)| !matches!(record, Record::Probe(probe) if !probe.last));
     script.is(AS_STORY, Pass);
     script.is(Criterion::CustomerState, Pass);
+}
+
+/// A service that never gives access to anybody does not revoke it.
+#[test]
+fn closed_is_revoked_only_where_it_was_open() {
+    let mut script = Script::sound(2);
+    script.plan.instances.iter_mut().for_each(|i| i.end.as_mut().expect("an end").access = Access::Revoked);
+    script.probes(|probe| probe.access = Some(false));
+    for criterion in [AS_STORY, Criterion::Access { is: AccessIs::This(Access::Revoked) }] {
+        script.is(criterion, Pass);
+    }
+    for (_, record) in &mut script.records {
+        if let Record::Probe(probe) = record {
+            (probe.known, probe.access) = (Some(false), None);
+        }
+    }
+    for criterion in [AS_STORY, Criterion::Access { is: AccessIs::This(Access::Revoked) }] {
+        assert!(script.is(criterion, Inconclusive).why.contains("no probe ever found it open"));
+    }
+}
+
+/// Access that was open while the money was still owed is a loss, even when it is closed at the end.
+#[test]
+fn who_must_never_have_access_must_not_have_it_for_a_while() {
+    let mut script = Script::sound(1);
+    script.plan.instances[0].end.as_mut().expect("an end").access = Access::None;
+    script.probes(|probe| probe.access = Some(false));
+    assert!(script.is(AS_STORY, Fail).why.contains("should never have been"));
+    script.records.retain(|(_, record)| !matches!(record, Record::Probe(probe) if !probe.last));
+    script.is(AS_STORY, Pass);
+}
+
+/// A story without a Stripe customer (an expired session) leaves nobody whose state could be read by customer.
+#[test]
+fn nobody_is_no_gap() {
+    let mut script = Script::sound(2);
+    let gone = &mut script.plan.instances[1];
+    gone.customer = None;
+    let end = gone.end.as_mut().expect("an end");
+    (end.access, end.status, end.plan, end.contacts) = (Access::None, "none".into(), "none".into(), 0);
+    for (_, record) in &mut script.records {
+        match record {
+            Record::Probe(probe) if probe.instance.as_str() == "buy/2" => {
+                (probe.known, probe.access, probe.error) = (None, None, Some("has no {customer}".into()));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(script.is(AS_STORY, Pass).seen, "1 customer: 1 right, 0 wrong");
+    script.is(Criterion::CustomerState, Pass);
+    script.plan.instances[1].end.as_mut().expect("an end").access = Access::Granted;
+    script.is(AS_STORY, Inconclusive);
+}
+
+#[test]
+fn a_customer_whom_the_app_does_not_know_has_no_state() {
+    let mut script = Script::sound(2);
+    elsewhere(&mut script);
+    script.probes(|probe| {
+        (probe.known, probe.access, probe.status, probe.plan) = (Some(false), None, None, None);
+    });
+    assert!(script.is(Criterion::CustomerState, Fail).why.contains("status is none and should be active"));
+}
+
+/// Not our own service, of which the judges know what its probe reads.
+fn elsewhere(script: &mut Script) {
+    if let (_, Record::Start(start)) = &mut script.records[0] {
+        start.target = "http://127.0.0.1:3000/hook".into();
+    }
 }
 
 #[test]
@@ -75,10 +145,10 @@ fn status_and_plan_are_compared_where_they_are_read() {
     script.is(Criterion::CustomerState, Pass);
     script.probes(|probe| probe.plan = None);
     assert!(script.is(Criterion::CustomerState, Fail).why.contains("plan is none and should be pro"));
-    if let (_, hookdrill::history::record::Record::Start(start)) = &mut script.records[0] {
-        start.target = "http://127.0.0.1:3000/hook".into();
-    }
-    assert!(script.is(Criterion::CustomerState, Pass).expected.contains("the probe reads no plan"));
+    elsewhere(&mut script);
+    let unread = script.is(Criterion::CustomerState, Inconclusive);
+    assert!(unread.expected.contains("the probe reads no plan"), "{}", unread.expected);
+    assert!(unread.why.contains("read no plan for anybody"), "{}", unread.why);
     script.probes(|probe| probe.status = Some("past_due".into()));
     assert!(script.is(Criterion::CustomerState, Fail).why.contains("status is past_due and should be active"));
     script.probes(|probe| probe.status = None);

@@ -1,9 +1,9 @@
 //! What a buyer saw.
 
-use super::script::Script;
+use super::script::{Script, probe};
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
-    history::record::Visit,
+    history::record::{Record, Visit},
     scenario::criterion::{Bound, Criterion},
 };
 
@@ -21,6 +21,29 @@ fn a_page_shows_pending_and_then_active() {
     let fallen = script.is(NONE, Fail);
     assert!(fallen.why.contains("shows `pending` although access was open before"), "{}", fallen.why);
     assert!(!fallen.chain.is_empty());
+}
+
+#[test]
+fn a_page_that_says_active_while_access_is_closed_lies() {
+    let closed = |at| {
+        let mut record = probe("buy/1", false);
+        if let Record::Probe(probe) = &mut record {
+            (probe.known, probe.access) = (Some(false), Some(false));
+        }
+        (at, record)
+    };
+    let shown = |probes: Vec<(u64, Record)>| {
+        let mut script = Script::sound(1);
+        script.visit(100, Some("active"), |_| {});
+        let visit = script.records.iter().position(|(_, r)| matches!(r, Record::Visit(_))).expect("the visit");
+        let visit = script.records.remove(visit);
+        // Before the purchase's own probe, which finds access open.
+        script.records.splice(2..2, [vec![visit], probes].concat());
+        script
+    };
+    shown(vec![closed(104)]).is(NONE, Pass);
+    let lied = shown(vec![closed(104), closed(110)]).is(NONE, Fail);
+    assert!(lied.why.contains("shows `active` although access was still closed"), "{}", lied.why);
 }
 
 #[test]

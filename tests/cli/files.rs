@@ -39,6 +39,80 @@ fn a_run_folder_can_be_judged_and_reported_again() {
     no_secret_in(&reports);
 }
 
+/// A history of another scenario, or a scenario of another plan, is nobody's evidence.
+#[test]
+fn files_of_different_runs_are_not_judged_together() {
+    let folder = scratch();
+    let reports = folder.path().join("reports");
+    let at = reports.to_str().expect("text");
+    for seed in ["1", "2"] {
+        let done = hookdrill(&["run", "scenarios/secret-roll.toml", "--reports", at, "--seed", seed, "--quiet"], &[]);
+        assert_eq!(done.code, 0, "{done}");
+    }
+    let mut runs: Vec<_> = std::fs::read_dir(reports.join("secret-roll")).expect("runs").flatten().collect();
+    runs.sort_by_key(std::fs::DirEntry::path);
+    let (one, two) = (runs[0].path(), runs[1].path());
+    let kept = std::fs::read(one.join("history.jsonl")).expect("a history");
+    std::fs::copy(two.join("history.jsonl"), one.join("history.jsonl")).expect("copied");
+    let mixed = hookdrill(&["check", one.to_str().expect("text")], &[]);
+    assert_eq!(mixed.code, 3, "{mixed}");
+    assert!(mixed.stderr.contains("history.jsonl is of `signing secret rolled` with seed 2"), "{mixed}");
+    std::fs::write(one.join("history.jsonl"), &kept[..kept.len() / 2].split(|b| *b == b'\n').next().expect("a line"))
+        .expect("written");
+    let damaged = hookdrill(&["check", one.to_str().expect("text")], &[]);
+    assert_eq!(damaged.code, 2, "cut off is inconclusive: {damaged}");
+    std::fs::write(one.join("history.jsonl"), "no record\n").expect("written");
+    let damaged = hookdrill(&["check", one.to_str().expect("text")], &[]);
+    assert_eq!(damaged.code, 3, "{damaged}");
+    assert!(damaged.stderr.contains("failed to read"), "{damaged}");
+    std::fs::write(one.join("history.jsonl"), kept).expect("written");
+    let text = std::fs::read_to_string(one.join("scenario.toml")).expect("a scenario");
+    std::fs::write(one.join("scenario.toml"), text.replace("signing secret rolled", "another")).expect("written");
+    let renamed = hookdrill(&["check", one.to_str().expect("text")], &[]);
+    assert_eq!(renamed.code, 3, "{renamed}");
+}
+
+#[test]
+fn an_epoch_beyond_the_calendar_is_refused() {
+    for epoch in ["--epoch=253402300800", "--epoch=-1", "--epoch=9223372036854775807", "--epoch=-9223372036854775808"] {
+        let refused = hookdrill(&["plan", "scenarios/any-order.toml", epoch], &[]);
+        assert_eq!(refused.code, 3, "{epoch}: {refused}");
+        assert!(refused.stderr.contains("no date between 1970 and 9999"), "{refused}");
+    }
+}
+
+/// A run folder says all that judging takes: recordings by relative path, or on another machine, are not there any more.
+#[test]
+fn a_run_is_judged_where_its_recordings_are_not() {
+    let folder = scratch();
+    let here = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checkout-subscription");
+    std::fs::create_dir(here("checkout-subscription")).expect("made");
+    for file in std::fs::read_dir(story).expect("a story").flatten() {
+        std::fs::copy(file.path(), folder.path().join("checkout-subscription").join(file.file_name())).expect("copied");
+    }
+    let text = "version = 1\nname = \"mine\"\nabout = \"a purchase\"\n[[story]]\nname = \"purchase\"\n\
+                recording = \"./checkout-subscription\"\n[[criterion]]\naccess = { is = \"as the story says\" }\n";
+    std::fs::write(here("mine.toml"), text).expect("written");
+    let done = hookdrill(&["run", &here("mine.toml"), "--reports", &here("reports")], &[]);
+    assert_eq!(done.code, 0, "{done}");
+    let run = only_run(Path::new(&here("reports")), "mine");
+    std::fs::rename(here("checkout-subscription"), here("gone")).expect("renamed");
+    for arguments in [vec!["check", run.to_str().expect("text")], vec!["report", run.to_str().expect("text")]] {
+        let again = hookdrill(&arguments, &[]);
+        assert_eq!(again.code, 0, "{again}");
+        assert!(again.stdout.contains("mine"), "{again}");
+    }
+    let junit = hookdrill(&["report", run.to_str().expect("text"), "--format", "junit"], &[]).stdout;
+    assert!(junit.contains("classname=\"mine\""), "{junit}");
+    std::fs::write(run.join("scenario.toml"), "version = 1\nname = \"mine\"\nabout = \"x\"\n").expect("written");
+    let refused = hookdrill(&["check", run.to_str().expect("text")], &[]);
+    assert_eq!(refused.code, 3, "without a criterion nothing can be judged: {refused}");
+    std::fs::remove_file(run.join("scenario.toml")).expect("removed");
+    let missing = hookdrill(&["check", run.to_str().expect("text")], &[]);
+    assert_eq!(missing.code, 3, "a missing scenario is no easier one: {missing}");
+}
+
 /// The made-up secrets of a run are in no file of it. They have known beginnings.
 fn no_secret_in(folder: &Path) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
