@@ -73,6 +73,34 @@ pub enum PlanError {
     },
 }
 
+/// The customers of a scenario with their re-keyed events, from which a plan for any seed of faults is made at little cost.
+pub struct Cast<'s>(Stage<'s>);
+
+impl std::fmt::Debug for Cast<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cast").field("seed", &self.0.seed).finish_non_exhaustive()
+    }
+}
+
+impl<'s> Cast<'s> {
+    /// The customers of `seed`.
+    ///
+    /// # Errors
+    /// [`PlanError`], only for scenarios that were not loaded from a file.
+    pub fn new(scenario: &'s Scenario, seed: u64, epoch: Timestamp) -> Result<Self, PlanError> {
+        cast(scenario, seed, epoch).map(Self)
+    }
+
+    /// The plan of these customers with the faults of `seed`.
+    ///
+    /// # Errors
+    /// [`PlanError`], only for scenarios that were not loaded from a file.
+    pub fn plan(&self, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+        let stage = Stage { streams: crate::rng::Streams::new(seed), ..self.0.clone() };
+        directed(stage, seed, epoch)
+    }
+}
+
 /// Compiles a scenario. `epoch` is the payload time on which the last event of each chain of stories falls.
 ///
 /// # Errors
@@ -81,7 +109,11 @@ pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan,
     if !(0..=LAST_EPOCH).contains(&epoch.secs()) {
         return Err(PlanError::Epoch { epoch: epoch.secs() });
     }
-    let mut stage = cast(scenario, seed, epoch)?;
+    directed(cast(scenario, seed, epoch)?, seed, epoch)
+}
+
+fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    let scenario = stage.scenario;
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);
         if stage.drafts.len() as u64 > MAX_DELIVERIES {
