@@ -185,7 +185,9 @@ impl<'a> Simulated<'a> {
         say.progress(&format!("crashed at {} points: ", whole.points.len()));
         let left_out = self.found.scenario.criteria.len() - judged.criteria.len();
         if left_out > 0 {
-            report.notes.push(format!("criteria of time, visits and answers to bad payloads are not judged under a crash ({left_out} here)"));
+            report.notes.push(format!(
+                "criteria of time, visits and answers to bad payloads are not judged under a crash ({left_out} here)"
+            ));
         }
         match first_failure {
             None => {
