@@ -10,7 +10,7 @@ pub(super) use crate::service::job::Lease;
 use super::{
     Setup,
     point::Point,
-    world::{Answer, Happening, Owner, World},
+    world::{Answer, Happening, Owner, Sent, World},
 };
 use crate::{
     drive::interpreter::Input,
@@ -110,7 +110,8 @@ impl World<'_> {
         Some(Owner { process, life: self.processes[process].life })
     }
 
-    pub(super) fn arrive(&mut self, exchange: u64) {
+    pub(super) fn arrive(&mut self, sent: Sent) {
+        let exchange = sent.exchange;
         let Some(by) = self.any_process() else {
             let answer = Answer::none(Outcome::Refused, "no connection: connection refused".to_owned());
             return self.in_a_network_time(Happening::Answer { exchange, answer });
@@ -120,20 +121,19 @@ impl World<'_> {
         }
         if !self.passes(Point::DeliveryArrived, by) {
             let at_us = self.now_us + self.step_us();
-            self.at(at_us, Happening::Receive { exchange, by });
+            self.at(at_us, Happening::Receive { sent, by });
         }
     }
 
-    /// The sender may have given up meanwhile; the service does not know that.
-    pub(super) fn receive(&mut self, exchange: u64, by: Owner) {
+    pub(super) fn receive(&mut self, sent: Sent, by: Owner) {
+        let exchange = sent.exchange;
         if self.is_gone(by) {
             return;
         }
-        let Some(open) = self.exchanges.get(&exchange) else { return };
-        let planned = &self.plan.deliveries[open.delivery];
+        let planned = &self.plan.deliveries[sent.delivery];
         let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);
         let now = self.now();
-        if !self.setup.is_genuine(&planned.body, body, planned.signature, open.signed_at, now.secs()) {
+        if !self.setup.is_genuine(&planned.body, body, planned.signature, sent.signed_at, now.secs()) {
             return self.answer(exchange, by, 400, "the signature does not fit");
         }
         let Some(incoming) = self.setup.event(&planned.body, body) else {

@@ -74,8 +74,8 @@ pub(super) struct Owner {
 /// Something on the heap.
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
-    Arrive { exchange: u64 },
-    Receive { exchange: u64, by: Owner },
+    Arrive { sent: Sent },
+    Receive { sent: Sent, by: Owner },
     Resume { exchange: Option<u64>, by: Owner, rest: Rest },
     Answer { exchange: u64, answer: Answer },
     Look { by: Owner, worker: usize },
@@ -112,14 +112,21 @@ pub(super) struct Answer {
     pub(super) reason: Option<String>,
 }
 
-/// An attempt under way.
+/// A delivery on the wire, as the service gets it; the sender may have given it up meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Sent {
+    pub(super) exchange: u64,
+    pub(super) delivery: usize,
+    /// Unix second of the signature.
+    pub(super) signed_at: i64,
+}
+
+/// An attempt under way, as the sender sees it.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Exchange {
     pub(super) delivery: usize,
     pub(super) attempt: u32,
     pub(super) planned_ms: u64,
-    /// Unix second of the signature.
-    pub(super) signed_at: i64,
     /// Who has it, from its arrival until the answer has left.
     pub(super) held_by: Option<Owner>,
 }
@@ -342,8 +349,8 @@ impl<'p> World<'p> {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrive { exchange } => self.arrive(exchange),
-            Happening::Receive { exchange, by } => self.receive(exchange, by),
+            Happening::Arrive { sent } => self.arrive(sent),
+            Happening::Receive { sent, by } => self.receive(sent, by),
             Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
             Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
             Happening::Look { by, worker } => self.look(by, worker),
@@ -418,8 +425,8 @@ impl<'p> World<'p> {
         let exchange = self.entered + 1;
         let Sending { delivery, attempt, planned_ms } = sending;
         let signed_at = self.now().secs();
-        self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, signed_at, held_by: None });
-        self.in_a_network_time(Happening::Arrive { exchange });
+        self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, held_by: None });
+        self.in_a_network_time(Happening::Arrive { sent: Sent { exchange, delivery, signed_at } });
         let timeout_ms = self.plan.timeout_ms;
         let answer = Answer::none(Outcome::Indefinite, format!("no answer within {timeout_ms} ms"));
         self.at(self.now_us + timeout_ms * 1000, Happening::Answer { exchange, answer });
@@ -470,8 +477,8 @@ impl Hash for Happening {
     fn hash<H: Hasher>(&self, state: &mut H) {
         std::mem::discriminant(self).hash(state);
         match self {
-            Self::Arrive { exchange } => exchange.hash(state),
-            Self::Receive { exchange, by } => (exchange, by).hash(state),
+            Self::Arrive { sent } => sent.hash(state),
+            Self::Receive { sent, by } => (sent, by).hash(state),
             Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
             Self::Answer { exchange, answer } => (exchange, answer).hash(state),
             Self::Look { by, worker } => (by, worker).hash(state),
