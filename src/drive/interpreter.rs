@@ -127,6 +127,8 @@ const ACTIVATION_POLL_MS: u64 = 100;
 const POLLS_OF_A_WAIT: u64 = 100;
 /// Gap between two readings of the queue in a quiet phase.
 const QUEUE_POLL_MS: u64 = 50;
+/// The longer a queue drains, the less often it is asked for: at most this part of the time so far.
+const QUEUE_POLLS_OF_A_WAIT: u64 = 10;
 /// A target that does not report its queue is quiet once it has called no double for this long.
 const SETTLE_MS: u64 = 1_500;
 /// Probes under way at once: more would be a load test of the probe.
@@ -171,6 +173,7 @@ pub struct Interpreter<'p> {
     polling_since: BTreeMap<usize, u64>,
     to_read: Vec<usize>,
     reading: usize,
+    drain_from_ms: u64,
     drain_until_ms: u64,
     last_activity_ms: u64,
     queue_asked: bool,
@@ -206,6 +209,7 @@ impl<'p> Interpreter<'p> {
             polling_since: BTreeMap::new(),
             to_read: Vec::new(),
             reading: 0,
+            drain_from_ms: 0,
             drain_until_ms: 0,
             last_activity_ms: 0,
             queue_asked: false,
@@ -221,7 +225,7 @@ impl<'p> Interpreter<'p> {
         due.sort_unstable();
         (self.abilities, self.stage, due, &self.now_do, &self.in_flight, self.open_steps).hash(state);
         (&self.unfinished, &self.kills_left, self.down, self.down_until_ms).hash(state);
-        (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_until_ms).hash(state);
+        (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms).hash(state);
         let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
         (self.last_activity_ms, queue).hash(state);
     }
@@ -262,7 +266,8 @@ impl<'p> Interpreter<'p> {
             Input::Probed { last: true, .. } => self.reading = self.reading.saturating_sub(1),
             Input::Queue { pending, last } => {
                 self.queue_asked = false;
-                self.queue_next_ms = now_ms + QUEUE_POLL_MS;
+                let waited_ms = now_ms.saturating_sub(self.drain_from_ms);
+                self.queue_next_ms = now_ms + QUEUE_POLL_MS.max(waited_ms / QUEUE_POLLS_OF_A_WAIT);
                 self.queue_empty = pending == Some(0);
                 if let Stage::Reading(phase) = self.stage
                     && !self.queue_empty
@@ -454,6 +459,7 @@ impl<'p> Interpreter<'p> {
         }
         let quiet = if phase == RunPhase::Replay { RunPhase::QuietAfterReplay } else { RunPhase::Quiet };
         self.now_do.push(Directive::Enter(quiet));
+        self.drain_from_ms = now_ms;
         self.drain_until_ms = now_ms + self.plan.quiet_budget_ms;
         self.queue_empty = false;
         self.queue_next_ms = now_ms;

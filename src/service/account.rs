@@ -14,13 +14,16 @@ use super::{
     store::{Identity, StoreError, Tx},
 };
 use crate::{id::InvoiceId, time::Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The parties of one person.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
     /// By party id.
-    pub parties: BTreeMap<String, Party>,
+    pub parties: BTreeMap<String, Arc<Party>>,
 }
 
 /// The account that a party belongs to; `None` when there is no such party.
@@ -67,13 +70,13 @@ pub fn of_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<Account>, StoreEr
 
 struct Finder<'t, 'a> {
     tx: &'t mut Tx<'a>,
-    known: BTreeMap<String, Option<Party>>,
+    known: BTreeMap<String, Option<Arc<Party>>>,
 }
 
 type Members = BTreeSet<String>;
 
 impl Finder<'_, '_> {
-    fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
+    fn party(&mut self, id: &str) -> Result<Option<Arc<Party>>, StoreError> {
         if let Some(party) = self.known.get(id) {
             return Ok(party.clone());
         }
@@ -105,18 +108,18 @@ impl Finder<'_, '_> {
     }
 
     fn by_user(&mut self, id: &str) -> Result<Vec<String>, StoreError> {
-        let users = self.party(id)?.unwrap_or_default().users;
+        let party = self.party(id)?.unwrap_or_default();
         let mut found = Vec::new();
-        for user in users {
-            found.extend(self.tx.linked(Identity::User, &user)?);
+        for user in &party.users {
+            found.extend(self.tx.linked(Identity::User, user)?);
         }
         Ok(found)
     }
 
     fn by_email(&mut self, id: &str, with_user: bool) -> Result<Vec<String>, StoreError> {
-        let emails = self.party(id)?.unwrap_or_default().emails;
+        let party = self.party(id)?.unwrap_or_default();
         let mut found = Vec::new();
-        for email in emails.keys() {
+        for email in party.emails.keys() {
             for other in self.tx.linked(Identity::Email, email)? {
                 if self.has_user(&other)? == with_user {
                     found.push(other);
@@ -173,7 +176,7 @@ impl Account {
     /// The subscription that speaks for the account: one that opens the door, then one that lives, then the furthest.
     fn leading(&self) -> Option<(&str, &Party, &Subscription)> {
         let all = self.parties.iter().flat_map(|(id, party)| {
-            party.subscriptions.iter().map(move |(sub, subscription)| (id.as_str(), party, sub, subscription))
+            party.subscriptions.iter().map(move |(sub, subscription)| (id.as_str(), party.as_ref(), sub, subscription))
         });
         all.max_by_key(|(_, party, sub, subscription)| (subscription.weight(party.refunded_through), *sub))
             .map(|(id, party, _, subscription)| (id, party, subscription))

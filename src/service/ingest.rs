@@ -14,6 +14,7 @@ use super::{
     store::{ContactRow, Identity, StoreError, Tx},
 };
 use crate::{stripe::event::Event, time::Timestamp};
+use std::sync::Arc;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ fn is_foreign(event: &Event, settings: &Settings) -> bool {
 }
 
 fn learn(tx: &mut Tx<'_>, reading: &Reading, at: i64, repeat: bool, settings: &Settings) -> Result<(), StoreError> {
-    let mut party = tx.party(&reading.party)?.unwrap_or_default();
+    let mut party = tx.party(&reading.party)?.map(Arc::unwrap_or_clone).unwrap_or_default();
     party.learn(reading, at, repeat, &settings.defects);
     tx.put_party(&reading.party, &party)?;
     for (identity, key) in
@@ -138,7 +139,7 @@ pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str) -> Resu
     let (id, email) = (reading::user_party(user), reading::fold_email(email));
     let known = tx.party(&id)?;
     let new = known.is_none();
-    let mut party: Party = known.unwrap_or_default();
+    let mut party: Party = known.map(Arc::unwrap_or_clone).unwrap_or_default();
     party.signed_up(user, &email);
     tx.put_party(&id, &party)?;
     tx.link(Identity::User, user, &id)?;

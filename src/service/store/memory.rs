@@ -14,13 +14,14 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 /// All rows.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Memory {
     events: BTreeMap<String, EventRow>,
-    parties: BTreeMap<String, Party>,
+    parties: BTreeMap<String, Arc<Party>>,
     identities: BTreeMap<(Identity, String), BTreeSet<String>>,
     contacts: BTreeMap<String, ContactRow>,
     jobs: BTreeMap<u64, Job>,
@@ -126,12 +127,12 @@ impl Transaction<'_> {
         Ok(self.rows.events.len() as u64)
     }
 
-    pub(super) fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
+    pub(super) fn party(&mut self, id: &str) -> Result<Option<Arc<Party>>, StoreError> {
         Ok(self.rows.parties.get(id).cloned())
     }
 
     pub(super) fn put_party(&mut self, id: &str, party: &Party) -> Result<(), StoreError> {
-        let old = self.rows.parties.insert(id.to_owned(), party.clone());
+        let old = self.rows.parties.insert(id.to_owned(), Arc::new(party.clone()));
         let id = id.to_owned();
         self.undo(move |rows| restore(&mut rows.parties, id, old));
         Ok(())

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{stripe::event::Event, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use memory::Memory;
 pub use sqlite::Sqlite;
@@ -159,7 +159,7 @@ impl Tx<'_> {
     }
 
     /// A party's facts.
-    pub fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
+    pub fn party(&mut self, id: &str) -> Result<Option<Arc<Party>>, StoreError> {
         each!(self, tx => tx.party(id))
     }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 const SCHEMA_VERSION: i64 = 1;
 
@@ -148,8 +148,9 @@ impl Transaction<'_> {
         self.number("SELECT count(*) FROM events", [])
     }
 
-    pub(super) fn party(&mut self, id: &str) -> Result<Option<Party>, StoreError> {
-        self.document("SELECT facts FROM parties WHERE id = ?1", [id])
+    pub(super) fn party(&mut self, id: &str) -> Result<Option<Arc<Party>>, StoreError> {
+        let party: Option<Party> = self.document("SELECT facts FROM parties WHERE id = ?1", [id])?;
+        Ok(party.map(Arc::new))
     }
 
     pub(super) fn put_party(&mut self, id: &str, party: &Party) -> Result<(), StoreError> {
