@@ -57,7 +57,7 @@ fn files_of_different_runs_are_not_judged_together() {
     let mixed = hookdrill(&["check", one.to_str().expect("text")], &[]);
     assert_eq!(mixed.code, 3, "{mixed}");
     assert!(mixed.stderr.contains("history.jsonl is of `signing secret rolled` with seed 2"), "{mixed}");
-    std::fs::write(one.join("history.jsonl"), &kept[..kept.len() / 2].split(|b| *b == b'\n').next().expect("a line"))
+    std::fs::write(one.join("history.jsonl"), kept[..kept.len() / 2].split(|b| *b == b'\n').next().expect("a line"))
         .expect("written");
     let damaged = hookdrill(&["check", one.to_str().expect("text")], &[]);
     assert_eq!(damaged.code, 2, "cut off is inconclusive: {damaged}");
