@@ -225,6 +225,9 @@ pub struct ServeArgs {
     /// Base URL of the support desk (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub support_url: Option<String>,
+    /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub lease: std::time::Duration,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,
