@@ -67,6 +67,18 @@ pub struct RunArgs {
     /// Switch a deliberate defect of the embedded service on, to see what catches it
     #[arg(long, value_name = "NAME", conflicts_with = "target")]
     pub defect: Vec<String>,
+    /// Run in virtual time: the reference service and the doubles as functions, the same bytes for the same seed
+    #[arg(long, conflicts_with = "target")]
+    pub simulate: bool,
+    /// Run each scenario under so many seeds, from --seed on; only failures leave a run folder
+    #[arg(long, value_name = "N", requires = "simulate", value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: Option<u64>,
+    /// Crash the service at every scheduling point of a run in turn, each in a run of its own
+    #[arg(long, requires = "simulate", conflicts_with = "seeds")]
+    pub crash_everywhere: bool,
+    /// Seed of the customers' identities (default: --seed); with --seeds all runs share it
+    #[arg(long, value_name = "N", requires = "simulate")]
+    pub cast_seed: Option<u64>,
     /// Accept recordings from live mode
     #[arg(long)]
     pub allow_livemode: bool,

@@ -7,7 +7,7 @@ use crate::{
     scenario::{
         criterion::{Bound, Criterion},
         load,
-        model::{Body, DeliveryOptions, Quiet, Scenario, Spacing, StoryUse},
+        model::{Body, DeliveryOptions, Quiet, Scenario, Simulation, Spacing, StoryUse},
     },
     stripe::{
         import::{self, ImportOptions},
@@ -126,6 +126,7 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
             retry: RetrySchedule::custom([200, 400, 800, 1600].map(Duration::from_millis).to_vec()),
             timeout: Duration::from_secs(10),
         },
+        simulation: Simulation::default(),
         quiet: Quiet { budget: Duration::from_secs(20) },
         criteria: vec![Criterion::EventsLost(Bound::Exactly(0))],
     }

@@ -14,6 +14,7 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod signature;
+pub mod simulate;
 mod stored;
 mod voice;
 

@@ -8,6 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets},
     exit::Exit,
     find::{self, Found},
+    simulate,
     voice::Voice,
 };
 use crate::{
@@ -27,8 +28,11 @@ use crate::{
     },
     plan::{compile::compile, model::Plan},
     redact::Redactor,
-    report::{self, RunReport, ScenarioReport},
-    scenario::{fault::FaultKind, model::Body},
+    report::{self, NotRun, RunReport, ScenarioReport},
+    scenario::{
+        fault::FaultKind,
+        model::{Body, Scenario},
+    },
     stripe::import::ImportOptions,
     time::Timestamp,
 };
@@ -71,19 +75,38 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mut reports = Vec::new();
     let say = Voice::new(args);
     say.opening(&found, project.as_ref());
-    for scenario in &found {
-        say.begin(&scenario.scenario);
-        let report = runtime.block_on(one(args, scenario, project.as_ref()));
+    let mut not_run = Vec::new();
+    for found in &found {
+        if let Some(why) = left_out(args, &found.scenario, project.as_ref()) {
+            not_run.push(NotRun { name: found.scenario.name.clone(), why });
+            continue;
+        }
+        say.begin(&found.scenario);
+        let report = if args.simulate || found.scenario.body == Body::Simulated {
+            simulate::scenario(args, found, &say)
+        } else {
+            runtime.block_on(one(args, found, project.as_ref()))
+        };
         say.end(&report);
         reports.push(report);
     }
     let target = project.map_or_else(|| "embedded reference service".to_owned(), |p| p.target.name);
     let redactor = Redactor::new(&EmbeddedSecrets::new(args.seed).all());
-    let whole = RunReport::new(clock.started(), &target, reports, &redactor);
+    let started = if args.simulate { simulate::epoch(args) } else { clock.started() };
+    let whole = RunReport::new(started, &target, reports, &redactor).leaving_out(not_run);
     write_combined(&args.reports, &whole)
         .map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
     say.closing(&whole, &args.reports).map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(exit_of(&whole))
+}
+
+/// Why a scenario is not run, when it is not.
+fn left_out(args: &RunArgs, scenario: &Scenario, project: Option<&Project>) -> Option<String> {
+    match (&scenario.body, project) {
+        (Body::Live { reason }, _) if args.simulate => Some(format!("it runs live only: {reason}")),
+        (Body::Simulated, Some(_)) => Some("it runs in virtual time only, where an app behind a URL cannot be".to_owned()),
+        (Body::Live { .. } | Body::Simulated | Body::Both, _) => None,
+    }
 }
 
 /// A criterion that the target cannot answer is said before anything is sent, not after.
@@ -91,7 +114,7 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
     let Some(project) = project else { return Ok(()) };
     let abilities = project.target.abilities();
     let mut wrong = Vec::new();
-    for f in found {
+    for f in found.iter().filter(|f| f.scenario.body != Body::Simulated) {
         for criterion in &f.scenario.criteria {
             for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| a == n.word())) {
                 wrong.push(format!(
@@ -103,8 +126,8 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                 ));
             }
         }
-        if !project.target.process && f.scenario.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Kill { .. }))
-        {
+        let kills = |kind: &FaultKind| matches!(kind, FaultKind::Kill { .. } | FaultKind::Down { .. });
+        if !project.target.process && f.scenario.faults.iter().any(|fault| kills(&fault.kind)) {
             wrong.push(format!(
                 "{}: a service behind a URL cannot be killed; leave this scenario out with --filter",
                 f.path.display()
@@ -126,12 +149,18 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
     report
 }
 
-fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
+pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
     for (flag, value) in [("--target", args.target.as_ref().map(|p| p.display().to_string()))] {
         if let Some(value) = value {
             again.push_str(&format!(" {flag} {value}"));
         }
+    }
+    if args.simulate {
+        again.push_str(" --simulate");
+    }
+    if let Some(seed) = args.cast_seed {
+        again.push_str(&format!(" --cast-seed {seed}"));
     }
     for defect in &args.defect {
         again.push_str(&format!(" --defect {defect}"));
@@ -151,6 +180,7 @@ fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
         customers: 0,
         again,
         notes: Vec::new(),
+        ..ScenarioReport::default()
     }
 }
 
@@ -161,9 +191,6 @@ async fn attempt(
     clock: RunClock,
     report: &mut ScenarioReport,
 ) -> Result<(), String> {
-    if found.scenario.body == Body::Simulated {
-        return Err("this scenario waits in virtual time and cannot run live".to_owned());
-    }
     let epoch = args.epoch.map_or(clock.started(), Timestamp::from_secs);
     let plan = compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?;
     let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
@@ -248,7 +275,7 @@ async fn reachable(url: &str) -> Result<(), String> {
     }
 }
 
-fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport) -> Result<(), String> {
+pub(super) fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport) -> Result<(), String> {
     let history = file::read(&folder.join("history.jsonl")).map_err(|error| error.to_string())?;
     report.deliveries = plan.deliveries.len() as u64;
     report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
@@ -266,14 +293,14 @@ fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport)
     write(&folder.join("junit.xml"), &junit)
 }
 
-fn make_folder(reports: &Path, slug: &str, started: Timestamp, seed: u64) -> Result<PathBuf, String> {
+pub(super) fn make_folder(reports: &Path, slug: &str, started: Timestamp, seed: u64) -> Result<PathBuf, String> {
     let stamp: String = started.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     let folder = reports.join(slug).join(format!("{stamp}-seed{seed}"));
     std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     Ok(folder)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 

@@ -70,6 +70,7 @@ impl Stored {
             customers: self.plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64,
             again: format!("hookdrill check {}", run.display()),
             notes: Vec::new(),
+            ..ScenarioReport::default()
         }
     }
 }

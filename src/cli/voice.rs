@@ -59,7 +59,7 @@ impl Voice {
         print(&text)
     }
 
-    fn progress(&self, text: &str) {
+    pub(crate) fn progress(&self, text: &str) {
         if self.quiet {
             return;
         }

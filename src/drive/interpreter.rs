@@ -5,15 +5,16 @@
 
 use crate::{
     history::record::{Outcome, RunPhase},
-    plan::model::{Delivery, Instance, Phase, Plan, Reaction},
+    plan::model::{Delivery, Instance, KillAt, Phase, Plan, Reaction},
 };
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    hash::{Hash, Hasher},
 };
 
 /// Something to do now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Directive {
     /// A phase begins; at [`RunPhase::Quiet`] all faults go off.
     Enter(RunPhase),
@@ -61,7 +62,7 @@ pub enum Directive {
 }
 
 /// An attempt to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sending {
     /// Index in [`Plan::deliveries`].
     pub delivery: usize,
@@ -72,7 +73,7 @@ pub struct Sending {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// An attempt that was sent ended.
     Ended {
@@ -103,10 +104,15 @@ pub enum Input {
     Called,
     /// The service answers (again).
     Up,
+    /// The service crashed by itself at a point where the run wanted it to; it is to be started again.
+    Crashed {
+        /// After this long.
+        restart_after_ms: u64,
+    },
 }
 
 /// What the interpreter must know of the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Abilities {
     /// It has a probe for customer state.
     pub probe: bool,
@@ -116,6 +122,9 @@ pub struct Abilities {
 
 /// Gap between two readings of one customer while waiting for activation: fine against an objective of minutes.
 const ACTIVATION_POLL_MS: u64 = 100;
+/// Whoever has waited long is asked less often: a gap is at most this part of the wait, so that days take hundreds of
+/// readings and not millions.
+const POLLS_OF_A_WAIT: u64 = 100;
 /// Gap between two readings of the queue in a quiet phase.
 const QUEUE_POLL_MS: u64 = 50;
 /// A target that does not report its queue is quiet once it has called no double for this long.
@@ -123,9 +132,10 @@ const SETTLE_MS: u64 = 1_500;
 /// Probes under way at once: more would be a load test of the probe.
 const PROBES_AT_ONCE: usize = 16;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Due {
     Restart,
+    Kill { restart_after_ms: u64 },
     NoteOff(usize),
     NoteOn(usize),
     Step(usize),
@@ -133,7 +143,7 @@ enum Due {
     Poll { instance: usize },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
     NotStarted,
     Sending(RunPhase),
@@ -156,7 +166,9 @@ pub struct Interpreter<'p> {
     unfinished: BTreeSet<usize>,
     kills_left: BTreeMap<usize, u64>,
     down: bool,
+    down_until_ms: u64,
     polling: BTreeMap<usize, bool>,
+    polling_since: BTreeMap<usize, u64>,
     to_read: Vec<usize>,
     reading: usize,
     drain_until_ms: u64,
@@ -183,10 +195,15 @@ impl<'p> Interpreter<'p> {
             kills_left: plan
                 .kills
                 .iter()
-                .filter_map(|k| index(&k.on_ack_of).map(|i| (i, k.restart_after_ms)))
+                .filter_map(|kill| match &kill.at {
+                    KillAt::OnAckOf(delivery) => Some((index(delivery)?, kill.restart_after_ms)),
+                    KillAt::AtMs(_) | KillAt::AtPoint(_) => None,
+                })
                 .collect(),
             down: false,
+            down_until_ms: 0,
             polling: BTreeMap::new(),
+            polling_since: BTreeMap::new(),
             to_read: Vec::new(),
             reading: 0,
             drain_until_ms: 0,
@@ -196,6 +213,17 @@ impl<'p> Interpreter<'p> {
             queue_empty: false,
             last_queue_read: false,
         }
+    }
+
+    /// Feeds all that decides what comes next to `state`; the plan is not part of it.
+    pub fn hash_state<H: Hasher>(&self, state: &mut H) {
+        let mut due: Vec<_> = self.due.iter().map(|Reverse(due)| due).collect();
+        due.sort_unstable();
+        (self.abilities, self.stage, due, &self.now_do, &self.in_flight, self.open_steps).hash(state);
+        (&self.unfinished, &self.kills_left, self.down, self.down_until_ms).hash(state);
+        (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_until_ms).hash(state);
+        let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
+        (self.last_activity_ms, queue).hash(state);
     }
 
     /// One directive to carry out at once, or until when to wait.
@@ -247,6 +275,7 @@ impl<'p> Interpreter<'p> {
             Input::Stepped => self.open_steps = self.open_steps.saturating_sub(1),
             Input::Called => self.last_activity_ms = now_ms,
             Input::Up => self.down = false,
+            Input::Crashed { restart_after_ms } => self.went_down(now_ms, restart_after_ms),
         }
     }
 
@@ -265,15 +294,32 @@ impl<'p> Interpreter<'p> {
                 self.due.push(Reverse((now_ms + outage.until_ms, Due::NoteOff(index))));
             }
         }
+        if phase == Phase::Faults {
+            for kill in &self.plan.kills {
+                if let KillAt::AtMs(at_ms) = kill.at {
+                    let restart_after_ms = kill.restart_after_ms;
+                    self.due.push(Reverse((now_ms + at_ms, Due::Kill { restart_after_ms })));
+                }
+            }
+        }
         self.stage = Stage::Sending(run_phase);
     }
 
     fn take_due(&mut self, now_ms: u64) -> Option<Directive> {
-        let Reverse((at_ms, _)) = self.due.peek()?;
-        if *at_ms > now_ms {
-            return None;
+        loop {
+            let Reverse((at_ms, _)) = self.due.peek()?;
+            if *at_ms > now_ms {
+                return None;
+            }
+            let Reverse((at_ms, due)) = self.due.pop()?;
+            let directive = self.take(due, at_ms, now_ms);
+            if directive.is_some() {
+                return directive;
+            }
         }
-        let Reverse((at_ms, due)) = self.due.pop()?;
+    }
+
+    fn take(&mut self, due: Due, at_ms: u64, now_ms: u64) -> Option<Directive> {
         match due {
             Due::Attempt { delivery, attempt } => Some(self.attempt(delivery, attempt, at_ms, now_ms)),
             Due::Step(index) => {
@@ -282,7 +328,11 @@ impl<'p> Interpreter<'p> {
             }
             Due::NoteOn(index) => Some(self.note(index, true)),
             Due::NoteOff(index) => Some(self.note(index, false)),
-            Due::Restart => Some(Directive::Restart),
+            Due::Restart => (self.down && now_ms >= self.down_until_ms).then_some(Directive::Restart),
+            Due::Kill { restart_after_ms } => {
+                self.went_down(now_ms, restart_after_ms);
+                Some(Directive::Kill)
+            }
             Due::Poll { instance } => self.poll_activation(instance),
         }
     }
@@ -321,13 +371,19 @@ impl<'p> Interpreter<'p> {
             Outcome::Acked => {
                 self.unfinished.remove(&delivery);
                 if let Some(restart_after_ms) = self.kills_left.remove(&delivery) {
-                    self.down = true;
                     self.now_do.push(Directive::Kill);
-                    self.due.push(Reverse((now_ms + restart_after_ms, Due::Restart)));
+                    self.went_down(now_ms, restart_after_ms);
                 }
             }
             Outcome::Refused | Outcome::Indefinite => self.again_or_give_up(delivery, attempt, now_ms),
         }
+    }
+
+    /// Several kills may overlap: the last restart counts.
+    fn went_down(&mut self, now_ms: u64, restart_after_ms: u64) {
+        self.down = true;
+        self.down_until_ms = self.down_until_ms.max(now_ms + restart_after_ms);
+        self.due.push(Reverse((now_ms + restart_after_ms, Due::Restart)));
     }
 
     /// Stripe repeats what was not acknowledged; an attacker's imitation or a malformed body comes once.
@@ -353,6 +409,7 @@ impl<'p> Interpreter<'p> {
         let Some(instance) = self.plan.instances.iter().position(completes) else { return };
         if let std::collections::btree_map::Entry::Vacant(slot) = self.polling.entry(instance) {
             slot.insert(true);
+            self.polling_since.insert(instance, now_ms);
             self.due.push(Reverse((now_ms, Due::Poll { instance })));
         }
     }
@@ -372,7 +429,8 @@ impl<'p> Interpreter<'p> {
         } else {
             // Many customers share the probe's time: at most one reading in two milliseconds over all of them.
             let waiting = self.polling.values().filter(|waits| **waits).count() as u64;
-            let gap_ms = ACTIVATION_POLL_MS.max(waiting * 2);
+            let waited_ms = now_ms - self.polling_since.get(&instance).copied().unwrap_or(now_ms).min(now_ms);
+            let gap_ms = ACTIVATION_POLL_MS.max(waiting * 2).max(waited_ms / POLLS_OF_A_WAIT);
             self.due.push(Reverse((now_ms + gap_ms, Due::Poll { instance })));
         }
     }
@@ -384,7 +442,7 @@ impl<'p> Interpreter<'p> {
     /// Whether anything but retries and polls is still to come in this phase.
     fn plan_left(&self) -> bool {
         self.due.iter().any(|Reverse((_, due))| match due {
-            Due::Restart | Due::NoteOff(_) | Due::NoteOn(_) | Due::Step(_) => true,
+            Due::Restart | Due::Kill { .. } | Due::NoteOff(_) | Due::NoteOn(_) | Due::Step(_) => true,
             Due::Attempt { attempt, .. } => *attempt == 1,
             Due::Poll { .. } => false,
         })

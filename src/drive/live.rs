@@ -80,7 +80,7 @@ enum Event {
 /// Probes, queue readings and visits answer at once or count as failed.
 const SIDE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer's text that a record keeps.
-const KEPT_TEXT: usize = 400;
+pub(super) const KEPT_TEXT: usize = 400;
 /// Longest sleep between two looks at the child process.
 const LOOK_MS: u64 = 200;
 
@@ -322,7 +322,7 @@ impl Driver<'_> {
 }
 
 /// Nearest-rank 99th percentile of sorted values; 0 of none.
-fn percentile_99(sorted: &[u64]) -> u64 {
+pub(super) fn percentile_99(sorted: &[u64]) -> u64 {
     let rank = (sorted.len() * 99).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
 }
@@ -447,7 +447,7 @@ async fn send_text(
 }
 
 /// What a page says of the activation: the value of `data-activation`.
-fn activation_shown(page: &str) -> Option<String> {
+pub(super) fn activation_shown(page: &str) -> Option<String> {
     let (_, after) = page.split_once("data-activation=\"")?;
     after.split_once('"').map(|(value, _)| value.to_owned())
 }

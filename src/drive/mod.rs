@@ -10,5 +10,6 @@ pub mod probe;
 pub mod process;
 pub mod project;
 pub mod signing;
+pub mod sim;
 pub mod target;
 mod template;

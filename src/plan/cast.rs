@@ -60,6 +60,7 @@ pub(super) struct Draft {
 }
 
 /// One customer living through one story.
+#[derive(Clone)]
 pub(super) struct Life<'s> {
     /// What the plan says of it.
     pub(super) instance: Instance,
@@ -92,6 +93,7 @@ impl Bodies {
 }
 
 /// Everything that faults work on.
+#[derive(Clone)]
 pub(super) struct Stage<'s> {
     /// The scenario.
     pub(super) scenario: &'s Scenario,

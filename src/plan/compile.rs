@@ -6,7 +6,7 @@ use super::{
     cast::{Draft, Stage, cast, millis},
     faults,
     model::{
-        Action, Delivery, DeliveryKind, Instance, Kill, Outage, PLAN_VERSION, Phase, Plan, PlannedContact, PlannedStep,
+        Action, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan, PlannedContact, PlannedStep,
     },
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     },
     time::Timestamp,
 };
+use rand::RngExt;
 use std::time::Duration;
 
 /// The end of the year 9999, in Unix seconds.
@@ -72,6 +73,34 @@ pub enum PlanError {
     },
 }
 
+/// The customers of a scenario with their re-keyed events, from which a plan for any seed of faults is made at little cost.
+pub struct Cast<'s>(Stage<'s>);
+
+impl std::fmt::Debug for Cast<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cast").field("seed", &self.0.seed).finish_non_exhaustive()
+    }
+}
+
+impl<'s> Cast<'s> {
+    /// The customers of `seed`.
+    ///
+    /// # Errors
+    /// [`PlanError`], only for scenarios that were not loaded from a file.
+    pub fn new(scenario: &'s Scenario, seed: u64, epoch: Timestamp) -> Result<Self, PlanError> {
+        cast(scenario, seed, epoch).map(Self)
+    }
+
+    /// The plan of these customers with the faults of `seed`.
+    ///
+    /// # Errors
+    /// [`PlanError`], only for scenarios that were not loaded from a file.
+    pub fn plan(&self, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+        let stage = Stage { streams: crate::rng::Streams::new(seed), ..self.0.clone() };
+        directed(stage, seed, epoch)
+    }
+}
+
 /// Compiles a scenario. `epoch` is the payload time on which the last event of each chain of stories falls.
 ///
 /// # Errors
@@ -80,7 +109,11 @@ pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan,
     if !(0..=LAST_EPOCH).contains(&epoch.secs()) {
         return Err(PlanError::Epoch { epoch: epoch.secs() });
     }
-    let mut stage = cast(scenario, seed, epoch)?;
+    directed(cast(scenario, seed, epoch)?, seed, epoch)
+}
+
+fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    let scenario = stage.scenario;
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);
         if stage.drafts.len() as u64 > MAX_DELIVERIES {
@@ -93,7 +126,7 @@ pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan,
     let mut drafts = std::mem::take(&mut stage.drafts);
     drafts.sort_by_key(|draft| (draft.phase, draft.at_ms, draft.life, draft.index, rank(draft.kind)));
     let kills = kills(&stage, &drafts);
-    let outages = scenario.faults.iter().filter_map(outage).collect();
+    let outages = scenario.faults.iter().enumerate().filter_map(|(n, fault)| outage(&stage, n, fault)).collect();
     let deliveries = deliveries(&stage, drafts);
     Ok(Plan {
         version: PLAN_VERSION,
@@ -158,6 +191,9 @@ fn deliveries(stage: &Stage<'_>, drafts: Vec<Draft>) -> Vec<Delivery> {
         .collect()
 }
 
+/// Scheduling points that a delivery leads to, roughly: what a crash at any point is drawn from.
+const POINTS_EACH: u64 = 8;
+
 /// Of each kill: the genuine delivery that leaves first among those of the first instance of the first story that has
 /// one. One kill is one kill, however many customers there are.
 fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
@@ -174,15 +210,25 @@ fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
             })
         })
     };
-    let kill = |fault: &Fault| {
-        let FaultKind::Kill { on_ack_of, restart_after } = &fault.kind else { return None };
-        let place = find(fault, on_ack_of)?;
-        Some(Kill { on_ack_of: delivery_id(place, sorted.len()), restart_after_ms: millis(*restart_after) })
+    let kill = |(n, fault): (usize, &Fault)| {
+        let (at, pause) = match &fault.kind {
+            FaultKind::Kill { on_ack_of, restart_after } => {
+                (KillAt::OnAckOf(delivery_id(find(fault, on_ack_of)?, sorted.len())), restart_after)
+            }
+            FaultKind::Down { from, lasts } => (KillAt::AtMs(millis(*from)), lasts),
+            FaultKind::Crash { restart_after } => {
+                let most = sorted.iter().filter(|draft| draft.phase == Phase::Faults).count() as u64 * POINTS_EACH;
+                let mut rng = stage.streams.stream(&format!("fault/{n}/crash"));
+                (KillAt::AtPoint(rng.random_range(1..=most.max(1))), restart_after)
+            }
+            _ => return None,
+        };
+        Some(Kill { at, restart_after_ms: millis(*pause) })
     };
-    stage.scenario.faults.iter().filter_map(kill).collect()
+    stage.scenario.faults.iter().enumerate().filter_map(kill).collect()
 }
 
-fn outage(fault: &Fault) -> Option<Outage> {
+fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
     let window = |of, from: &Duration, lasts: &Duration| Outage {
         of,
         from_ms: millis(*from),
@@ -191,11 +237,15 @@ fn outage(fault: &Fault) -> Option<Outage> {
         retry_after_s: None,
         delay_ms: 0,
     };
+    let drawn = |span| {
+        let mut rng = stage.streams.stream(&format!("fault/{n}/from"));
+        Duration::from_millis(faults::draw_ms(span, &mut rng))
+    };
     match &fault.kind {
         FaultKind::Outage { of, from, lasts, answer, retry_after } => Some(Outage {
             answer: Some(*answer),
             retry_after_s: retry_after.map(|after| after.as_secs()),
-            ..window(*of, from, lasts)
+            ..window(*of, &drawn(*from), lasts)
         }),
         FaultKind::Slow { of, from, lasts, by } => Some(Outage { delay_ms: millis(*by), ..window(*of, from, lasts) }),
         FaultKind::Duplicate { .. }
@@ -206,7 +256,9 @@ fn outage(fault: &Fault) -> Option<Outage> {
         | FaultKind::Malformed { .. }
         | FaultKind::UnknownType { .. }
         | FaultKind::SecretRoll { .. }
-        | FaultKind::Kill { .. } => None,
+        | FaultKind::Kill { .. }
+        | FaultKind::Down { .. }
+        | FaultKind::Crash { .. } => None,
     }
 }
 

@@ -12,11 +12,12 @@ use crate::{
     rng::Streams,
     scenario::{
         fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
-        model::{Scenario, StoryUse},
+        model::{Between, Scenario, StoryUse},
     },
     stripe::rekey::Rekeyer,
 };
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// An extra delivery leaves this long before the genuine one that it goes with.
@@ -62,7 +63,9 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
     let picks = |selector: &EventSelector| Picks::new(stage.scenario, fault, selector);
     match &fault.kind {
         FaultKind::Duplicate { of, copies, spacing } => {
-            duplicate(&mut stage.drafts, n, &picks(of), *copies, *spacing);
+            let picks = picks(of);
+            let rng = stage.streams.stream(&format!("fault/{n}/spacing"));
+            duplicate(&mut stage.drafts, n, &picks, *copies, (*spacing, rng));
         }
         FaultKind::Reorder { order } => reorder(stage, n, fault, order),
         FaultKind::Delay { of, by } => delay(&mut stage.drafts, n, &picks(of), millis(*by)),
@@ -79,19 +82,38 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         // A roll of the secret is about times, which are only known at the end: see `settle`.
         FaultKind::SecretRoll { .. } => {}
         // These do not change a delivery: the doubles and the process are at fault.
-        FaultKind::Outage { .. } | FaultKind::Slow { .. } | FaultKind::Kill { .. } => {}
+        FaultKind::Outage { .. }
+        | FaultKind::Slow { .. }
+        | FaultKind::Kill { .. }
+        | FaultKind::Down { .. }
+        | FaultKind::Crash { .. } => {}
     }
+}
+
+/// The spacing of copies, and the stream from which a range of it is drawn.
+type Spacing = (DuplicateSpacing, ChaCha8Rng);
+
+/// A span between two, in milliseconds.
+pub(super) fn draw_ms(span: Between, rng: &mut ChaCha8Rng) -> u64 {
+    let (least, most) = (millis(span.least), millis(span.most));
+    if least == most { least } else { rng.random_range(least..=most) }
 }
 
 /// Further copies of the genuine deliveries. Those within the run inherit time and losses, those of the replay do not:
 /// the faults are over then.
-fn duplicate(drafts: &mut Vec<Draft>, n: usize, picks: &Picks, copies: u32, spacing: DuplicateSpacing) {
+fn duplicate(drafts: &mut Vec<Draft>, n: usize, picks: &Picks, copies: u32, mut spacing: Spacing) {
     for genuine in picks.genuine(drafts) {
+        let mut drawn = 0_u64;
         for copy in 1..copies {
             let mut draft = Draft { kind: DeliveryKind::Duplicate, ..drafts[genuine].clone() };
-            match spacing {
+            match spacing.0 {
                 DuplicateSpacing::After(gap) => {
                     draft.at_ms = draft.at_ms.saturating_add(millis(gap).saturating_mul(u64::from(copy)));
+                    draft.faults.push(n);
+                }
+                DuplicateSpacing::Drawn(gap) => {
+                    drawn = drawn.saturating_add(draw_ms(gap, &mut spacing.1));
+                    draft.at_ms = draft.at_ms.saturating_add(drawn);
                     draft.faults.push(n);
                 }
                 DuplicateSpacing::AfterEverything => {

@@ -142,7 +142,7 @@ pub enum Phase {
 }
 
 /// How a delivery is signed, at the time of each attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, PartialOrd, Ord)]
 #[serde(rename_all = "snake_case")]
 pub enum Signing {
     /// With the endpoint's secret.
@@ -208,10 +208,24 @@ pub struct Outage {
 /// A kill of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
-    /// As soon as this delivery is first acknowledged.
-    pub on_ack_of: DeliveryId,
+    /// When.
+    #[serde(flatten)]
+    pub at: KillAt,
     /// Started again after this.
     pub restart_after_ms: u64,
+}
+
+/// The moment of a kill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KillAt {
+    /// As soon as this delivery is first acknowledged.
+    OnAckOf(DeliveryId),
+    /// At this time of the run.
+    AtMs(u64),
+    /// Right after the scheduling point of this number, from 1, in the process that passes it (simulated only). A run
+    /// with fewer points has no kill.
+    AtPoint(u64),
 }
 
 /// A contact that exists in the CRM before the run.

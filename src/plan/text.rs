@@ -2,7 +2,7 @@
 //!
 //! Plain text, the same on every terminal. Must not know: how a plan is made or carried out.
 
-use super::model::{Action, Delivery, DeliveryKind, Outage, Phase, Plan, PlannedStep, Reaction, Signing};
+use super::model::{Action, Delivery, DeliveryKind, KillAt, Outage, Phase, Plan, PlannedStep, Reaction, Signing};
 use crate::scenario::{fault::Place, model::Page};
 use std::fmt::Write;
 
@@ -19,7 +19,11 @@ pub fn timeline(plan: &Plan) -> String {
     table(&mut out, "steps", &plan.steps.iter().map(step_row).collect::<Vec<_>>());
     table(&mut out, "outages", &plan.outages.iter().map(outage_row).collect::<Vec<_>>());
     let kills = plan.kills.iter().map(|kill| {
-        let on = format!("on the first acknowledgement of {}", kill.on_ack_of);
+        let on = match &kill.at {
+            KillAt::OnAckOf(delivery) => format!("on the first acknowledgement of {delivery}"),
+            KillAt::AtMs(at_ms) => format!("at {}", seconds(*at_ms)),
+            KillAt::AtPoint(point) => format!("at scheduling point {point}"),
+        };
         [on, format!("started again {} later", seconds(kill.restart_after_ms))]
     });
     table(&mut out, "kills", &kills.collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 //!
 //! Must not know: anything but the report.
 
-use super::{Ending, RunReport, ScenarioReport, counted, duration, tally};
+use super::{PointTally, Ending, RunReport, ScenarioReport, counted, duration, tally};
 use crate::check::verdict::{Validity, Verdict};
 use std::fmt::Write;
 
@@ -28,6 +28,16 @@ pub fn render(report: &RunReport) -> String {
             scenario.customers,
             duration(scenario.duration_ms),
         );
+    }
+    for scenario in &report.not_run {
+        let _ = writeln!(text, "\nNot run: {} ({})", cell(&scenario.name), cell(&scenario.why));
+    }
+    for scenario in report.scenarios.iter().filter(|scenario| !scenario.crashed_at.is_empty()) {
+        let _ = writeln!(text, "\n### Crashed at every scheduling point: {}\n", cell(&scenario.name));
+        text.push_str("| Point | Crashes | Failed |\n|---|---:|---:|\n");
+        for PointTally { point, tally } in &scenario.crashed_at {
+            let _ = writeln!(text, "| {} | {} | {} |", cell(point), tally.tried, tally.failed);
+        }
     }
     for scenario in report.scenarios.iter().filter(|scenario| scenario.ending() != Ending::Passed) {
         details(&mut text, scenario);

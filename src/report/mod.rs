@@ -48,6 +48,40 @@ pub struct ScenarioReport {
     pub again: String,
     /// What else a reader must know.
     pub notes: Vec<String>,
+    /// Seeds that were tried, when there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Tally>,
+    /// Scheduling points at which the service was crashed, by name; empty when that was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crashed_at: Vec<PointTally>,
+}
+
+/// How many of several runs of a scenario there were, and how many did not pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Runs.
+    pub tried: u64,
+    /// Runs of which a criterion did not hold.
+    pub failed: u64,
+}
+
+/// Crashes at one kind of scheduling point, each in a run of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointTally {
+    /// Stable name of the point.
+    pub point: String,
+    /// How it went.
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+/// A scenario that was not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRun {
+    /// Name in words.
+    pub name: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A whole run.
@@ -61,6 +95,9 @@ pub struct RunReport {
     pub target: String,
     /// Scenarios, in the order in which they ran.
     pub scenarios: Vec<ScenarioReport>,
+    /// Scenarios that this kind of run leaves out. They change no verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
 }
 
 /// How a scenario ended, the worst last.
@@ -126,7 +163,13 @@ impl RunReport {
     /// A report of a run. Every text of it is redacted here, once, so that no format can forget to.
     pub fn new(started: Timestamp, target: &str, scenarios: Vec<ScenarioReport>, redactor: &Redactor) -> Self {
         let scenarios = scenarios.into_iter().map(|scenario| scenario.redacted(redactor)).collect();
-        Self { version: REPORT_VERSION, started, target: redactor.text(target), scenarios }
+        Self { version: REPORT_VERSION, started, target: redactor.text(target), scenarios, not_run: Vec::new() }
+    }
+
+    /// The same with what was not run.
+    #[must_use]
+    pub fn leaving_out(self, not_run: Vec<NotRun>) -> Self {
+        Self { not_run, ..self }
     }
 
     /// How many scenarios ended so.
@@ -210,6 +253,7 @@ pub(crate) mod samples {
             customers: 20,
             again: format!("hookdrill run scenarios/{}.toml --seed 7", name.replace(' ', "-")),
             notes: Vec::new(),
+            ..ScenarioReport::default()
         }
     }
 

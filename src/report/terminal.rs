@@ -2,7 +2,7 @@
 //!
 //! Must not know: whether it really is a terminal (`Style` says so), anything but the report.
 
-use super::{Ending, RunReport, ScenarioReport, counted, duration, tally};
+use super::{PointTally, Ending, RunReport, ScenarioReport, counted, duration, tally};
 use crate::check::verdict::{Validity, Verdict};
 use std::fmt::Write;
 
@@ -55,6 +55,16 @@ pub fn table(report: &RunReport, style: Style) -> String {
     rows(&mut text, report, style);
     for scenario in report.scenarios.iter().filter(|scenario| scenario.ending() != Ending::Passed) {
         details(&mut text, scenario, style);
+    }
+    for scenario in report.scenarios.iter().filter(|scenario| !scenario.crashed_at.is_empty()) {
+        let _ = writeln!(text, "\nCrashed at every scheduling point: {}", one_line(&scenario.name));
+        for PointTally { point, tally } in &scenario.crashed_at {
+            let ending = if tally.failed == 0 { "all held".to_owned() } else { format!("{} failed", tally.failed) };
+            let _ = writeln!(text, "  {point:<20}  {:>6}  {ending}", tally.tried);
+        }
+    }
+    for scenario in &report.not_run {
+        let _ = writeln!(text, "\nNot run: {} ({})", one_line(&scenario.name), one_line(&scenario.why));
     }
     let _ = writeln!(text, "\n{}", summary(report, style));
     text

@@ -89,7 +89,9 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::SecretRoll { .. }
             | FaultKind::Outage { .. }
             | FaultKind::Slow { .. }
-            | FaultKind::Kill { .. } => 0,
+            | FaultKind::Kill { .. }
+            | FaultKind::Down { .. }
+            | FaultKind::Crash { .. } => 0,
         };
         if before <= MAX_DELIVERIES && total > MAX_DELIVERIES {
             span = at;

@@ -50,6 +50,8 @@ kinds! {
     DuplicateName,
     /// Not a span of time.
     BadDuration,
+    /// Not a shortest and a longest span of time.
+    BadSpan,
     /// A word that is not among the possible ones.
     UnknownWord,
     /// A number out of its range.
@@ -76,6 +78,8 @@ kinds! {
     StepImpossible,
     /// More attempts are lost than the sender makes: the event would never arrive.
     NeverArrives,
+    /// A fault that only a simulated run can carry out, in a scenario that may run live.
+    OnlySimulated,
     /// No `[[story]]`: nothing would be sent.
     NoStories,
     /// No `[[criterion]]`: nothing would be shown.

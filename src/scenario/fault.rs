@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a fault is carried out.
 
-use super::criterion::Need;
+use super::{criterion::Need, model::Between};
 use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -78,8 +78,8 @@ pub enum FaultKind {
     Outage {
         /// Which double.
         of: Double,
-        /// From this time of the run.
-        from: Duration,
+        /// From this time of the run, drawn when it is a range.
+        from: Between,
         /// For how long.
         lasts: Duration,
         /// Status code of the answers (400–599).
@@ -105,6 +105,19 @@ pub enum FaultKind {
         /// Time until it is started again.
         restart_after: Duration,
     },
+    /// The service is down for a while, however many processes it has. Stays owed.
+    Down {
+        /// From this time of the run.
+        from: Duration,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// A service process crashes at a scheduling point drawn from the seed, and is started again later; simulated only.
+    /// Stays owed.
+    Crash {
+        /// Time until it is started again.
+        restart_after: Duration,
+    },
 }
 
 /// When further copies of a duplicate come.
@@ -112,6 +125,8 @@ pub enum FaultKind {
 pub enum DuplicateSpacing {
     /// Each this long after the one before; `0s` is concurrent.
     After(Duration),
+    /// Each this long after the one before, drawn for each.
+    Drawn(Between),
     /// All once more after the quiet phase, in the same order: the full replay.
     AfterEverything,
 }
@@ -174,7 +189,7 @@ pub enum MalformedBody {
 }
 
 /// Which of two places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, PartialOrd, Ord)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The first.
@@ -335,6 +350,8 @@ impl FaultKind {
             Self::Outage { .. } => "outage",
             Self::Slow { .. } => "slow",
             Self::Kill { .. } => "kill",
+            Self::Down { .. } => "down",
+            Self::Crash { .. } => "crash",
         }
     }
 
@@ -353,7 +370,7 @@ impl FaultKind {
                 Double::Crm => &[Need::Crm],
                 Double::Support => &[Need::Support],
             },
-            Self::Kill { .. } => &[Need::Process],
+            Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } => &[Need::Process],
         }
     }
 
@@ -367,6 +384,9 @@ impl FaultKind {
             Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap) } => {
                 format!("`{of}` delivered {copies} times, {} apart", span(gap))
             }
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::Drawn(gap) } => {
+                format!("`{of}` delivered {copies} times, {} apart", drawn(*gap))
+            }
             Self::Reorder { order } => order.what(),
             Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
             Self::Drop { of, first: 1 } => format!("the first attempt of `{of}` is lost"),
@@ -379,7 +399,7 @@ impl FaultKind {
             }
             Self::Outage { of, from, lasts, answer, retry_after } => {
                 let after = retry_after.map_or(String::new(), |after| format!(" (retry after {})", span(&after)));
-                format!("{} answers {answer}{after} from {} for {}", of.word(), span(from), span(lasts))
+                format!("{} answers {answer}{after} from {} for {}", of.word(), drawn(*from), span(lasts))
             }
             Self::Slow { of, from, lasts, by } => {
                 format!("{} takes {} from {} for {}", of.word(), span(by), span(from), span(lasts))
@@ -388,6 +408,10 @@ impl FaultKind {
                 "the service is killed when it has acknowledged the first `{on_ack_of}`, started again {} later",
                 span(restart_after)
             ),
+            Self::Down { from, lasts } => format!("the service is down from {} for {}", span(from), span(lasts)),
+            Self::Crash { restart_after } => {
+                format!("the service crashes at any point, started again {} later", span(restart_after))
+            }
         }
     }
 
@@ -401,11 +425,20 @@ impl FaultKind {
             | Self::SecretRoll { .. }
             | Self::Outage { .. }
             | Self::Slow { .. }
-            | Self::Kill { .. } => "everything stays owed",
+            | Self::Kill { .. }
+            | Self::Down { .. }
+            | Self::Crash { .. } => "everything stays owed",
             Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",
         }
+    }
+}
+
+fn drawn(span: Between) -> String {
+    match (format_duration(span.least), format_duration(span.most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} to {most}"),
     }
 }
 

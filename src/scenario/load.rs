@@ -6,8 +6,8 @@ use super::{
     checks::{self, Parts},
     criterion::Criterion,
     error::{ScenarioErrorKind as Kind, ScenarioErrors, suggest},
-    fault::Fault,
-    model::{Body, DeliveryOptions, GivenContact, Quiet, Scenario, Step, StoryUse},
+    fault::{Fault, FaultKind},
+    model::{Body, DeliveryOptions, GivenContact, Quiet, Scenario, Simulation, Step, StoryUse},
     raw::{At, Fields, Mistakes, array, duration, fields, text, wrong_type},
     read_criteria::read_criterion,
     read_faults::read_fault,
@@ -150,7 +150,9 @@ fn read<'t>(
     let body = root.get("body").map_or(Some(Body::Both), |value| read_body(value, mistakes));
     let delivery = read_delivery(&mut root, mistakes);
     let quiet = read_quiet(&mut root, mistakes);
+    let simulation = read_simulation(&mut root, mistakes);
     let tables = Tables::read(&mut root, recordings, mistakes);
+    only_simulated(body.as_ref(), &tables.faults, mistakes);
     root.close(mistakes);
     let stories = tables.check(&delivery, mistakes);
     Some(Scenario {
@@ -165,6 +167,7 @@ fn read<'t>(
         faults: tables.faults.into_iter().map(|at| at.value).collect(),
         delivery,
         quiet,
+        simulation,
         criteria: tables.criteria.into_iter().map(|at| at.value).collect(),
     })
 }
@@ -280,6 +283,42 @@ fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
     let budget = fields.positive("budget", DEFAULT_QUIET, mistakes);
     fields.close(mistakes);
     Quiet { budget }
+}
+
+/// Most processes and workers of a simulated service: more add events, not interleavings.
+const MOST_PROCESSES: u64 = 16;
+
+fn read_simulation(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Simulation {
+    let default = Simulation::default();
+    let Some(mut fields) = root.get("simulation").and_then(|value| fields(value, "[simulation]", mistakes)) else {
+        return default;
+    };
+    let mut few = |key, default: u32, mistakes: &mut Mistakes| {
+        let count = fields.count(key, u64::from(default), 1..MOST_PROCESSES + 1, mistakes);
+        u32::try_from(count).unwrap_or(default)
+    };
+    let (processes, workers) =
+        (few("processes", default.processes, mistakes), few("workers", default.workers, mistakes));
+    let simulation = Simulation {
+        processes,
+        workers,
+        network: fields.between("network", default.network, mistakes),
+        step: fields.between("step", default.step, mistakes),
+        call: fields.between("call", default.call, mistakes),
+    };
+    fields.close(mistakes);
+    simulation
+}
+
+/// A point of the service's code can be named only where hookdrill runs it step by step.
+fn only_simulated(body: Option<&Body>, faults: &[At<Fault>], mistakes: &mut Mistakes) {
+    if matches!(body, None | Some(Body::Simulated)) {
+        return;
+    }
+    for fault in faults.iter().filter(|fault| matches!(fault.value.kind, FaultKind::Crash { .. })) {
+        let message = "`crash` needs scheduling points, which only a simulated run has";
+        mistakes.add_help(&fault.span, Kind::OnlySimulated, message, "write body = \"simulated\" at the top");
+    }
 }
 
 /// What the arrays of tables hold.

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub delivery: DeliveryOptions,
     /// Budget of the quiet phase.
     pub quiet: Quiet,
+    /// How the simulated body behaves; means nothing to a live run.
+    pub simulation: Simulation,
     /// What must hold, in file order.
     pub criteria: Vec<Criterion>,
 }
@@ -166,4 +168,41 @@ pub struct DeliveryOptions {
 pub struct Quiet {
     /// Budget; used up means inconclusive, never pass.
     pub budget: Duration,
+}
+
+/// A span of time that is drawn from the seed, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Between {
+    /// The shortest.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+}
+
+impl From<Duration> for Between {
+    fn from(span: Duration) -> Self {
+        Self { least: span, most: span }
+    }
+}
+
+/// `[simulation]`: how the simulated body behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Simulation {
+    /// Service processes over one store.
+    pub processes: u32,
+    /// Workers of each.
+    pub workers: u32,
+    /// One way over the network, to and from the service.
+    pub network: Between,
+    /// What the service takes before each of its transactions.
+    pub step: Between,
+    /// One way to and from a double.
+    pub call: Between,
+}
+
+impl Default for Simulation {
+    fn default() -> Self {
+        let between = |least, most| Between { least: Duration::from_millis(least), most: Duration::from_millis(most) };
+        Self { processes: 1, workers: 2, network: between(1, 4), step: between(0, 2), call: between(1, 5) }
+    }
 }

@@ -4,6 +4,7 @@
 //! holds besides is reported with the nearest word. Must not know: what a scenario is.
 
 use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, suggest};
+use super::model::Between;
 use crate::time::parse_duration;
 use std::{ops::Range, path::Path, time::Duration};
 use toml::{
@@ -133,6 +134,12 @@ impl<'t> Fields<'t> {
         span
     }
 
+    /// A span of time, or an array of two between which it is drawn, with a default.
+    pub(super) fn between(&mut self, key: &'static str, default: Between, mistakes: &mut Mistakes) -> Between {
+        let value = self.get(key);
+        value.and_then(|value| between(value, &format!("`{key}`"), mistakes)).unwrap_or(default)
+    }
+
     /// A whole number that must be there.
     pub(super) fn need_count(
         &mut self,
@@ -251,6 +258,26 @@ pub(super) fn table<'t>(
 /// A value as a table of which the fields are to be read.
 pub(super) fn fields<'t>(value: &'t Spanned<DeValue<'t>>, what: &str, mistakes: &mut Mistakes) -> Option<Fields<'t>> {
     table(value, what, mistakes).map(|table| Fields::new(what, value.span(), table))
+}
+
+/// One span of time, or the array of the shortest and the longest between which it is drawn.
+pub(super) fn between(value: &Spanned<DeValue<'_>>, what: &str, mistakes: &mut Mistakes) -> Option<Between> {
+    if !value.get_ref().is_array() {
+        return duration(value, what, mistakes).map(|at| at.value.into());
+    }
+    let ends: Vec<_> =
+        array(value, what, mistakes).into_iter().map(|item| duration(item, "an end of a span", mistakes)).collect();
+    let [least, most] = ends.as_slice() else {
+        let help = "write [\"1ms\", \"5ms\"]";
+        mistakes.add_help(&value.span(), Kind::BadSpan, format!("{what} must hold the shortest and the longest"), help);
+        return None;
+    };
+    let (least, most) = (least.as_ref()?.value, most.as_ref()?.value);
+    if least > most {
+        mistakes.add(&value.span(), Kind::BadSpan, format!("{what} begins above its end"));
+        return None;
+    }
+    Some(Between { least, most })
 }
 
 /// A value as text.

@@ -5,7 +5,7 @@
 use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
-    raw::{At, Fields, Mistakes, array, choice, count, duration, fields, text, wrong_type},
+    raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
     read_stories::{ReadStory, Stories},
 };
 use crate::time::parse_duration;
@@ -20,6 +20,9 @@ const MAX_WINDOW: u64 = 10_000;
 
 /// Most lost attempts: longer than any schedule.
 const MAX_DROPS: u64 = 1_000;
+
+/// How long a dead service stays dead when nothing is said.
+const DEFAULT_RESTART: Duration = Duration::from_millis(200);
 
 /// Words for the full second replay.
 const AFTER_EVERYTHING: &str = "after everything";
@@ -51,6 +54,8 @@ const FAULTS: &[(&str, (bool, ReadFault))] = &[
     ("outage", (ON_DOUBLES, outage)),
     ("slow", (ON_DOUBLES, slow)),
     ("kill", (ON_DELIVERIES, kill)),
+    ("down", (ON_DOUBLES, down)),
+    ("crash", (ON_DOUBLES, crash)),
 ];
 
 /// Reads one `[[fault]]`.
@@ -78,6 +83,12 @@ pub(super) fn read_fault(
 fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
     let copies = on.fields.count("copies", 2, 2..MAX_COPIES + 1, on.mistakes);
+    let range = on.fields.get("spacing").filter(|value| value.get_ref().is_array());
+    if let Some(range) = range {
+        let gap = between(range, "`spacing`", on.mistakes)?;
+        let (copies, spacing) = (u32::try_from(copies).ok()?, DuplicateSpacing::Drawn(gap));
+        return Some(FaultKind::Duplicate { of: of?, copies, spacing });
+    }
     let spacing = on.fields.text("spacing", on.mistakes);
     let spacing = match spacing {
         None => DuplicateSpacing::After(Duration::ZERO),
@@ -164,7 +175,9 @@ fn secret_roll(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 }
 
 fn outage(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    let (of, from, lasts) = window(on);
+    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let from = on.fields.between("from", Duration::ZERO.into(), on.mistakes);
+    let lasts = lasts(on);
     let answer = on.fields.need_count("answer", 400..600, on.mistakes);
     let retry_after = on.fields.get("retry_after");
     let retry_after_at = retry_after.and_then(|value| duration(value, "`retry_after`", on.mistakes));
@@ -190,16 +203,34 @@ fn slow(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 fn window(on: &mut Reading<'_, '_>) -> (Option<Double>, Duration, Option<Duration>) {
     let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
     let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    (of, from, lasts(on))
+}
+
+fn lasts(on: &mut Reading<'_, '_>) -> Option<Duration> {
     let lasts = on.fields.need_duration("for", on.mistakes);
     if let Some(lasts) = lasts.as_ref().filter(|lasts| lasts.value.is_zero()) {
         on.mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
     }
-    (of, from, lasts.map(|at| at.value))
+    lasts.map(|at| at.value)
+}
+
+fn down(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    Some(FaultKind::Down { from, lasts: lasts(on)? })
+}
+
+/// The one value of `at`; a point by name or number may follow.
+const ANY_POINT: &[(&str, ())] = &[("any point", ())];
+
+fn crash(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let at = on.fields.need_word("at", ANY_POINT, on.mistakes);
+    let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
+    at.map(|()| FaultKind::Crash { restart_after })
 }
 
 fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let on_ack_of = on.selector("on_ack_of");
-    let restart_after = on.fields.duration("restart_after", Duration::from_millis(200), on.mistakes);
+    let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
 }
 

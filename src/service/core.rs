@@ -1,10 +1,12 @@
 //! The service as one value: what the shells drive over sockets, a simulation drives over a virtual clock.
 //!
-//! A crash is [`Service::restarted`]: the store stays, everything else is gone. Must not know: sockets, clocks.
+//! A [`Process`] is what dies in a crash, its store is what stays: several processes may work on one store. A crash is
+//! [`Service::restarted`], or a new [`Process`] over the old store. Must not know: sockets, clocks.
 
 use super::{
     config::Settings,
     defects::Defect,
+    reading::{self, Reading},
     ingest::{self, Accepted, Parts},
     job::Lease,
     queue,
@@ -14,15 +16,52 @@ use super::{
     worker::{self, Finished},
 };
 use crate::{id::EventId, stripe::event::Event, time::Timestamp};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-/// The store, the settings, and what the process remembers.
+/// An event on its way in, with what it says; that is read at most once, however often the event comes.
 #[derive(Debug)]
-pub struct Service {
-    store: Store,
+pub struct Incoming {
+    /// The event.
+    pub event: Event,
+    said: OnceLock<Option<Reading>>,
+}
+
+impl Incoming {
+    /// Wraps an event; reads nothing yet.
+    pub const fn new(event: Event) -> Self {
+        Self { event, said: OnceLock::new() }
+    }
+
+    /// What the event says, as far as the service acts on it.
+    pub fn reading(&self) -> Option<&Reading> {
+        self.said.get_or_init(|| reading::read(&self.event)).as_ref()
+    }
+}
+
+/// Equal when they carry the same event.
+impl PartialEq for Incoming {
+    fn eq(&self, other: &Self) -> bool {
+        self.event == other.event
+    }
+}
+
+/// One service process: its settings and what it remembers by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
     settings: Settings,
     /// Event ids remembered by the process only (deliberate defect 2).
     remembered: BTreeSet<EventId>,
+}
+
+/// The store and the one process over it.
+#[derive(Debug)]
+pub struct Service {
+    store: Store,
+    process: Process,
 }
 
 /// What a delivery leads to.
@@ -41,23 +80,142 @@ pub struct Rest {
     pub acked: bool,
     /// How long it waits.
     pub after: Duration,
-    event: Event,
+    incoming: Arc<Incoming>,
     parts: Parts,
 }
 
 /// How long a torn service leaves the gap open: long enough for a kill to fall into it.
 const GAP: Duration = Duration::from_millis(150);
 
+impl Rest {
+    /// Whose work it is.
+    pub fn event_id(&self) -> &EventId {
+        &self.incoming.event.id
+    }
+}
+
+impl Process {
+    /// A process that has just started.
+    pub const fn new(settings: Settings) -> Self {
+        Self { settings, remembered: BTreeSet::new() }
+    }
+
+    /// What it decides by.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Event ids that only this process knows.
+    pub const fn remembered(&self) -> &BTreeSet<EventId> {
+        &self.remembered
+    }
+
+    /// Takes a genuine delivery in.
+    ///
+    /// # Errors
+    /// The store's; the delivery must not be acknowledged then.
+    pub fn receive(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        incoming: &Arc<Incoming>,
+    ) -> Result<Received, StoreError> {
+        let none = Parts { check: true, mark: false, apply: false, jobs: false };
+        let rest = |acked, parts| Rest { acked, after: GAP, incoming: Arc::clone(incoming), parts };
+        let later = |acked, parts| Some(rest(acked, parts));
+        let has = |defect| self.settings.defects.has(defect);
+        let (first, rest) = if has(Defect::AckBeforePersist) {
+            return Ok(Received::Torn(rest(true, Parts::ALL)));
+        } else if has(Defect::CheckThenInsert) {
+            (none, later(false, Parts { check: false, ..Parts::ALL }))
+        } else if has(Defect::SeenIsApplied) {
+            (Parts { mark: true, ..none }, later(false, Parts { check: false, mark: false, ..Parts::ALL }))
+        } else if has(Defect::JobBeforeCommit) {
+            (Parts { jobs: true, ..none }, later(false, Parts { check: false, jobs: false, ..Parts::ALL }))
+        } else if has(Defect::JobAfterCommit) {
+            (Parts { jobs: false, ..Parts::ALL }, later(false, Parts { check: false, jobs: true, ..none }))
+        } else if has(Defect::DedupeInMemory) {
+            if self.remembered.contains(&incoming.event.id) {
+                return Ok(Received::Settled(Accepted { duplicate: true }));
+            }
+            (Parts { check: false, ..Parts::ALL }, None)
+        } else {
+            (Parts::ALL, None)
+        };
+        let accepted = self.ingest(store, now, incoming, first)?;
+        if self.settings.defects.has(Defect::DedupeInMemory) {
+            self.remembered.insert(incoming.event.id.clone());
+        }
+        Ok(match rest {
+            Some(rest) if !accepted.duplicate => Received::Torn(rest),
+            _ => Received::Settled(accepted),
+        })
+    }
+
+    /// Does what [`Process::receive`] left over.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn resume(&mut self, store: &mut Store, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
+        self.ingest(store, now, &rest.incoming, rest.parts)
+    }
+
+    fn ingest(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        incoming: &Incoming,
+        parts: Parts,
+    ) -> Result<Accepted, StoreError> {
+        store.transact(|tx| ingest::ingest(tx, now, &self.settings, incoming, parts))
+    }
+
+    /// Claims a job and answers its next call.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn begin(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        owner: &str,
+    ) -> Result<Option<(Lease, Call)>, StoreError> {
+        store.transact(|tx| worker::begin(tx, now, owner, &self.settings))
+    }
+
+    /// Takes a call's answer in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn finish(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        lease: &Lease,
+        result: &CallResult,
+    ) -> Result<Finished, StoreError> {
+        store.transact(|tx| worker::finish(tx, now, lease, result, &self.settings))
+    }
+
+    /// When a job is ready next, if ever.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn next_ready(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
+        store.transact(|tx| queue::next_ready(tx, &self.settings))
+    }
+}
+
 impl Service {
     /// The service over a store.
     pub const fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings, remembered: BTreeSet::new() }
+        Self { store, process: Process::new(settings) }
     }
 
     /// The service after its process died: only the store is left.
     #[must_use]
     pub fn restarted(self) -> Self {
-        Self::new(self.store, self.settings)
+        Self::new(self.store, self.process.settings)
     }
 
     /// Its store, for comparing and for injected trouble.
@@ -70,35 +228,7 @@ impl Service {
     /// # Errors
     /// The store's; the delivery must not be acknowledged then.
     pub fn receive(&mut self, now: Timestamp, event: &Event) -> Result<Received, StoreError> {
-        let none = Parts { check: true, mark: false, apply: false, jobs: false };
-        let later = |acked, parts| Some(Rest { acked, after: GAP, event: event.clone(), parts });
-        let has = |defect| self.settings.defects.has(defect);
-        let (first, rest) = if has(Defect::AckBeforePersist) {
-            return Ok(Received::Torn(Rest { acked: true, after: GAP, event: event.clone(), parts: Parts::ALL }));
-        } else if has(Defect::CheckThenInsert) {
-            (none, later(false, Parts { check: false, ..Parts::ALL }))
-        } else if has(Defect::SeenIsApplied) {
-            (Parts { mark: true, ..none }, later(false, Parts { check: false, mark: false, ..Parts::ALL }))
-        } else if has(Defect::JobBeforeCommit) {
-            (Parts { jobs: true, ..none }, later(false, Parts { check: false, jobs: false, ..Parts::ALL }))
-        } else if has(Defect::JobAfterCommit) {
-            (Parts { jobs: false, ..Parts::ALL }, later(false, Parts { check: false, jobs: true, ..none }))
-        } else if has(Defect::DedupeInMemory) {
-            if self.remembered.contains(&event.id) {
-                return Ok(Received::Settled(Accepted { duplicate: true }));
-            }
-            (Parts { check: false, ..Parts::ALL }, None)
-        } else {
-            (Parts::ALL, None)
-        };
-        let accepted = self.ingest(now, event, first)?;
-        if self.settings.defects.has(Defect::DedupeInMemory) {
-            self.remembered.insert(event.id.clone());
-        }
-        Ok(match rest {
-            Some(rest) if !accepted.duplicate => Received::Torn(rest),
-            _ => Received::Settled(accepted),
-        })
+        self.process.receive(&mut self.store, now, &Arc::new(Incoming::new(event.clone())))
     }
 
     /// Does what [`Service::receive`] left over.
@@ -106,12 +236,7 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn resume(&mut self, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
-        self.ingest(now, &rest.event, rest.parts)
-    }
-
-    fn ingest(&mut self, now: Timestamp, event: &Event, parts: Parts) -> Result<Accepted, StoreError> {
-        let settings = &self.settings;
-        self.store.transact(|tx| ingest::ingest(tx, now, settings, event, parts))
+        self.process.resume(&mut self.store, now, rest)
     }
 
     /// Claims a job and answers its next call.
@@ -119,8 +244,7 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn begin(&mut self, now: Timestamp, owner: &str) -> Result<Option<(Lease, Call)>, StoreError> {
-        let settings = &self.settings;
-        self.store.transact(|tx| worker::begin(tx, now, owner, settings))
+        self.process.begin(&mut self.store, now, owner)
     }
 
     /// Takes a call's answer in.
@@ -128,8 +252,7 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn finish(&mut self, now: Timestamp, lease: &Lease, result: &CallResult) -> Result<Finished, StoreError> {
-        let settings = &self.settings;
-        self.store.transact(|tx| worker::finish(tx, now, lease, result, settings))
+        self.process.finish(&mut self.store, now, lease, result)
     }
 
     /// When a job is ready next, if ever.
@@ -137,8 +260,7 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn next_ready(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let settings = &self.settings;
-        self.store.transact(|tx| queue::next_ready(tx, settings))
+        self.process.next_ready(&mut self.store)
     }
 
     /// Puts every job that was given up back to work; answers how many.

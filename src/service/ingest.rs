@@ -5,6 +5,7 @@
 use super::{
     account,
     config::Settings,
+    core::Incoming,
     defects::Defect,
     job::Task,
     queue,
@@ -47,9 +48,10 @@ pub fn ingest(
     tx: &mut Tx<'_>,
     now: Timestamp,
     settings: &Settings,
-    event: &Event,
+    incoming: &Incoming,
     parts: Parts,
 ) -> Result<Accepted, StoreError> {
+    let event = &incoming.event;
     let before = tx.deliveries(event.id.as_str())?;
     let deliveries = if parts.mark { tx.record_event(event, now)? } else { before };
     if parts.check && before > 0 && !settings.defects.has(Defect::NoDedupe) {
@@ -58,14 +60,14 @@ pub fn ingest(
     if is_foreign(event, settings) {
         return Ok(Accepted { duplicate: false });
     }
-    let Some(reading) = reading::read(event) else { return Ok(Accepted { duplicate: false }) };
+    let Some(reading) = incoming.reading() else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
     if parts.apply {
-        learn(tx, &reading, event.created, repeat, settings)?;
+        learn(tx, reading, event.created, repeat, settings)?;
     }
     if parts.jobs {
         let nonce = repeat.then(|| deliveries.to_string());
-        enqueue(tx, now, settings, event, &reading, nonce)?;
+        enqueue(tx, now, settings, event, reading, nonce)?;
     }
     Ok(Accepted { duplicate: false })
 }

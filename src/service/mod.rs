@@ -30,10 +30,10 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod upstream;
-mod verify;
+pub(crate) mod verify;
 pub mod worker;
 
 pub use config::{Backoff, Config, Secret, Settings};
-pub use core::{Received, Service};
+pub use core::{Incoming, Process, Received, Service};
 pub use defects::{Defect, Defects};
 pub use server::{ServiceError, run};

@@ -131,8 +131,8 @@ fn subscription(event: &Event, body: &Value, kind: SnapshotKind) -> Option<Readi
         event: event.id.clone(),
         created: event.created,
         kind,
-        object: object.clone(),
-        previous: body["data"]["previous_attributes"].clone(),
+        object: object.clone().into(),
+        previous: body["data"]["previous_attributes"].clone().into(),
     };
     Some(Reading {
         party: reference(&object["customer"])?,

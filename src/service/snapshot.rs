@@ -7,10 +7,10 @@ use super::defects::{Defect, Defects};
 use crate::id::EventId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Which kind of event carried a snapshot; later kinds win within one second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotKind {
     /// `customer.subscription.created`
@@ -22,7 +22,7 @@ pub enum SnapshotKind {
 }
 
 /// A subscription object at the moment of one event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The event's id. Not a clock: ids do not sort by time (bug class 15).
     pub event: EventId,
@@ -30,11 +30,27 @@ pub struct Snapshot {
     pub created: i64,
     /// Kind of event.
     pub kind: SnapshotKind,
-    /// The subscription.
-    pub object: Value,
+    /// The subscription. Shared: facts are copied with every transaction, bodies never change.
+    #[serde(with = "shared")]
+    pub object: Arc<Value>,
     /// `previous_attributes`, null when there are none.
-    #[serde(default)]
-    pub previous: Value,
+    #[serde(default, with = "shared")]
+    pub previous: Arc<Value>,
+}
+
+/// A shared value is written as the value.
+mod shared {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(value: &Arc<Value>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Arc<Value>, D::Error> {
+        Value::deserialize(from).map(Arc::new)
+    }
 }
 
 impl Snapshot {
@@ -78,7 +94,7 @@ fn status_rank(status: &str) -> u8 {
 }
 
 /// What is known of one subscription.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Subscription {
     /// All snapshots of the newest second seen.
     newest: BTreeMap<EventId, Snapshot>,
@@ -201,7 +217,7 @@ mod tests {
     use serde_json::json;
 
     fn snapshot(event: &str, created: i64, kind: SnapshotKind, object: Value, previous: Value) -> Snapshot {
-        Snapshot { event: event.into(), created, kind, object, previous }
+        Snapshot { event: event.into(), created, kind, object: object.into(), previous: previous.into() }
     }
 
     fn status(snapshots: &[Snapshot], defects: &Defects) -> String {

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 pub type Fields = BTreeMap<String, String>;
 
 /// Which peer a call goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Upstream {
     /// The CRM.
     Crm,
@@ -19,7 +19,7 @@ pub enum Upstream {
 }
 
 /// One upstream call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     /// Look for a contact by e-mail or by any of the Stripe customers. The index behind it lags.
     SearchContact {
@@ -63,7 +63,7 @@ pub enum Call {
 }
 
 /// How a call failed on the way: whether the peer has done it is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// No answer in time.
     TimedOut,
@@ -72,7 +72,7 @@ pub enum Transport {
 }
 
 /// What a call came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallResult {
     /// A search: the id, if there is one.
     Found(Option<String>),

@@ -312,6 +312,7 @@ pub(super) fn scenario(criteria: Vec<Criterion>) -> Scenario {
             retry: RetrySchedule { name: "custom".into(), waits: Vec::new() },
             timeout: Duration::from_secs(5),
         },
+        simulation: Default::default(),
         quiet: Quiet { budget: Duration::from_secs(10) },
         criteria,
     }

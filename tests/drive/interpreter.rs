@@ -4,7 +4,7 @@ use hookdrill::{
     drive::interpreter::{Abilities, Directive, Input, Interpreter, Sending},
     history::record::{Outcome, RunPhase},
     id::{DeliveryId, InstanceId},
-    plan::model::{Delivery, DeliveryKind, Kill, PLAN_VERSION, Phase, Plan, Reaction, Signing},
+    plan::model::{Delivery, DeliveryKind, Kill, KillAt, PLAN_VERSION, Phase, Plan, Reaction, Signing},
     time::Timestamp,
 };
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ fn the_quiet_phase_waits_for_the_queue_and_says_when_its_budget_is_used_up() {
 #[test]
 fn a_kill_follows_the_acknowledgement_and_the_service_comes_back() {
     let mut plan = plan(&[(10, Reaction::Accept), (20, Reaction::Accept)]);
-    plan.kills.push(Kill { on_ack_of: DeliveryId::from("d0"), restart_after_ms: 300 });
+    plan.kills.push(Kill { at: KillAt::OnAckOf(DeliveryId::from("d0")), restart_after_ms: 300 });
     let said = run(&plan, |_| Some(0), |_| Outcome::Acked);
     let at = |wanted: &Directive| said.iter().find(|(_, d)| d == wanted).map(|(at, _)| *at);
     assert_eq!((at(&Directive::Kill), at(&Directive::Restart)), (Some(10), Some(310)));

@@ -23,6 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("history", &["time", "id", "redact", "mock", "scenario", "plan", "history"]),
     ("check", &["time", "id", "scenario", "plan", "history", "check", "stripe"]),
     ("drive", &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "drive"]),
+    (
+        "drive/sim",
+        &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "service", "drive"],
+    ),
     ("report", &["time", "id", "redact", "scenario", "plan", "history", "check", "report"]),
     (
         "cli",
@@ -43,6 +47,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "check",
         &["tokio", "hyper", "Instant::now", "SystemTime", "std::fs", "crate::service", "crate::mock", "crate::drive"],
+    ),
+    (
+        "drive/sim",
+        &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime", "std::fs", "std::thread", "Defect", "crate::check"],
     ),
     ("mock/crm", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
     ("mock/desk", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),

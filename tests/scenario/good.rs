@@ -98,7 +98,7 @@ fn every_fault_is_read() {
     assert!(kinds.contains(&&FaultKind::SecretRoll { from: millis(200), good: Place::Last }));
     assert!(kinds.contains(&&FaultKind::Outage {
         of: Double::Crm,
-        from: millis(0),
+        from: millis(0).into(),
         lasts: millis(2000),
         answer: 503,
         retry_after: Some(millis(1000))

@@ -32,7 +32,7 @@ pub enum StoreError {
 }
 
 /// What a party is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// The app's own user id.
     User,
@@ -54,7 +54,7 @@ impl Identity {
 }
 
 /// What is known of the CRM contact of one e-mail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub struct ContactRow {
     /// The CRM's id, once known.
     pub id: Option<String>,
@@ -87,6 +87,22 @@ impl Store {
     /// An empty store in memory.
     pub fn memory() -> Self {
         Self::Memory(Memory::default())
+    }
+
+    /// A copy of a store in memory; `None` of one in a file, which cannot be copied.
+    pub fn snapshot(&self) -> Option<Self> {
+        match self {
+            Self::Memory(memory) => Some(Self::Memory(memory.clone())),
+            Self::Sqlite(_) => None,
+        }
+    }
+
+    /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store in a file, nothing.
+    pub fn hash_rows<H: std::hash::Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Memory(memory) => std::hash::Hash::hash(memory, state),
+            Self::Sqlite(_) => {}
+        }
     }
 
     /// The store in `path`, made when absent.

@@ -1,0 +1,215 @@
+//! `hookdrill run --simulate`: one run in virtual time, many seeds of it, or a crash at every scheduling point.
+//!
+//! Must not know: how the simulated world works.
+
+use super::{
+    args::RunArgs,
+    embedded::{self, EmbeddedSecrets},
+    find::Found,
+    run::{blank, judge, make_folder, write},
+    voice::Voice,
+};
+use crate::{
+    check::{
+        self,
+        verdict::{Validity, Verdicts},
+    },
+    drive::{
+        clock::RunClock,
+        sim::{self, Crash, Point, Ran, Setup},
+    },
+    history::{file, record::Record},
+    plan::{
+        compile::Cast,
+        model::{Kill, KillAt, Plan},
+    },
+    redact::Redactor,
+    report::{PointTally, ScenarioReport, Tally},
+    scenario::{criterion::Criterion, model::Scenario},
+    service::{Defect, Settings},
+    time::Timestamp,
+};
+use std::collections::BTreeMap;
+
+/// Payload epoch of simulated runs when none is named: 2026-01-01T00:00:00Z.
+const EPOCH_SECS: i64 = 1_767_225_600;
+
+/// How long a process that was crashed everywhere stays dead.
+const RESTART_AFTER_MS: u64 = 200;
+
+/// Run folders that one scenario leaves under many seeds, at most: the first failures tell what there is to know.
+const MOST_FOLDERS: u64 = 10;
+
+/// Millisecond 0 of a simulated run.
+pub(super) fn epoch(args: &RunArgs) -> Timestamp {
+    Timestamp::from_secs(args.epoch.unwrap_or(EPOCH_SECS))
+}
+
+/// Runs one scenario as the arguments ask; whatever breaks becomes part of its report.
+pub(super) fn scenario(args: &RunArgs, found: &Found, say: &Voice) -> ScenarioReport {
+    let mut report = blank(args, found);
+    let done = Simulated::new(args, found).and_then(|simulated| match args.seeds {
+        Some(seeds) => simulated.seeds(seeds, &mut report, say),
+        None if args.crash_everywhere => simulated.crash_everywhere(&mut report, say),
+        None => simulated.once(&mut report),
+    });
+    report.broken = done.err();
+    report
+}
+
+struct Simulated<'a> {
+    args: &'a RunArgs,
+    found: &'a Found,
+    setup: Setup,
+    cast: Cast<'a>,
+}
+
+impl<'a> Simulated<'a> {
+    fn new(args: &'a RunArgs, found: &'a Found) -> Result<Self, String> {
+        let secrets = EmbeddedSecrets::new(args.seed);
+        let target =
+            embedded::target("http://simulated.invalid", &secrets, args.seed).map_err(|error| error.to_string())?;
+        let defects = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
+        let settings = Settings { defects, ..Settings::default() };
+        let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
+        let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
+        let setup = Setup::new(target, settings, found.scenario.simulation, options, redactor);
+        let cast = Cast::new(&found.scenario, args.cast_seed.unwrap_or(args.seed), epoch(args));
+        Ok(Self { args, found, setup, cast: cast.map_err(|error| error.to_string())? })
+    }
+
+    fn plan(&self, seed: u64) -> Result<Plan, String> {
+        self.cast.plan(seed, epoch(self.args)).map_err(|error| error.to_string())
+    }
+
+    fn once(&self, report: &mut ScenarioReport) -> Result<(), String> {
+        let plan = self.plan(self.args.seed)?;
+        let ran = sim::run(&self.setup, &plan, None);
+        self.keep(&plan, &ran, report)
+    }
+
+    /// Writes the run folder, judges what stands in it, and fills the report.
+    fn keep(&self, plan: &Plan, ran: &Ran, report: &mut ScenarioReport) -> Result<(), String> {
+        let folder = make_folder(&self.args.reports, &self.found.scenario.slug, plan.epoch, plan.seed)?;
+        let history = folder.join("history.jsonl");
+        // The id of a simulated run follows from epoch and seed: the same run again takes the same place.
+        match std::fs::remove_file(&history) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(format!("cannot write {} anew: {error}", history.display()));
+            }
+            _ => {}
+        }
+        write(&folder.join("scenario.toml"), self.found.text.as_deref().unwrap_or_default())?;
+        let json = serde_json::to_string_pretty(plan).map_err(|error| error.to_string())?;
+        write(&folder.join("plan.json"), &json)?;
+        let failed = |error: std::io::Error| format!("cannot write the history: {error}");
+        let mut writer = file::Writer::create(&history).map_err(failed)?;
+        for entry in &ran.history.entries {
+            writer.append(entry.at_ms, entry.record.clone()).map_err(failed)?;
+        }
+        let below = folder.strip_prefix(&self.args.reports).unwrap_or(&folder);
+        report.folder = below.display().to_string();
+        report.duration_ms = ran.history.entries.last().map_or(0, |entry| entry.at_ms);
+        judge(self.found, plan, &folder, report)
+    }
+
+    /// The report of runs that leave no folder.
+    fn tell(plan: &Plan, ran: &Ran, verdicts: Verdicts, report: &mut ScenarioReport) {
+        let attempts = ran.history.entries.iter().filter(|entry| matches!(entry.record, Record::Attempt(_))).count();
+        report.deliveries = plan.deliveries.len() as u64;
+        report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
+        report.attempts = attempts as u64;
+        report.duration_ms = ran.history.entries.last().map_or(0, |entry| entry.at_ms);
+        report.verdicts = Some(verdicts);
+    }
+
+    fn seeds(&self, seeds: u64, report: &mut ScenarioReport, say: &Voice) -> Result<(), String> {
+        let clock = RunClock::start();
+        let mut tally = Tally::default();
+        let cast_seed = self.args.cast_seed.unwrap_or(self.args.seed);
+        for seed in (0..seeds).map(|n| self.args.seed.wrapping_add(n)) {
+            let plan = self.plan(seed)?;
+            let ran = sim::run(&self.setup, &plan, None);
+            let verdicts = check::judge(&self.found.scenario, &plan, &ran.history);
+            let passed = verdicts.validity() == Validity::Pass;
+            tally.tried += 1;
+            tally.failed += u64::from(!passed);
+            if !passed && tally.failed <= MOST_FOLDERS {
+                let mut failure = ScenarioReport { seed, ..report.clone() };
+                self.keep(&plan, &ran, &mut failure)?;
+                let again = format!("--seed {seed}");
+                failure.again = report.again.replacen(&format!("--seed {}", self.args.seed), &again, 1);
+                if self.args.cast_seed.is_none() {
+                    failure.again.push_str(&format!(" --cast-seed {cast_seed}"));
+                }
+                failure.notes.push(format!("seed {seed}: {}", failure.folder));
+                let notes = std::mem::take(&mut report.notes);
+                if tally.failed == 1 {
+                    *report = failure;
+                } else {
+                    report.notes = notes.into_iter().chain(failure.notes.pop()).collect();
+                }
+            } else if passed && tally.failed == 0 && tally.tried == seeds {
+                Self::tell(&plan, &ran, verdicts, report);
+            }
+        }
+        report.seeds = Some(tally);
+        let us = clock.now_us().max(1);
+        let Tally { tried, failed } = tally;
+        say.progress(&format!(
+            "{tried} seeds, {failed} failed, {} runs a second on one core: ",
+            u128::from(tried) * 1_000_000 / u128::from(us)
+        ));
+        Ok(())
+    }
+
+    fn crash_everywhere(&self, report: &mut ScenarioReport, say: &Voice) -> Result<(), String> {
+        let plan = self.plan(self.args.seed)?;
+        let whole = sim::run(&self.setup, &plan, None);
+        let judged = untimed(&self.found.scenario);
+        let mut tallies: BTreeMap<Point, Tally> = BTreeMap::new();
+        let mut first_failure = None;
+        for (place, point) in whole.points.iter().enumerate() {
+            let crash = Crash { at_point: place as u64 + 1, restart_after_ms: RESTART_AFTER_MS };
+            let ran = sim::run(&self.setup, &plan, Some(crash));
+            let passed = check::judge(&judged, &plan, &ran.history).validity() == Validity::Pass;
+            let tally = tallies.entry(*point).or_default();
+            tally.tried += 1;
+            tally.failed += u64::from(!passed);
+            if !passed && first_failure.is_none() {
+                first_failure = Some((crash, ran));
+            }
+        }
+        let named = |(point, tally): (Point, Tally)| PointTally { point: point.name().to_owned(), tally };
+        report.crashed_at = tallies.into_iter().map(named).collect();
+        say.progress(&format!("crashed at {} points: ", whole.points.len()));
+        let left_out = self.found.scenario.criteria.len() - judged.criteria.len();
+        if left_out > 0 {
+            report.notes.push(format!("criteria of time and of visits are not judged under a crash ({left_out} here)"));
+        }
+        match first_failure {
+            None => {
+                let verdicts = check::judge(&judged, &plan, &whole.history);
+                Self::tell(&plan, &whole, verdicts, report);
+            }
+            Some((Crash { at_point, restart_after_ms }, ran)) => {
+                let mut crashed = plan;
+                crashed.kills.push(Kill { at: KillAt::AtPoint(at_point), restart_after_ms });
+                self.keep(&crashed, &ran, report)?;
+                report.verdicts = Some(check::judge(&judged, &crashed, &ran.history));
+                report.notes.push(format!("shown: the run that crashed at scheduling point {at_point}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scenario without what a crash may rightly change: how long things took, and what a page showed meanwhile.
+fn untimed(scenario: &Scenario) -> Scenario {
+    let timed = |criterion: &Criterion| {
+        matches!(criterion, Criterion::Activation { .. } | Criterion::AckLatency { .. } | Criterion::FailedVisits(_))
+    };
+    let mut scenario = scenario.clone();
+    scenario.criteria.retain(|criterion| !timed(criterion));
+    scenario
+}

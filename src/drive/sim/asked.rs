@@ -1,0 +1,125 @@
+//! What is asked of the simulated service from outside: probes, the queue, people's steps. The answers are those of the
+//! live service, read the same way.
+//!
+//! Must not know: what is right.
+
+use super::{
+    point::Point,
+    world::{Happening, World},
+};
+use crate::{
+    drive::live::activation_shown,
+    history::record::{Probe, Queue, Visit},
+    plan::model::Action,
+    service::{ingest, pages, status},
+};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+const NO_CONNECTION: &str = "no connection: connection refused";
+
+impl World<'_> {
+    pub(super) fn probe(&mut self, index: usize, last: bool) {
+        let probe = Box::new(self.reading(index, last));
+        self.in_a_network_time(Happening::Probed { instance: index, last, probe });
+    }
+
+    fn reading(&mut self, index: usize, last: bool) -> Probe {
+        let instance = &self.plan.instances[index];
+        let mut probe = Probe {
+            instance: instance.id.clone(),
+            last,
+            known: None,
+            access: None,
+            status: None,
+            plan: None,
+            values: BTreeMap::new(),
+            digest: None,
+            error: None,
+        };
+        let key = instance.customer.as_ref().map(crate::id::CustomerId::as_str);
+        let Some(key) = key.or(instance.user.as_ref().map(crate::id::UserId::as_str)) else {
+            probe.error = Some(format!("the story of {} has no {{key}}", instance.id));
+            return probe;
+        };
+        if self.any_process().is_none() {
+            probe.error = Some(NO_CONNECTION.to_owned());
+            return probe;
+        }
+        match self.store.0.transact(|tx| status::customer(tx, key)) {
+            Ok(Some(view)) => {
+                let text = serde_json::to_vec(&view).unwrap_or_default();
+                probe.known = Some(true);
+                probe.access = Some(view.access);
+                probe.values = i64::try_from(view.purchases).map(|n| ("purchases".to_owned(), n)).into_iter().collect();
+                (probe.status, probe.plan) = (Some(view.status), Some(view.plan));
+                probe.digest = Some(hex::encode(Sha256::digest(text)));
+            }
+            Ok(None) => probe.known = Some(false),
+            Err(_) => probe.error = Some("answered 503".to_owned()),
+        }
+        probe
+    }
+
+    pub(super) fn read_queue(&mut self, last: bool) {
+        let up = self.any_process().is_some();
+        let view = up.then(|| self.store.0.transact(status::status).ok()).flatten();
+        let queue = view.map(|view| Queue {
+            pending: view.pending,
+            dead: view.dead,
+            drift: view.drift,
+            unrouted: view.unrouted,
+            events: view.events,
+            last,
+        });
+        self.in_a_network_time(Happening::Queued { last, queue });
+    }
+
+    pub(super) fn visit(&mut self, index: usize) {
+        let step = &self.plan.steps[index];
+        let mut visit = Visit {
+            instance: step.instance.clone(),
+            action: step.action,
+            status: None,
+            shows: None,
+            leaks: Vec::new(),
+            error: None,
+        };
+        match self.visited(index) {
+            Ok((status, page)) => {
+                visit.status = Some(status);
+                visit.shows = activation_shown(&page);
+                visit.leaks = self.setup.redactor.leaks(&page);
+            }
+            Err(why) => visit.error = Some(why),
+        }
+        self.in_a_network_time(Happening::Visited { visit: Box::new(visit) });
+    }
+
+    /// Status and text of the answer, or why there is none.
+    fn visited(&mut self, index: usize) -> Result<(u16, String), String> {
+        let step = &self.plan.steps[index];
+        let instance = self.plan.instances.iter().find(|i| i.id == step.instance);
+        let instance = instance.ok_or_else(|| format!("there is no {}", step.instance))?;
+        let lacks = |name: &str| format!("the story of {} has no {{{name}}}", instance.id);
+        let by = self.any_process().ok_or(NO_CONNECTION)?;
+        match step.action {
+            Action::SignUp => {
+                let user = instance.user.as_ref().ok_or_else(|| lacks("user"))?;
+                let email = instance.email.as_deref().ok_or_else(|| lacks("email"))?;
+                let now = self.now();
+                let signed = self.store.0.transact(|tx| ingest::sign_up(tx, now, user.as_str(), email));
+                if self.passes(Point::SignUpCommitted, by) {
+                    return Err("broken off: connection closed before message completed".to_owned());
+                }
+                self.ring(by.process);
+                Ok((signed.map_or(503, |new| if new { 201 } else { 200 }), String::new()))
+            }
+            Action::Visit(crate::scenario::model::Page::Success) => {
+                let session = instance.session.as_deref().ok_or_else(|| lacks("session"))?;
+                let active = self.store.0.transact(|tx| status::is_active(tx, session));
+                Ok((if active.is_ok() { 200 } else { 503 }, pages::success(active.unwrap_or(false))))
+            }
+        }
+    }
+}

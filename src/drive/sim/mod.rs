@@ -1,0 +1,138 @@
+//! The simulated body: the same interpreter, the service's core and the doubles' models as functions, one event heap and
+//! a virtual clock in microseconds. No thread, no socket, no real clock: the same inputs give the same bytes.
+//!
+//! Must not know: criteria, verdicts; which defects a service may have.
+
+mod asked;
+mod point;
+mod process;
+mod world;
+
+pub use point::Point;
+pub use world::{Crash, World};
+
+use super::{signing::SigningSecrets, target::Target};
+use crate::{
+    history::file::History,
+    plan::model::{Plan, Signing},
+    redact::Redactor,
+    scenario::model::Simulation,
+    service::{Incoming, Secret, Settings, verify::verify},
+    stripe::event::Event,
+};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// What stays the same over many simulated runs of one scenario.
+pub struct Setup {
+    /// The service's settings.
+    pub settings: Settings,
+    /// Processes, workers, latencies.
+    pub simulation: Simulation,
+    /// Secrets, name and abilities of the target; its URLs are not used.
+    pub target: Target,
+    /// Longest wait of the service for one call.
+    pub call_timeout: Duration,
+    /// Further effective options for the first record.
+    pub options: BTreeMap<String, String>,
+    /// Finds secrets, stack traces and internals in answers.
+    pub redactor: Redactor,
+    secrets: [Secret; 1],
+    cache: RefCell<Cache>,
+}
+
+/// What is computed once however many runs need it; nothing here can change what a run does.
+#[derive(Default)]
+struct Cache {
+    events: BTreeMap<String, Option<Arc<Incoming>>>,
+    /// By body, signing, second of signing and second of verifying: whether the signature is good.
+    genuine: BTreeMap<(String, Signing, i64, i64), bool>,
+}
+
+/// Verified signatures that are kept, at most.
+const MOST_SIGNATURES: usize = 50_000;
+
+/// Parsed bodies that are kept, at most.
+const MOST_EVENTS: usize = 20_000;
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("simulation", &self.simulation).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// A run that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// What happened.
+    pub history: History,
+    /// Every scheduling point in the order in which it was passed; a crash names one by its place, from 1.
+    pub points: Vec<Point>,
+}
+
+impl Setup {
+    /// A simulated service behind `target`.
+    pub fn new(
+        target: Target,
+        settings: Settings,
+        simulation: Simulation,
+        options: BTreeMap<String, String>,
+        redactor: Redactor,
+    ) -> Self {
+        let secrets = [Secret::new(target.secrets.known())];
+        let call_timeout = Duration::from_secs(5);
+        Self { settings, simulation, target, call_timeout, options, redactor, secrets, cache: RefCell::default() }
+    }
+
+    fn signing(&self) -> &SigningSecrets {
+        &self.target.secrets
+    }
+
+    /// The event in a body, if it is one; parsed once.
+    fn event(&self, hash: &str, body: &str) -> Option<Arc<Incoming>> {
+        let mut cache = self.cache.borrow_mut();
+        if let Some(known) = cache.events.get(hash) {
+            return known.clone();
+        }
+        if cache.events.len() >= MOST_EVENTS {
+            cache.events.clear();
+        }
+        let event = Event::parse(body).ok().map(|event| Arc::new(Incoming::new(event)));
+        cache.events.insert(hash.to_owned(), event.clone());
+        event
+    }
+
+    /// Signs as the sender does at `at`, and verifies as the service does at `now` (Unix seconds).
+    fn is_genuine(&self, hash: &str, body: &str, signing: Signing, at: i64, now: i64) -> bool {
+        let key = (hash.to_owned(), signing, at, now);
+        let mut cache = self.cache.borrow_mut();
+        if let Some(known) = cache.genuine.get(&key) {
+            return *known;
+        }
+        let header = self.signing().header(signing, at, body.as_bytes());
+        let genuine = verify(header.as_deref(), body.as_bytes(), &self.secrets, now).is_ok();
+        if cache.genuine.len() >= MOST_SIGNATURES {
+            cache.genuine.clear();
+        }
+        cache.genuine.insert(key, genuine);
+        genuine
+    }
+}
+
+/// Carries out a plan to its end.
+pub fn run(setup: &Setup, plan: &Plan, crash: Option<Crash>) -> Ran {
+    let mut world = World::new(setup, plan, crash);
+    while world.advance() {}
+    world.ran()
+}
+
+/// Leaks of an answer that every acknowledged delivery has: found once.
+fn no_leaks() -> &'static [String] {
+    static NONE: OnceLock<Vec<String>> = OnceLock::new();
+    NONE.get_or_init(Vec::new)
+}

@@ -1,0 +1,483 @@
+//! The simulated world: clock, event heap, service processes over one store, doubles, and the record of what happened.
+//!
+//! Order of equal times: what completes (answers, time-outs) comes first, then the service's own work, then what newly
+//! arrives, then what the interpreter has planned; among things of one rank a number drawn from the stream
+//! `sim/interleave` decides, then the order in which they were put on the heap. Every latency has a stream of its own.
+//! Must not know: what is right.
+
+use super::{
+    Ran, Setup,
+    point::Point,
+    process::{Lease, Running},
+};
+use crate::{
+    drive::{
+        interpreter::{Abilities, Directive, Input, Interpreter, Sending},
+        live::{KEPT_TEXT, percentile_99},
+    },
+    history::{
+        file::History,
+        record::{
+            Attempt, Entry, HISTORY_VERSION, Outcome, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit,
+        },
+    },
+    mock::{
+        crm::{Crm, CrmOptions},
+        desk::{Desk, DeskOptions},
+    },
+    plan::model::{KillAt, Plan},
+    rng::Streams,
+    scenario::model::Between,
+    service::{
+        core::Rest,
+        store::Store,
+        upstream::{Call, CallResult},
+    },
+    time::Timestamp,
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+/// A crash of the process that passes a certain scheduling point, right after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// Number of the point, from 1.
+    pub at_point: u64,
+    /// Time until the process is started again.
+    pub restart_after_ms: u64,
+}
+
+/// Who comes first at equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Rank {
+    Completion,
+    Work,
+    Arrival,
+}
+
+/// Time in microseconds, rank, drawn number, order of entry.
+type Place = (u64, Rank, u32, u64);
+
+/// One life of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Owner {
+    pub(super) process: usize,
+    pub(super) life: u64,
+}
+
+/// Something on the heap.
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    Arrive { exchange: u64 },
+    Receive { exchange: u64, by: Owner },
+    Resume { exchange: Option<u64>, by: Owner, rest: Rest },
+    Answer { exchange: u64, answer: Answer },
+    Look { by: Owner, worker: usize },
+    Call { by: Owner, worker: usize, lease: Lease, call: Call, sent_us: u64 },
+    Called { by: Owner, worker: usize, lease: Lease, result: CallResult },
+    Probe { instance: usize, last: bool },
+    ReadQueue { last: bool },
+    Visit { step: usize },
+    Probed { instance: usize, last: bool, probe: Box<Probe> },
+    Queued { last: bool, queue: Option<Queue> },
+    Visited { visit: Box<Visit> },
+}
+
+impl Happening {
+    const fn rank(&self) -> Rank {
+        match self {
+            Self::Answer { .. } | Self::Called { .. } | Self::Probed { .. } | Self::Queued { .. } | Self::Visited { .. } => {
+                Rank::Completion
+            }
+            Self::Receive { .. } | Self::Resume { .. } | Self::Look { .. } | Self::Call { .. } => Rank::Work,
+            Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
+        }
+    }
+}
+
+/// The sender's view of how an attempt ends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    pub(super) status: Option<u16>,
+    pub(super) text: String,
+    pub(super) reason: Option<String>,
+}
+
+/// An attempt under way.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Exchange {
+    pub(super) delivery: usize,
+    pub(super) attempt: u32,
+    pub(super) planned_ms: u64,
+    /// Unix second of the signature.
+    pub(super) signed_at: i64,
+    /// Who has it, from its arrival until the answer has left.
+    pub(super) held_by: Option<Owner>,
+}
+
+/// Random streams, one for each kind of decision.
+#[derive(Clone)]
+pub(super) struct Draws {
+    pub(super) interleave: ChaCha8Rng,
+    pub(super) network: ChaCha8Rng,
+    pub(super) step: ChaCha8Rng,
+    pub(super) call: ChaCha8Rng,
+}
+
+/// A store in memory that can be copied.
+pub(super) struct Rows(pub(super) Store);
+
+impl Clone for Rows {
+    fn clone(&self) -> Self {
+        // The world makes its store in memory, and one in memory can be copied.
+        Self(self.0.snapshot().unwrap_or_else(Store::memory))
+    }
+}
+
+/// A simulated run at one moment. A clone goes on exactly as the original would.
+#[derive(Clone)]
+pub struct World<'p> {
+    pub(super) setup: &'p Setup,
+    pub(super) plan: &'p Plan,
+    pub(super) interpreter: Interpreter<'p>,
+    pub(super) now_us: u64,
+    heap: BTreeMap<Place, Happening>,
+    entered: u64,
+    pub(super) draws: Draws,
+    pub(super) store: Rows,
+    pub(super) processes: Vec<Running>,
+    pub(super) crm: Crm,
+    pub(super) desk: Desk,
+    pub(super) faults_on: bool,
+    pub(super) exchanges: BTreeMap<u64, Exchange>,
+    lateness_us: Vec<u64>,
+    points: Vec<Point>,
+    crashes: Vec<Crash>,
+    records: Vec<Entry>,
+    over: bool,
+}
+
+impl fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("now_us", &self.now_us).field("points", &self.points.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'p> World<'p> {
+    /// A world at the start of `plan`. `crash` comes on top of the kills of the plan.
+    pub fn new(setup: &'p Setup, plan: &'p Plan, crash: Option<Crash>) -> Self {
+        let streams = Streams::new(plan.seed);
+        let has = |ability: &str| setup.target.abilities().iter().any(|a| a == ability);
+        let abilities = Abilities { probe: has("access_probe"), queue: has("queue") };
+        let planned = plan.kills.iter().filter_map(|kill| match kill.at {
+            KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
+            KillAt::OnAckOf(_) | KillAt::AtMs(_) => None,
+        });
+        let mut crm = Crm::new(CrmOptions { epoch: plan.epoch, ..CrmOptions::default() });
+        for given in &plan.given {
+            crm.give(given.properties.clone());
+        }
+        let mut world = Self {
+            setup,
+            plan,
+            interpreter: Interpreter::new(plan, abilities),
+            now_us: 0,
+            heap: BTreeMap::new(),
+            entered: 0,
+            draws: Draws {
+                interleave: streams.stream("sim/interleave"),
+                network: streams.stream("sim/network"),
+                step: streams.stream("sim/step"),
+                call: streams.stream("sim/call"),
+            },
+            store: Rows(Store::memory()),
+            processes: (0..setup.simulation.processes).map(|_| Running::new(setup)).collect(),
+            crm,
+            desk: Desk::new(DeskOptions { epoch: plan.epoch, ..DeskOptions::default() }),
+            faults_on: true,
+            exchanges: BTreeMap::new(),
+            lateness_us: Vec::new(),
+            points: Vec::new(),
+            crashes: planned.chain(crash).collect(),
+            records: Vec::new(),
+            over: false,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        self.record(Record::Start(Start {
+            version: HISTORY_VERSION,
+            hookdrill: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: self.plan.scenario.clone(),
+            seed: self.plan.seed,
+            epoch: self.plan.epoch,
+            started: self.plan.epoch,
+            body: "simulated".to_owned(),
+            target: self.setup.target.name.clone(),
+            abilities: self.setup.target.abilities(),
+            options: self.setup.options.clone(),
+        }));
+        self.wake_everyone();
+    }
+
+    /// Does the next thing; false when the run is over.
+    pub fn advance(&mut self) -> bool {
+        if self.over {
+            return false;
+        }
+        if self.heap.first_key_value().is_some_and(|((at_us, ..), _)| *at_us <= self.now_us) {
+            if let Some((_, happening)) = self.heap.pop_first() {
+                self.happen(happening);
+            }
+            return true;
+        }
+        match self.interpreter.poll(self.now_ms()) {
+            Directive::Wait { until_ms } => {
+                let until_us = until_ms.saturating_mul(1000);
+                let next = self.heap.first_key_value().map_or(until_us, |((at_us, ..), _)| until_us.min(*at_us));
+                self.now_us = self.now_us.max(next);
+            }
+            Directive::Done { incomplete } => self.finish(incomplete),
+            directive => self.carry_out(directive),
+        }
+        true
+    }
+
+    /// What happened, once the run is over.
+    pub fn ran(self) -> Ran {
+        Ran { history: History { entries: self.records, truncated: false }, points: self.points }
+    }
+
+    /// A number of everything that decides what comes next: clock, heap, interpreter, store, processes, doubles, attempts
+    /// under way, coming crashes, and how far each random stream is. Not of what was recorded, nor of the setup and the
+    /// plan. Event bodies go by their id. Equal worlds have equal numbers on every machine with the same build.
+    pub fn digest(&self) -> u64 {
+        let mut state = DefaultHasher::new();
+        (self.now_us, self.entered, self.faults_on, self.over).hash(&mut state);
+        for (place, happening) in &self.heap {
+            place.hash(&mut state);
+            happening.hash(&mut state);
+        }
+        self.interpreter.hash_state(&mut state);
+        self.store.0.hash_rows(&mut state);
+        (&self.processes, &self.crm, &self.desk, &self.exchanges).hash(&mut state);
+        let coming = self.crashes.iter().filter(|crash| crash.at_point > self.points.len() as u64);
+        coming.for_each(|crash| (crash.at_point, crash.restart_after_ms).hash(&mut state));
+        (!self.crashes.is_empty()).then_some(self.points.len()).hash(&mut state);
+        let draws = &self.draws;
+        for rng in [&draws.interleave, &draws.network, &draws.step, &draws.call] {
+            rng.get_word_pos().hash(&mut state);
+        }
+        state.finish()
+    }
+
+    pub(super) const fn now_ms(&self) -> u64 {
+        self.now_us / 1000
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.plan.epoch + Duration::from_millis(self.now_ms())
+    }
+
+    pub(super) fn record(&mut self, record: Record) {
+        let n = self.records.len() as u64 + 1;
+        self.records.push(Entry { n, at_ms: self.now_ms(), record });
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        self.interpreter.on(self.now_ms(), input);
+    }
+
+    pub(super) fn at(&mut self, at_us: u64, happening: Happening) {
+        let tie = self.draws.interleave.random::<u32>();
+        self.entered += 1;
+        self.heap.insert((at_us, happening.rank(), tie, self.entered), happening);
+    }
+
+    pub(super) fn network_us(&mut self) -> u64 {
+        draw_us(self.setup.simulation.network, &mut self.draws.network)
+    }
+
+    pub(super) fn step_us(&mut self) -> u64 {
+        draw_us(self.setup.simulation.step, &mut self.draws.step)
+    }
+
+    pub(super) fn call_us(&mut self) -> u64 {
+        draw_us(self.setup.simulation.call, &mut self.draws.call)
+    }
+
+    pub(super) fn in_a_network_time(&mut self, happening: Happening) {
+        let at_us = self.now_us + self.network_us();
+        self.at(at_us, happening);
+    }
+
+    /// Passes a point; true when the process has crashed at it.
+    pub(super) fn passes(&mut self, point: Point, by: Owner) -> bool {
+        self.points.push(point);
+        let number = self.points.len() as u64;
+        let Some(crash) = self.crashes.iter().find(|crash| crash.at_point == number).copied() else { return false };
+        if self.is_gone(by) {
+            return false;
+        }
+        self.die(by.process);
+        let detail = Some(format!("crashed at scheduling point {number}: {}", point.name()));
+        self.record(Record::Process { event: ProcessEvent::Killed, detail });
+        self.tell(Input::Crashed { restart_after_ms: crash.restart_after_ms });
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrive { exchange } => self.arrive(exchange),
+            Happening::Receive { exchange, by } => self.receive(exchange, by),
+            Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
+            Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
+            Happening::Look { by, worker } => self.look(by, worker),
+            Happening::Call { by, worker, lease, call, sent_us } => self.call(by, worker, lease, &call, sent_us),
+            Happening::Called { by, worker, lease, result } => self.called(by, worker, &lease, &result),
+            Happening::Probe { instance, last } => self.probe(instance, last),
+            Happening::ReadQueue { last } => self.read_queue(last),
+            Happening::Visit { step } => self.visit(step),
+            Happening::Probed { instance, last, probe } => {
+                let access = probe.access;
+                self.record(Record::Probe(*probe));
+                self.tell(Input::Probed { instance, access, last });
+            }
+            Happening::Queued { last, queue } => {
+                let pending = queue.as_ref().map(|queue| queue.pending);
+                if let Some(queue) = queue {
+                    self.record(Record::Queue(queue));
+                }
+                self.tell(Input::Queue { pending, last });
+            }
+            Happening::Visited { visit } => {
+                self.record(Record::Visit(*visit));
+                self.tell(Input::Stepped);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, directive: Directive) {
+        match directive {
+            Directive::Enter(phase) => {
+                if phase == RunPhase::Quiet {
+                    self.faults_on = false;
+                }
+                self.record(Record::Phase { phase });
+            }
+            Directive::Send(sending) => self.send(sending),
+            Directive::Lose(sending) => self.attempt(sending, true),
+            Directive::Step(step) => self.in_a_network_time(Happening::Visit { step }),
+            Directive::Note { what, on } => self.record(Record::Fault { what, on }),
+            Directive::Kill => {
+                (0..self.processes.len()).for_each(|process| self.die(process));
+                self.record(Record::Process { event: ProcessEvent::Killed, detail: None });
+            }
+            Directive::Restart => {
+                self.record(Record::Process { event: ProcessEvent::Started, detail: None });
+                self.wake_everyone();
+                self.record(Record::Process { event: ProcessEvent::Ready, detail: None });
+                self.tell(Input::Up);
+            }
+            Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
+            Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
+            Directive::Ledger => {
+                let (contacts, tickets) = (self.crm.contacts(), self.desk.tickets());
+                self.record(Record::Ledger { contacts, tickets });
+            }
+            Directive::Wait { .. } | Directive::Done { .. } => {}
+        }
+    }
+
+    fn attempt(&mut self, sending: Sending, dropped: bool) {
+        let late_us = self.now_us.saturating_sub(sending.planned_ms * 1000);
+        if !dropped {
+            self.lateness_us.push(late_us);
+        }
+        let delivery = self.plan.deliveries[sending.delivery].id.clone();
+        let (attempt, planned_ms) = (sending.attempt, sending.planned_ms);
+        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped }));
+    }
+
+    fn send(&mut self, sending: Sending) {
+        self.attempt(sending, false);
+        let exchange = self.entered + 1;
+        let Sending { delivery, attempt, planned_ms } = sending;
+        let signed_at = self.now().secs();
+        self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, signed_at, held_by: None });
+        self.in_a_network_time(Happening::Arrive { exchange });
+        let timeout_ms = self.plan.timeout_ms;
+        let answer = Answer::none(Outcome::Indefinite, format!("no answer within {timeout_ms} ms"));
+        self.at(self.now_us + timeout_ms * 1000, Happening::Answer { exchange, answer });
+    }
+
+    /// The first end of an attempt counts; what comes after it has nobody to tell.
+    fn answered(&mut self, exchange: u64, answer: &Answer) {
+        let Some(ended) = self.exchanges.remove(&exchange) else { return };
+        let good = answer.outcome == Outcome::Acked;
+        let redactor = &self.setup.redactor;
+        let reply = Reply {
+            delivery: self.plan.deliveries[ended.delivery].id.clone(),
+            attempt: ended.attempt,
+            outcome: answer.outcome,
+            status: answer.status,
+            latency_us: self.now_us.saturating_sub(ended.planned_ms * 1000),
+            reason: answer.reason.clone(),
+            text: (!good && !answer.text.is_empty()).then(|| redactor.excerpt(&answer.text, KEPT_TEXT)),
+            leaks: if good { super::no_leaks().to_vec() } else { redactor.leaks(&answer.text) },
+        };
+        self.record(Record::Reply(reply));
+        self.tell(Input::Ended { delivery: ended.delivery, outcome: answer.outcome });
+    }
+
+    fn finish(&mut self, incomplete: Option<String>) {
+        self.record(Record::Process { event: ProcessEvent::Stopped, detail: None });
+        self.lateness_us.sort_unstable();
+        let lateness_p99_us = percentile_99(&self.lateness_us);
+        self.record(Record::End { incomplete, lateness_p99_us });
+        self.over = true;
+    }
+}
+
+impl Answer {
+    pub(super) fn none(outcome: Outcome, reason: String) -> Self {
+        Self { outcome, status: None, text: String::new(), reason: Some(reason) }
+    }
+}
+
+/// Both ends included, in microseconds.
+fn draw_us(span: Between, rng: &mut ChaCha8Rng) -> u64 {
+    let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    if span.least == span.most { us(span.least) } else { rng.random_range(us(span.least)..=us(span.most)) }
+}
+
+/// Records on their way are told by what they are about: their content is a reading of what is hashed elsewhere.
+impl Hash for Happening {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Arrive { exchange } => exchange.hash(state),
+            Self::Receive { exchange, by } => (exchange, by).hash(state),
+            Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
+            Self::Answer { exchange, answer } => (exchange, answer).hash(state),
+            Self::Look { by, worker } => (by, worker).hash(state),
+            Self::Call { by, worker, lease, call, sent_us } => (by, worker, lease, call, sent_us).hash(state),
+            Self::Called { by, worker, lease, result } => (by, worker, lease, result).hash(state),
+            Self::Probe { instance, last } => (instance, last).hash(state),
+            Self::ReadQueue { last } => last.hash(state),
+            Self::Visit { step } => step.hash(state),
+            Self::Probed { instance, last, probe } => (instance, last, probe.access).hash(state),
+            Self::Queued { last, queue } => (last, queue.as_ref().map(|queue| queue.pending)).hash(state),
+            Self::Visited { visit } => (&visit.instance, visit.status, &visit.shows).hash(state),
+        }
+    }
+}
