@@ -104,7 +104,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 fn left_out(args: &RunArgs, scenario: &Scenario, project: Option<&Project>) -> Option<String> {
     match (&scenario.body, project) {
         (Body::Live { reason }, _) if args.simulate => Some(format!("it runs live only: {reason}")),
-        (Body::Simulated, Some(_)) => Some("it runs in virtual time only, where an app behind a URL cannot be".to_owned()),
+        (Body::Simulated, Some(_)) => {
+            Some("it runs in virtual time only, where an app behind a URL cannot be".to_owned())
+        }
         (Body::Live { .. } | Body::Simulated | Body::Both, _) => None,
     }
 }

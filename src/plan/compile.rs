@@ -6,7 +6,8 @@ use super::{
     cast::{Draft, Stage, cast, millis},
     faults,
     model::{
-        Action, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan, PlannedContact, PlannedStep,
+        Action, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan, PlannedContact,
+        PlannedStep,
     },
 };
 use crate::{

@@ -2,7 +2,7 @@
 //!
 //! Must not know: anything but the report.
 
-use super::{PointTally, Ending, RunReport, ScenarioReport, counted, duration, tally};
+use super::{Ending, PointTally, RunReport, ScenarioReport, counted, duration, tally};
 use crate::check::verdict::{Validity, Verdict};
 use std::fmt::Write;
 

@@ -2,7 +2,7 @@
 //!
 //! Must not know: whether it really is a terminal (`Style` says so), anything but the report.
 
-use super::{PointTally, Ending, RunReport, ScenarioReport, counted, duration, tally};
+use super::{Ending, PointTally, RunReport, ScenarioReport, counted, duration, tally};
 use crate::check::verdict::{Validity, Verdict};
 use std::fmt::Write;
 

@@ -6,10 +6,10 @@
 use super::{
     config::Settings,
     defects::Defect,
-    reading::{self, Reading},
     ingest::{self, Accepted, Parts},
     job::Lease,
     queue,
+    reading::{self, Reading},
     status::{self, CustomerView, StatusView},
     store::{Store, StoreError},
     upstream::{Call, CallResult},
@@ -174,12 +174,7 @@ impl Process {
     ///
     /// # Errors
     /// The store's.
-    pub fn begin(
-        &self,
-        store: &mut Store,
-        now: Timestamp,
-        owner: &str,
-    ) -> Result<Option<(Lease, Call)>, StoreError> {
+    pub fn begin(&self, store: &mut Store, now: Timestamp, owner: &str) -> Result<Option<(Lease, Call)>, StoreError> {
         store.transact(|tx| worker::begin(tx, now, owner, &self.settings))
     }
 

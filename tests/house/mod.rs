@@ -50,7 +50,17 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "drive/sim",
-        &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime", "std::fs", "std::thread", "Defect", "crate::check"],
+        &[
+            "tokio",
+            "hyper",
+            "wiremock",
+            "Instant::now",
+            "SystemTime",
+            "std::fs",
+            "std::thread",
+            "Defect",
+            "crate::check",
+        ],
     ),
     ("mock/crm", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
     ("mock/desk", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),

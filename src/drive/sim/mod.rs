@@ -62,7 +62,10 @@ const MOST_EVENTS: usize = 20_000;
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("simulation", &self.simulation).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("simulation", &self.simulation)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

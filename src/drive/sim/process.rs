@@ -209,7 +209,8 @@ impl World<'_> {
             if !self.processes[other].up {
                 continue;
             }
-            let wait_us = if other == process { self.step_us() } else { self.draws.step.random_range(NAP_US..=IDLE_US) };
+            let wait_us =
+                if other == process { self.step_us() } else { self.draws.step.random_range(NAP_US..=IDLE_US) };
             self.look_by(other, self.now_us + wait_us);
         }
     }

@@ -92,9 +92,11 @@ pub(super) enum Happening {
 impl Happening {
     const fn rank(&self) -> Rank {
         match self {
-            Self::Answer { .. } | Self::Called { .. } | Self::Probed { .. } | Self::Queued { .. } | Self::Visited { .. } => {
-                Rank::Completion
-            }
+            Self::Answer { .. }
+            | Self::Called { .. }
+            | Self::Probed { .. }
+            | Self::Queued { .. }
+            | Self::Visited { .. } => Rank::Completion,
             Self::Receive { .. } | Self::Resume { .. } | Self::Look { .. } | Self::Call { .. } => Rank::Work,
             Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
         }
@@ -166,7 +168,10 @@ pub struct World<'p> {
 
 impl fmt::Debug for World<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("now_us", &self.now_us).field("points", &self.points.len()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("now_us", &self.now_us)
+            .field("points", &self.points.len())
+            .finish_non_exhaustive()
     }
 }
 
