@@ -2,7 +2,7 @@
 //!
 //! Must not know: what was done in that time.
 
-use super::{case::Case, case::is_genuine, finding::Finding, sample, words};
+use super::{case::Case, case::is_genuine, effect, finding::Finding, sample, words};
 use crate::{
     history::record::Outcome,
     id::{EventId, InstanceId},
@@ -48,6 +48,10 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let (seen, held) = held(&mut samples, limit_us, "activation");
     let never_words = if never.is_empty() { String::new() } else { format!("; {} never", never.len()) };
     let finding = finding.seeing(format!("{seen}{never_words}")).evidence(evidence).about(about);
+    let first_sent = effect::first_sent(case);
+    if let Some(n) = case.chains.iter().find_map(|chain| effect::open_unasked(case, chain, &first_sent)) {
+        return finding.evidence([n]).fail("access was open before anything was sent, so nothing was activated");
+    }
     match held {
         Some(false) => finding.fail(format!("access took longer than {}", limit(within))),
         Some(true) | None if !never.is_empty() => {
