@@ -10,6 +10,7 @@ mod mock;
 mod scenario;
 mod service;
 mod shipped;
+mod simulate;
 mod stripe;
 
 /// A test that cannot run here says so loudly; where everything must be there (`HOOKDRILL_NO_SKIP=1`, as in CI) it fails,

@@ -34,9 +34,9 @@ pub fn render(report: &RunReport) -> String {
     }
     for scenario in report.scenarios.iter().filter(|scenario| !scenario.crashed_at.is_empty()) {
         let _ = writeln!(text, "\n### Crashed at every scheduling point: {}\n", cell(&scenario.name));
-        text.push_str("| Point | Crashes | Failed |\n|---|---:|---:|\n");
+        text.push_str("| Point | Crashes | Ended |\n|---|---:|---|\n");
         for PointTally { point, tally } in &scenario.crashed_at {
-            let _ = writeln!(text, "| {} | {} | {} |", cell(point), tally.tried, tally.failed);
+            let _ = writeln!(text, "| {} | {} | {} |", cell(point), tally.tried, tally.words());
         }
     }
     for scenario in report.scenarios.iter().filter(|scenario| scenario.ending() != Ending::Passed) {

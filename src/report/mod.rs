@@ -63,6 +63,32 @@ pub struct Tally {
     pub tried: u64,
     /// Runs of which a criterion did not hold.
     pub failed: u64,
+    /// Runs that showed too little.
+    pub inconclusive: u64,
+}
+
+impl Tally {
+    /// Counts one more run.
+    pub fn add(&mut self, validity: Validity) {
+        self.tried += 1;
+        match validity {
+            Validity::Pass => {}
+            Validity::Inconclusive => self.inconclusive += 1,
+            Validity::Fail => self.failed += 1,
+        }
+    }
+
+    /// Runs that passed.
+    pub const fn passed(&self) -> u64 {
+        self.tried - self.failed - self.inconclusive
+    }
+
+    /// `all passed`, or what did not.
+    pub fn words(&self) -> String {
+        let parts = [(self.failed, "failed"), (self.inconclusive, "inconclusive")];
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        if parts.is_empty() { "all passed".to_owned() } else { parts.join(", ") }
+    }
 }
 
 /// Crashes at one kind of scheduling point, each in a run of its own.

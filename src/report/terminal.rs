@@ -59,8 +59,7 @@ pub fn table(report: &RunReport, style: Style) -> String {
     for scenario in report.scenarios.iter().filter(|scenario| !scenario.crashed_at.is_empty()) {
         let _ = writeln!(text, "\nCrashed at every scheduling point: {}", one_line(&scenario.name));
         for PointTally { point, tally } in &scenario.crashed_at {
-            let ending = if tally.failed == 0 { "all held".to_owned() } else { format!("{} failed", tally.failed) };
-            let _ = writeln!(text, "  {point:<20}  {:>6}  {ending}", tally.tried);
+            let _ = writeln!(text, "  {point:<20}  {:>6}  {}", tally.tried, tally.words());
         }
     }
     for scenario in &report.not_run {

@@ -56,6 +56,13 @@ fn all_are_green_on_the_sound_service() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(summary["scenarios"].as_array().is_some_and(|s| s.len() >= 15), "all were run");
     assert!(with_validity(&summary, "pass").len() >= 50);
+    // Live and simulated agree, verdict by verdict: the same scenarios, none of them live only.
+    let (done, simulated) = suite(&["--seed", "11", "--simulate"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    for validity in ["pass", "inconclusive", "fail"] {
+        assert_eq!(with_validity(&summary, validity), with_validity(&simulated, validity));
+    }
+    assert!(simulated["not_run"].as_array().is_none_or(|all| all.len() <= 10));
 }
 
 fn broken(defect: &str, expected: &[&str]) {

@@ -1,0 +1,87 @@
+//! Every deliberate defect of the first set is noticed in simulation: by a scenario, by a crash at some point, or within
+//! two thousand seeds. The sound service passes the same runs.
+
+use super::{crashes, simulate};
+
+/// `scenario: criterion` that fails under the defect in one plain run of the scenario.
+fn by_scenario(defect: &str, scenario: &str, criterion: &str) {
+    let file = format!("scenarios/{scenario}.toml");
+    let (done, summary) = simulate(&[&file, "--defect", defect]);
+    assert_eq!(done.code, 1, "{defect}: {done}");
+    let verdicts = summary["scenarios"][0]["verdicts"]["verdicts"].as_array().cloned().unwrap_or_default();
+    let failed: Vec<_> = verdicts.iter().filter(|v| v["validity"] == "fail").map(|v| v["criterion"].clone()).collect();
+    assert!(
+        failed.iter().any(|name| name == criterion),
+        "{defect} should fail {scenario}: {criterion}, not {failed:?}"
+    );
+    let (done, _) = simulate(&[&file]);
+    assert_eq!(done.code, 0, "the sound service: {done}");
+}
+
+/// Crashed at `point` the service does not pass; without the defect it does (`a_crash_at_every_point…`).
+fn by_crash(defect: &str, scenario: &str, point: &str, code: i32) {
+    let (done, summary) = simulate(&[&format!("scenarios/{scenario}.toml"), "--crash-everywhere", "--defect", defect]);
+    assert_eq!(done.code, code, "{defect}: {done}");
+    let crashes = crashes(&summary);
+    let row = crashes.iter().find(|(name, ..)| name == point);
+    assert!(row.is_some_and(|(_, _, not_passed)| *not_passed > 0), "{defect} at {point}: {crashes:?}");
+}
+
+#[test]
+fn class_2_dedupe_in_memory_by_a_crash() {
+    by_crash("dedupe-in-memory", "killed-after-acknowledging", "ingest committed", 1);
+}
+
+#[test]
+fn class_3_check_then_insert_within_two_thousand_seeds() {
+    let (done, summary) =
+        simulate(&["scenarios/random-schedule.toml", "--seeds", "200", "--defect", "check-then-insert"]);
+    assert_eq!(done.code, 1, "{done}");
+    assert!(summary["scenarios"][0]["seeds"]["failed"].as_u64() > Some(0), "{summary}");
+}
+
+#[test]
+fn class_4_seen_is_applied_by_a_scenario() {
+    by_scenario("seen-is-applied", "worker-dies-holding-a-job", "acked_without_effect");
+}
+
+#[test]
+fn class_11_last_arrival_wins_by_a_scenario() {
+    by_scenario("last-arrival-wins", "same-second-in-both-orders", "customer_state");
+}
+
+#[test]
+fn class_13_strictly_newer_wins_by_a_scenario() {
+    by_scenario("strictly-newer-wins", "same-second-in-both-orders", "customer_state");
+}
+
+#[test]
+fn class_18_update_revives_by_a_scenario() {
+    by_scenario("update-revives", "update-after-cancellation", "customer_state");
+}
+
+#[test]
+fn class_29_job_before_commit_by_a_scenario() {
+    by_scenario("job-before-commit", "ticket-routed", "manual_steps");
+}
+
+#[test]
+fn class_30_job_after_commit_by_a_crash() {
+    by_crash("job-after-commit", "killed-after-acknowledging", "ingest committed", 1);
+}
+
+#[test]
+fn class_31_ack_before_persist_by_a_crash() {
+    by_crash("ack-before-persist", "killed-after-acknowledging", "answer sent", 1);
+}
+
+/// The job waits for ever, so nothing of its end can be judged: not a pass.
+#[test]
+fn class_32_lease_never_reclaimed_by_a_crash() {
+    by_crash("lease-never-reclaimed", "killed-after-acknowledging", "call sent", 2);
+}
+
+#[test]
+fn class_34_ticket_not_keyed_by_a_scenario() {
+    by_scenario("ticket-not-keyed", "worker-dies-holding-a-job", "tickets_per_failed_invoice");
+}

@@ -1,0 +1,88 @@
+//! The simulated body: the same bytes every time, copies that go on alike, no false alarm, and every defect noticed.
+
+mod defects;
+mod same_bytes;
+mod snapshots;
+
+use crate::cli::{Finished, hookdrill, scratch};
+use serde_json::Value;
+
+/// Runs `hookdrill run --simulate --json …`; gives the end and the summary.
+pub(crate) fn simulate(arguments: &[&str]) -> (Finished, Value) {
+    let folder = scratch();
+    let reports = folder.path().join("reports");
+    let mut all = vec!["run", "--simulate", "--json", "--reports", reports.to_str().expect("text")];
+    all.extend(arguments);
+    let done = hookdrill(&all, &[]);
+    let summary = serde_json::from_str(&done.stdout).unwrap_or(Value::Null);
+    (done, summary)
+}
+
+/// The `crashed_at` rows of the one scenario of a summary: point, tried, not passed.
+pub(crate) fn crashes(summary: &Value) -> Vec<(String, u64, u64)> {
+    let rows = summary["scenarios"][0]["crashed_at"].as_array().cloned().unwrap_or_default();
+    let number = |row: &Value, name: &str| row[name].as_u64().expect("a count");
+    rows.iter()
+        .map(|row| {
+            let not_passed = number(row, "failed") + number(row, "inconclusive");
+            (row["point"].as_str().expect("a point").to_owned(), number(row, "tried"), not_passed)
+        })
+        .collect()
+}
+
+#[test]
+fn three_days_take_no_time_and_lose_nothing() {
+    let (done, summary) = simulate(&["scenarios/three-days-of-retries.toml"]);
+    assert_eq!(done.code, 0, "{done}");
+    let scenario = &summary["scenarios"][0];
+    assert!(scenario["duration_ms"].as_u64().is_some_and(|ms| ms > 2 * 86_400_000), "{scenario}");
+    assert!(scenario["attempts"].as_u64() > scenario["deliveries"].as_u64());
+}
+
+#[test]
+fn two_hundred_random_schedules_give_no_false_alarm() {
+    let (done, summary) = simulate(&["scenarios/random-schedule.toml", "--seeds", "200"]);
+    assert_eq!(done.code, 0, "{done}");
+    let seeds = &summary["scenarios"][0]["seeds"];
+    assert_eq!((&seeds["tried"], &seeds["failed"], &seeds["inconclusive"]), (&200.into(), &0.into(), &0.into()));
+}
+
+#[test]
+fn a_crash_at_every_point_is_survived_and_told_by_name() {
+    for scenario in ["killed-after-acknowledging", "random-schedule", "update-after-cancellation", "double-click"] {
+        let (done, summary) = simulate(&[&format!("scenarios/{scenario}.toml"), "--crash-everywhere"]);
+        assert_eq!(done.code, 0, "{scenario}: {done}");
+        let crashes = crashes(&summary);
+        let all = ["delivery arrived", "ingest committed", "answer sent", "queue looked", "job claimed", "call sent"];
+        for point in all.into_iter().chain(["call took effect", "call answered", "job finished"]) {
+            let row = crashes.iter().find(|(name, ..)| name == point);
+            assert!(
+                row.is_some_and(|(_, tried, not_passed)| *tried > 0 && *not_passed == 0),
+                "{scenario}: {crashes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_needs_sockets_is_listed_and_does_not_decide() {
+    let folder = scratch();
+    let text = std::fs::read_to_string("scenarios/secret-roll.toml").expect("a scenario");
+    let live = text.replacen("version = 1", "version = 1\nbody = { live = \"real headers\" }", 1);
+    let file = folder.path().join("live.toml");
+    std::fs::write(&file, live).expect("written");
+    let file = file.to_str().expect("text");
+    let (done, summary) = simulate(&[file, "scenarios/secret-roll.toml"]);
+    assert_eq!(done.code, 0, "{done}");
+    assert_eq!(summary["not_run"][0]["why"], "it runs live only: real headers");
+    let (done, _) = simulate(&[file]);
+    assert_eq!(done.code, 2, "nothing ran, so nothing was shown: {done}");
+}
+
+#[test]
+fn a_live_run_simulates_what_can_only_be_simulated() {
+    let folder = scratch();
+    let reports = folder.path().to_str().expect("text");
+    let done = hookdrill(&["run", "scenarios/duplicate-after-three-days.toml", "--reports", reports], &[]);
+    assert_eq!(done.code, 0, "{done}");
+}
