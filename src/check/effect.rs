@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     history::{lookup::Seen, record::Probe},
+    id::InstanceId,
     stripe::recording::{Access, Expectation},
 };
 use std::collections::BTreeMap;
@@ -90,6 +91,24 @@ pub(super) fn ever_open(case: &Case<'_>) -> bool {
 pub(super) fn opened(case: &Case<'_>, chain: &Chain<'_>) -> Option<u64> {
     let probes = chain.links.iter().flat_map(|link| case.seen.probes(&link.id));
     probes.filter(|probe| probe.what.access == Some(true)).map(|probe| probe.n).min()
+}
+
+/// Number of the first attempt for each instance.
+pub(super) fn first_sent<'a>(case: &Case<'a>) -> BTreeMap<&'a InstanceId, u64> {
+    let mut first = BTreeMap::new();
+    for delivery in &case.plan.deliveries {
+        if let Some(n) = case.seen.sent(&delivery.id).iter().map(|sent| sent.attempt.n).min() {
+            first.entry(&delivery.instance).and_modify(|least: &mut u64| *least = n.min(*least)).or_insert(n);
+        }
+    }
+    first
+}
+
+/// The probe that found access open before anything of this customer was sent, if one did: such access is no effect of
+/// what was sent, and an app that opens to everybody must not pass for one that activates.
+pub(super) fn open_unasked(case: &Case<'_>, chain: &Chain<'_>, first_sent: &BTreeMap<&InstanceId, u64>) -> Option<u64> {
+    let first = chain.links.iter().filter_map(|link| first_sent.get(&link.id)).min()?;
+    opened(case, chain).filter(|n| n < first)
 }
 
 /// Access against what it should be. A customer whom the app does not know has none.

@@ -2,7 +2,7 @@
 //!
 //! Must not know: what was done in that time.
 
-use super::{case::Case, case::is_genuine, finding::Finding, sample, words};
+use super::{case::Case, case::is_genuine, effect, finding::Finding, sample, words};
 use crate::{
     history::record::Outcome,
     id::{EventId, InstanceId},
@@ -19,7 +19,8 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let finding = Finding::expecting(format!("access within {} of the first send, in 95 % of cases", limit(within)));
     let planned = first_planned(case);
     let mut samples: Vec<Sample> = Vec::new();
-    let (mut never, mut unread, mut unseen, mut about) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let (mut never, mut early, mut unread, mut unseen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut about = None;
     for instance in case.plan.instances.iter().filter(|instance| !instance.ghost) {
         let access = instance.end.as_ref().map(|end| end.access);
         let start = instance.completes_with.as_ref().and_then(|event| planned.get(event)).copied();
@@ -30,6 +31,9 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
             (Some(probe), _) => samples.push(Sample { value: (probe.at_ms - planned_ms) * 1000, n: probe.n }),
             (None, Some(Access::Granted)) if !read_later(case, &instance.id, planned_ms) => {
                 unread.push(instance.id.to_string());
+            }
+            (None, Some(Access::Granted)) if !waited(case, &instance.id, planned_ms, within) => {
+                early.push(instance.id.to_string());
             }
             (None, Some(Access::Granted)) => {
                 never.push(instance.id.to_string());
@@ -44,10 +48,19 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let (seen, held) = held(&mut samples, limit_us, "activation");
     let never_words = if never.is_empty() { String::new() } else { format!("; {} never", never.len()) };
     let finding = finding.seeing(format!("{seen}{never_words}")).evidence(evidence).about(about);
+    let first_sent = effect::first_sent(case);
+    if let Some(n) = case.chains.iter().find_map(|chain| effect::open_unasked(case, chain, &first_sent)) {
+        return finding.evidence([n]).fail("access was open before anything was sent, so nothing was activated");
+    }
     match held {
         Some(false) => finding.fail(format!("access took longer than {}", limit(within))),
         Some(true) | None if !never.is_empty() => {
             finding.fail_if_whole(case, format!("access was never open for {}", words::few(&never)))
+        }
+        Some(true) | None if !early.is_empty() => {
+            let why =
+                format!("access was not open for {} when the run ended, before the limit was over", words::few(&early));
+            finding.inconclusive(case.gap.clone().unwrap_or(why))
         }
         Some(true) | None if !unread.is_empty() => {
             let why = format!("no probe of {} was answered", words::few(&unread));
@@ -64,6 +77,13 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
 fn read_later(case: &Case<'_>, instance: &InstanceId, planned_ms: u64) -> bool {
     let mut later = case.seen.probes(instance).iter().filter(|probe| probe.at_ms >= planned_ms);
     later.any(|probe| probe.what.error.is_none() && probe.what.known.is_some())
+}
+
+/// Whether nothing can come any more: the limit is over, or the service says that it has no work left.
+fn waited(case: &Case<'_>, instance: &InstanceId, planned_ms: u64, within: Duration) -> bool {
+    let last = case.seen.probes(instance).iter().map(|probe| probe.at_ms).max().unwrap_or(0);
+    let done = case.seen.queues.iter().rev().find(|queue| queue.what.last).is_some_and(|queue| queue.what.pending == 0);
+    done || last.saturating_sub(planned_ms) >= millis(within)
 }
 
 /// Planned time of the first genuine delivery of each event.
@@ -152,6 +172,10 @@ fn slowest(samples: &[Sample], limit_us: u64) -> Vec<u64> {
     let mut over: Vec<&Sample> = samples.iter().filter(|sample| sample.value > limit_us).collect();
     over.sort_by_key(|sample| std::cmp::Reverse(sample.value));
     over.iter().take(super::MOST_EVIDENCE).map(|sample| sample.n).collect()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(span: Duration) -> u64 {

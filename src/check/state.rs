@@ -32,7 +32,13 @@ pub(super) fn access(case: &Case<'_>, is: AccessIs) -> Finding {
             format!("access as each story says ({})", kinds.join(", "))
         }
     };
+    let first_sent = effect::first_sent(case);
     let judge = |chain: &Chain<'_>, end: &EndState<'_>| match wanted(chain) {
+        Some(Access::Granted) if let Some(n) = effect::open_unasked(case, chain, &first_sent) => {
+            let who = chain.words();
+            let why = "before anything was sent (or the app still holds a run of the same seed and epoch)";
+            Took::No(format!("access of {who} was open {why}"), vec![n])
+        }
         // Who must never have access must not have it for a while either.
         Some(Access::None) => match effect::opened(case, chain) {
             Some(n) => Took::No(format!("access was open (record {n}) and should never have been"), vec![n]),

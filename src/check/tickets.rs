@@ -135,11 +135,16 @@ impl<'c> Tally<'c> {
             self.offenders.extend(tickets.iter().map(|ticket| ticket.id.clone()));
         }
         for ticket in tickets.iter().filter(|ticket| ticket.queue.as_deref() != Some(self.queue)) {
-            let queue = ticket.queue.as_ref().map_or("in no queue".to_owned(), |queue| format!("in queue `{queue}`"));
+            let queue = ticket.queue.as_ref().map_or(self.no_queue(), |queue| format!("in queue `{queue}`"));
             self.wrong.push(format!("ticket {} for {what} was opened {queue}", ticket.id));
             self.positive = true;
             self.offenders.insert(ticket.id.clone());
         }
+    }
+
+    /// The double has no routing rules: a tag says which queue.
+    fn no_queue(&self) -> String {
+        format!("in no queue (a tag `queue_{}` names it)", self.queue)
     }
 
     fn stray(&mut self, person: &Person<'_>, tickets: &[&Ticket], no_failure: bool) {

@@ -50,7 +50,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Payload epoch in Unix seconds: the newest `created` in the payloads (default: the start of the run)
-    #[arg(long, value_name = "UNIX")]
+    #[arg(long, value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub epoch: Option<i64>,
     /// Where run folders go
     #[arg(long, default_value = "reports", value_name = "DIR")]
@@ -58,9 +58,10 @@ pub struct RunArgs {
     /// Folder of recordings that scenarios name
     #[arg(long, default_value = "fixtures", value_name = "DIR")]
     pub fixtures: PathBuf,
-    /// Run only scenarios whose name or file matches, `*` standing for anything
+    /// Run only scenarios whose name or file matches, `*` standing for anything; with `!` in front, all but those.
+    /// May be given several times
     #[arg(long, value_name = "GLOB")]
-    pub filter: Option<String>,
+    pub filter: Vec<String>,
     /// Project file that describes your app (default: the embedded reference service)
     #[arg(long, value_name = "FILE")]
     pub target: Option<PathBuf>,
@@ -99,7 +100,8 @@ pub struct PlanArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Payload epoch in Unix seconds (default: 2026-01-01T00:00:00Z, so that plans can be compared)
-    #[arg(long, value_name = "UNIX", default_value_t = 1_767_225_600)]
+    #[arg(long, value_name = "UNIX", default_value_t = 1_767_225_600,
+          value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub epoch: i64,
     /// Folder of recordings that scenarios name
     #[arg(long, default_value = "fixtures", value_name = "DIR")]
@@ -117,9 +119,6 @@ pub struct PlanArgs {
 pub struct CheckArgs {
     /// Folder of a run (`reports/<scenario>/<run>`)
     pub run: PathBuf,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
     /// Verdicts as JSON
     #[arg(long)]
     pub json: bool,
@@ -133,9 +132,6 @@ pub struct ReportArgs {
     /// Format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
 }
 
 /// Formats of a report.
@@ -237,6 +233,9 @@ pub struct ServeArgs {
     /// Base URL of the support desk (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub support_url: Option<String>,
+    /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub lease: std::time::Duration,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,

@@ -53,6 +53,8 @@ pub(crate) fn command(
     for (name, value) in [("--crm-url", urls.0), ("--support-url", urls.1)] {
         arguments.extend([name.to_owned(), value.to_owned()]);
     }
+    // A kill leaves jobs leased; a run need not wait as long for them as a service in production may.
+    arguments.extend(["--lease".to_owned(), "3s".to_owned()]);
     for defect in defects {
         arguments.extend(["--defect".to_owned(), defect.clone()]);
     }

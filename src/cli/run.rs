@@ -31,7 +31,7 @@ use crate::{
     report::{self, NotRun, RunReport, ScenarioReport},
     scenario::{
         fault::FaultKind,
-        model::{Body, Scenario},
+        model::{Body, Scenario, Step},
     },
     stripe::import::ImportOptions,
     time::Timestamp,
@@ -49,9 +49,7 @@ use std::{
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = ImportOptions { allow_livemode: args.allow_livemode };
     let mut found = find::scenarios(&args.paths, &args.fixtures, options)?;
-    if let Some(filter) = &args.filter {
-        found.retain(|f| find::matches(filter, &f.scenario.name) || find::matches(filter, &f.scenario.slug));
-    }
+    found.retain(|f| wanted(&args.filter, &f.scenario));
     if found.is_empty() {
         return Err(Failure::Usage("there is nothing to run: no scenario matches".to_owned()));
     }
@@ -90,14 +88,29 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         say.end(&report);
         reports.push(report);
     }
+    let redactor = redactor(args, project.as_ref());
     let target = project.map_or_else(|| "embedded reference service".to_owned(), |p| p.target.name);
-    let redactor = Redactor::new(&EmbeddedSecrets::new(args.seed).all());
     let started = if args.simulate { simulate::epoch(args) } else { clock.started() };
     let whole = RunReport::new(started, &target, reports, &redactor).leaving_out(not_run);
     write_combined(&args.reports, &whole)
         .map_err(|error| Failure::Broken(format!("cannot write the reports: {error}")))?;
     say.closing(&whole, &args.reports).map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(exit_of(&whole))
+}
+
+/// Whether the filters want a scenario: any of those without `!` (when there are such), and none of those with it.
+fn wanted(filters: &[String], scenario: &Scenario) -> bool {
+    let fits = |glob: &str| find::matches(glob, &scenario.name) || find::matches(glob, &scenario.slug);
+    let (out, within): (Vec<_>, Vec<_>) = filters.iter().partition(|f| f.starts_with('!'));
+    (within.is_empty() || within.iter().any(|f| fits(f))) && !out.iter().any(|f| fits(&f[1..]))
+}
+
+/// Takes every secret of this run out of texts.
+fn redactor(args: &RunArgs, project: Option<&Project>) -> Redactor {
+    let embedded = EmbeddedSecrets::new(args.seed);
+    let mut secrets = embedded.all().to_vec();
+    secrets.extend(project.iter().flat_map(|p| p.target.secrets.all()));
+    Redactor::new(&secrets)
 }
 
 /// Why a scenario is not run, when it is not.
@@ -120,19 +133,24 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
         for criterion in &f.scenario.criteria {
             for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| a == n.word())) {
                 wrong.push(format!(
-                    "{}: `{}` cannot be judged on {}: it needs a {}",
+                    "{}: `{}` cannot be judged on {}: it needs a {} (or leave the scenario out: --filter '!{}')",
                     f.path.display(),
                     criterion.name(),
                     project.target.name,
-                    need.describe()
+                    need.describe(),
+                    f.scenario.slug
                 ));
             }
         }
         let kills = |kind: &FaultKind| matches!(kind, FaultKind::Kill { .. } | FaultKind::Down { .. });
+        if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
+            wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
+        }
         if !project.target.process && f.scenario.faults.iter().any(|fault| kills(&fault.kind)) {
             wrong.push(format!(
-                "{}: a service behind a URL cannot be killed; leave this scenario out with --filter",
-                f.path.display()
+                "{}: a service behind a URL cannot be killed; leave this scenario out with --filter '!{}'",
+                f.path.display(),
+                f.scenario.slug
             ));
         }
     }
@@ -153,10 +171,19 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
 
 pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
-    for (flag, value) in [("--target", args.target.as_ref().map(|p| p.display().to_string()))] {
+    let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
+    let options = [
+        ("--target", args.target.as_ref().map(|p| p.display().to_string())),
+        ("--fixtures", fixtures),
+        ("--epoch", args.epoch.map(|epoch| epoch.to_string())),
+    ];
+    for (flag, value) in options {
         if let Some(value) = value {
             again.push_str(&format!(" {flag} {value}"));
         }
+    }
+    if args.allow_livemode {
+        again.push_str(" --allow-livemode");
     }
     if args.simulate {
         again.push_str(" --simulate");
@@ -237,7 +264,9 @@ async fn live(
         reachable(&target.webhook).await?;
     }
     let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
+    // What an app says of itself (a status, a plan) may hold what it should not: nothing of it is written unredacted.
     let history = file::Writer::create(&folder.join("history.jsonl"))
+        .map(|writer| writer.redacting(redactor.clone()))
         .map_err(|error| format!("cannot write the history: {error}"))?;
     let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
     let run = LiveRun { plan, target, service, doubles: &doubles, calls, clock, history, options, redactor };

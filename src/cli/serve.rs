@@ -112,6 +112,8 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         config.database = Database::File(path.clone());
     }
     config.public = args.allow_remote;
+    config.settings.lease = args.lease;
+    config.call_timeout = args.lease / 2;
     config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
     Ok(config)
 }

@@ -109,6 +109,7 @@ impl<'a> Simulated<'a> {
         }
         let below = folder.strip_prefix(&self.args.reports).unwrap_or(&folder);
         report.folder = below.display().to_string();
+        report.simulated = true;
         report.duration_ms = ran.history.entries.last().map_or(0, |entry| entry.at_ms);
         judge(self.found, plan, &folder, report)
     }
@@ -119,6 +120,7 @@ impl<'a> Simulated<'a> {
         report.deliveries = plan.deliveries.len() as u64;
         report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
         report.attempts = attempts as u64;
+        report.simulated = true;
         report.duration_ms = ran.history.entries.last().map_or(0, |entry| entry.at_ms);
         report.verdicts = Some(verdicts);
     }

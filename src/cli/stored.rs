@@ -55,6 +55,10 @@ impl Stored {
     /// Judges it and puts it as a report.
     pub(crate) fn report(&self, run: &Path) -> ScenarioReport {
         let duration_ms = self.history.entries.last().map_or(0, |e| e.at_ms);
+        let start = self.history.entries.iter().find_map(|e| match &e.record {
+            Record::Start(start) => Some(start.body.as_str()),
+            _ => None,
+        });
         ScenarioReport {
             name: self.scenario.name.clone(),
             slug: self.scenario.slug.clone(),
@@ -65,6 +69,7 @@ impl Stored {
             broken: None,
             folder: run.display().to_string(),
             duration_ms,
+            simulated: start.is_some_and(|body| body == "simulated"),
             deliveries: self.plan.deliveries.len() as u64,
             attempts: self.history.entries.iter().filter(|e| matches!(e.record, Record::Attempt(_))).count() as u64,
             customers: self.plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64,

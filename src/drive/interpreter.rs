@@ -170,6 +170,7 @@ pub struct Interpreter<'p> {
     down: bool,
     down_until_ms: u64,
     polling: BTreeMap<usize, bool>,
+    must_open: BTreeSet<usize>,
     polling_since: BTreeMap<usize, u64>,
     to_read: Vec<usize>,
     reading: usize,
@@ -206,6 +207,7 @@ impl<'p> Interpreter<'p> {
             down: false,
             down_until_ms: 0,
             polling: BTreeMap::new(),
+            must_open: must_open(plan),
             polling_since: BTreeMap::new(),
             to_read: Vec::new(),
             reading: 0,
@@ -289,6 +291,12 @@ impl<'p> Interpreter<'p> {
         for (index, delivery) in self.plan.deliveries.iter().enumerate().filter(|(_, d)| d.phase == phase) {
             self.unfinished.insert(index);
             self.due.push(Reverse((now_ms + delivery.at_ms, Due::Attempt { delivery: index, attempt: 1 })));
+        }
+        if phase == Phase::Faults && self.abilities.probe {
+            // Access that is open before anything was delivered says nothing about what was delivered.
+            let first = |i: &Instance| !i.ghost && i.continues.is_none() && i.person == i.id;
+            let instances = self.plan.instances.iter().enumerate().filter(|(_, i)| first(i));
+            self.now_do.extend(instances.map(|(instance, _)| Directive::Probe { instance, last: false }));
         }
         if phase == Phase::Faults {
             for (index, step) in self.plan.steps.iter().enumerate() {
@@ -429,6 +437,9 @@ impl<'p> Interpreter<'p> {
     }
 
     fn polled(&mut self, instance: usize, access: Option<bool>, now_ms: u64) {
+        if !self.polling.contains_key(&instance) {
+            return;
+        }
         if access == Some(true) {
             self.polling.insert(instance, false);
         } else {
@@ -499,7 +510,9 @@ impl<'p> Interpreter<'p> {
         let service_idle = if self.abilities.queue {
             self.queue_empty && !self.queue_asked
         } else {
-            now_ms >= self.last_activity_ms + SETTLE_MS
+            // It may work on without calling a double: whoever must get access is waited for, within the budget.
+            let waiting = self.must_open.iter().any(|i| self.polling.get(i) == Some(&true));
+            now_ms >= self.last_activity_ms + SETTLE_MS && (!waiting || now_ms >= self.drain_until_ms)
         };
         sender_idle && service_idle
     }
@@ -550,4 +563,11 @@ impl<'p> Interpreter<'p> {
         let until_ms = self.next_due_ms().map_or(until_ms, |due| due.min(until_ms));
         Directive::Wait { until_ms: until_ms.max(now_ms + 1) }
     }
+}
+
+/// Customers who have access when all is over: nobody's story goes on from theirs, and it says so.
+fn must_open(plan: &Plan) -> BTreeSet<usize> {
+    let goes_on = |i: &Instance| plan.instances.iter().any(|other| other.continues.as_ref() == Some(&i.id));
+    let granted = |i: &Instance| i.end.as_ref().is_some_and(|end| end.access.is_open());
+    plan.instances.iter().enumerate().filter(|(_, i)| granted(i) && !goes_on(i)).map(|(index, _)| index).collect()
 }

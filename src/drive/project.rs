@@ -6,7 +6,9 @@ use super::{
     probe::{Expression, ProbeSpec},
     signing::SigningSecrets,
     target::{SignUp, Target},
+    template::PLACEHOLDERS,
 };
+use crate::redact::Redactor;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 use toml::Spanned;
@@ -134,13 +136,15 @@ struct Reader<'a> {
 pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) -> Result<Project, ProjectError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|what| ProjectError::Read { path: shown.clone(), what })?;
+    // The parser shows the line: if somebody has written the secret itself there, it must not be shown.
+    let redacted = |what: String| Redactor::new(&[]).text(what.trim_end());
     let file: File = toml::from_str(&text)
-        .map_err(|error| ProjectError::Format { path: shown.clone(), what: error.to_string().trim_end().to_owned() })?;
+        .map_err(|error| ProjectError::Format { path: shown.clone(), what: redacted(error.to_string()) })?;
     let reader = Reader { path: shown, text: &text, allow_hosts: file.target.allow_hosts.clone() };
     let secret = reader.secret(&file.target, path, secret_of)?;
     let target = Target {
         name: file.target.webhook.get_ref().clone(),
-        webhook: reader.url(&file.target.webhook)?,
+        webhook: reader.webhook(&file.target.webhook)?,
         secrets: SigningSecrets::new(secret, seed),
         probe: file.probe.customer.as_ref().map(|p| reader.probe(p)).transpose()?,
         queue: None,
@@ -163,7 +167,16 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
 impl Reader<'_> {
     fn wrong<T>(&self, at: &Spanned<T>, what: String) -> ProjectError {
         let before = self.text.get(..at.span().start).unwrap_or_default();
+        let what = Redactor::new(&[]).text(&what);
         ProjectError::Value { path: self.path.clone(), line: before.matches('\n').count() + 1, what }
+    }
+
+    /// Webhooks of all customers go to one place: there is nobody whose name could be filled in.
+    fn webhook(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
+        if url.get_ref().contains(['{', '}']) {
+            return Err(self.wrong(url, "`webhook` is one URL for everybody; write it without braces".to_owned()));
+        }
+        self.url(url)
     }
 
     /// Only this machine, unless the host is named: a test tool must not reach what it was not pointed at.
@@ -172,6 +185,17 @@ impl Reader<'_> {
         // Braces are no URL characters; a stand-in keeps the check on scheme and host.
         let plain = text.replace(['{', '}'], "x");
         let parsed: http::Uri = plain.parse().map_err(|_| self.wrong(url, format!("`{text}` is not a URL")))?;
+        self.braces(url)?;
+        // The library keeps a port that is none to itself; `host:99999` would quietly become port 80.
+        let authority = parsed.authority().map_or("", |a| a.as_str());
+        let after_host = authority.rsplit(['@', ']']).next().unwrap_or_default();
+        if after_host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_err()) {
+            return Err(self.wrong(url, format!("`{text}` has a port that is none; ports go from 1 to 65535")));
+        }
+        if authority.contains('@') {
+            let what = "a user name or password in a URL would stand in every report; leave it out";
+            return Err(self.wrong(url, what.to_owned()));
+        }
         let host = parsed.host().unwrap_or_default();
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || host.is_empty() {
             return Err(self.wrong(url, format!("`{text}` is not an http or https URL; write the whole of it")));
@@ -187,6 +211,20 @@ impl Reader<'_> {
         Ok(text.clone())
     }
 
+    /// Every brace names something that can be filled in.
+    fn braces(&self, url: &Spanned<String>) -> Result<(), ProjectError> {
+        let mut rest = url.get_ref().as_str();
+        while let Some((_, after)) = rest.split_once('{') {
+            let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+            if !PLACEHOLDERS.contains(&name) {
+                let known = PLACEHOLDERS.map(|p| format!("{{{p}}}")).join(", ");
+                return Err(self.wrong(url, format!("`{{{name}}}` cannot be filled in; there are {known}")));
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
     fn secret(
         &self,
         table: &TargetTable,
@@ -197,7 +235,10 @@ impl Reader<'_> {
             (Some(name), None) => secret_of(name.get_ref()).ok_or_else(|| {
                 self.wrong(
                     name,
-                    format!("the environment has no {}; set it to the endpoint's whsec_… secret", name.get_ref()),
+                    format!(
+                        "`secret_env` is the name of a variable, and the environment has no {}; set it to the endpoint's whsec_… secret",
+                        name.get_ref()
+                    ),
                 )
             })?,
             (None, Some(file)) => {

@@ -4,6 +4,9 @@
 
 use crate::plan::model::Instance;
 
+/// What can stand in braces.
+pub(crate) const PLACEHOLDERS: [&str; 6] = ["customer", "user", "email", "subscription", "session", "key"];
+
 /// Fills in `{customer}`, `{user}`, `{email}`, `{subscription}`, `{session}` and `{key}` (the customer, or the user where
 /// the story has no Stripe customer). `Err` names what the instance lacks.
 pub(crate) fn fill(text: &str, instance: &Instance) -> Result<String, String> {
@@ -29,7 +32,13 @@ fn fill_with(text: &str, instance: &Instance, escape: fn(&str) -> String) -> Res
     let mut filled = text.to_owned();
     for (name, value) in values {
         if filled.contains(name) {
-            let value = value.ok_or_else(|| format!("the story of {} has no {name}", instance.id))?;
+            let value = value.ok_or_else(|| {
+                format!(
+                    "the story of {} has no {name}{}",
+                    instance.id,
+                    if name == "{customer}" { "; write {key}" } else { "" }
+                )
+            })?;
             filled = filled.replace(name, &escape(value));
         }
     }

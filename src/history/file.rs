@@ -3,6 +3,7 @@
 //! Must not know: what a record means beyond its number and version.
 
 use super::record::{Entry, HISTORY_VERSION, Record};
+use crate::redact::Redactor;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
@@ -69,6 +70,7 @@ pub enum HistoryError {
 pub struct Writer {
     file: File,
     next: u64,
+    redactor: Option<Redactor>,
 }
 
 impl Writer {
@@ -78,7 +80,14 @@ impl Writer {
     /// The system's; [`io::ErrorKind::AlreadyExists`] when there is such a file: a history is never written over.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        Ok(Self { file, next: 1 })
+        Ok(Self { file, next: 1, redactor: None })
+    }
+
+    /// Takes these secrets out of every text before it is written. An app may answer with anything, in a status or the name
+    /// of a plan too; what is judged and reported comes from the history alone, so that nothing of it gets any further.
+    #[must_use]
+    pub fn redacting(self, redactor: Redactor) -> Self {
+        Self { redactor: Some(redactor), ..self }
     }
 
     /// Appends one record and gives its number, from 1.
@@ -87,12 +96,36 @@ impl Writer {
     /// The system's (disk full, …). After an error the file may end in a part of a line, so the writer must be given up.
     pub fn append(&mut self, at_ms: u64, record: Record) -> io::Result<u64> {
         let n = self.next;
-        let mut line = serde_json::to_vec(&Entry { n, at_ms, record }).map_err(io::Error::other)?;
+        let entry = Entry { n, at_ms, record };
+        let mut line = match &self.redactor {
+            None => serde_json::to_vec(&entry),
+            Some(redactor) => serde_json::to_value(&entry).and_then(|mut value| {
+                redact(&mut value, redactor);
+                serde_json::to_vec(&value)
+            }),
+        }
+        .map_err(io::Error::other)?;
         line.push(b'\n');
         // One write without a buffer of our own: the line is in the system's hands when this returns.
         self.file.write_all(&line)?;
         self.next += 1;
         Ok(n)
+    }
+}
+
+/// Every text, and every key: the names of a contact's properties are the app's too.
+fn redact(value: &mut serde_json::Value, redactor: &Redactor) {
+    match value {
+        serde_json::Value::String(text) => redactor.apply(text),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| redact(item, redactor)),
+        serde_json::Value::Object(fields) => {
+            for (mut name, mut field) in std::mem::take(fields) {
+                redactor.apply(&mut name);
+                redact(&mut field, redactor);
+                fields.insert(name, field);
+            }
+        }
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
     }
 }
 
@@ -165,7 +198,7 @@ fn position_free(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
     use crate::{
-        history::record::{Attempt, RunPhase, Start},
+        history::record::{Attempt, Probe, ProcessEvent, RunPhase, Start},
         time::Timestamp,
     };
 
@@ -186,6 +219,33 @@ mod tests {
 
     fn attempt() -> Record {
         Record::Attempt(Attempt { delivery: "d0001".into(), attempt: 1, planned_ms: 7, late_us: 3, dropped: false })
+    }
+
+    #[test]
+    fn no_secret_reaches_the_file_whatever_field_it_stands_in() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.jsonl");
+        let redactor = Redactor::new(&["a plain \"secret\""]);
+        let mut writer = Writer::create(&path).expect("new").redacting(redactor);
+        writer.append(0, start()).expect("written");
+        let secret = || Some("so: a plain \"secret\" and whsec_0123456789abcdef".to_owned());
+        let probe = Probe {
+            instance: "a/1".into(),
+            last: true,
+            known: Some(true),
+            access: Some(true),
+            status: secret(),
+            plan: secret(),
+            values: [("seats".to_owned(), 3)].into(),
+            digest: None,
+            error: secret(),
+        };
+        writer.append(1, Record::Probe(probe)).expect("written");
+        writer.append(2, Record::Process { event: ProcessEvent::Died, detail: secret() }).expect("written");
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(!text.contains("plain") && !text.contains("0123456789abcdef"), "{text}");
+        assert_eq!(text.matches("so: [redacted] and whsec_[redacted]").count(), 4, "{text}");
+        assert_eq!(read(&path).expect("reads back").entries.len(), 3);
     }
 
     fn written() -> (tempfile::TempDir, PathBuf) {

@@ -97,8 +97,8 @@ impl Bodies {
 pub(super) struct Stage<'s> {
     /// The scenario.
     pub(super) scenario: &'s Scenario,
-    /// The seed.
-    pub(super) seed: u64,
+    /// The seed of all ids.
+    pub(super) keys: u64,
     /// The random streams of the seed.
     pub(super) streams: Streams,
     /// The customers, by story and number.
@@ -130,7 +130,7 @@ pub(super) fn cast(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<S
     let ties = Ties::new(&scenario.stories, epoch)?;
     let mut stage = Stage {
         scenario,
-        seed,
+        keys: keys(scenario, seed, epoch),
         streams: Streams::new(seed),
         lives: Vec::new(),
         drafts: Vec::new(),
@@ -152,6 +152,13 @@ pub(super) fn cast(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<S
         }
     }
     Ok(stage)
+}
+
+/// Seed of the ids. Scenarios run one after another against one database, and the same one again tomorrow: with the ids of
+/// an earlier run an app would rightly ignore every event, and its state would be yesterday's. So scenario and epoch count.
+fn keys(scenario: &Scenario, seed: u64, epoch: Timestamp) -> u64 {
+    let digest = Streams::new(seed).digest(&format!("keys/{}/{}", epoch.millis(), scenario.name));
+    digest.iter().take(8).fold(0, |keys, byte| keys << 8 | u64::from(*byte))
 }
 
 impl Ties {
@@ -189,7 +196,7 @@ impl<'s> Stage<'s> {
         let recording = used.recording.as_ref();
         let of = |index: usize| format!("{}/{number}", stories[index].name);
         let (key, person) = (of(ties.root[story]), of(ties.person[story]));
-        let rekeyer = Rekeyer::new(self.seed, &key, &person, recording);
+        let rekeyer = Rekeyer::new(self.keys, &key, &person, recording);
         let mut instance = instance(&of(story), &used.name, &person, &rekeyer, recording);
         instance.continues = ties.continues[story].map(|earlier| InstanceId::new(of(earlier)));
         instance.end = recording.story.as_ref().map(|truth| truth.end.clone());

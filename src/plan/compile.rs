@@ -79,7 +79,7 @@ pub struct Cast<'s>(Stage<'s>);
 
 impl std::fmt::Debug for Cast<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cast").field("seed", &self.0.seed).finish_non_exhaustive()
+        f.debug_struct("Cast").field("keys", &self.0.keys).finish_non_exhaustive()
     }
 }
 

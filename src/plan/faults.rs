@@ -235,7 +235,7 @@ fn forged(stage: &mut Stage<'_>, n: usize, picks: &Picks, signature: BadSignatur
 fn ghost(stage: &mut Stage<'_>, of: usize) -> (usize, usize, Rekeyer) {
     let life = &stage.lives[of];
     let id = format!("{}/ghost", life.instance.id);
-    let rekeyer = Rekeyer::new(stage.seed, &id, &id, life.recording);
+    let rekeyer = Rekeyer::new(stage.keys, &id, &id, life.recording);
     let ghosts = &mut stage.ghosts;
     let place = *stage.ghost_of.entry(of).or_insert_with(|| {
         let ghost = instance(&id, &life.instance.story, &id, &rekeyer, life.recording);

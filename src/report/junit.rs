@@ -106,6 +106,8 @@ fn moment(at: Timestamp) -> OffsetDateTime {
 /// ends, so they go.
 fn legal(text: &str) -> String {
     let allowed = |c: char| match c {
+        // Controls of the writing direction make a text look like another one.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
         '\t' | '\n' | '\u{20}'..='\u{7e}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}' => true,
         // U+0085 is a line end to some readers, U+007F to U+009F are discouraged: a control is a control.
         _ => false,
@@ -138,7 +140,7 @@ mod tests {
     fn reads_back_with_an_independent_parser() {
         let mut wild = verdict("access", Validity::Fail);
         wild.expected = WILD.into();
-        wild.chain = vec![WILD.into(), "control \u{0} \u{1b}[31m \u{b} \u{85} \u{fffe} end".into()];
+        wild.chain = vec![WILD.into(), "control \u{0} \u{1b}[31m \u{b} \u{85} \u{fffe} end \u{202e}".into()];
         let mut s = scenario("wild", vec![wild, verdict("customer_state", Validity::Pass)]);
         s.name = format!("name {WILD}");
         let xml = render(&report(vec![s, broken("down")])).expect("written");
@@ -151,7 +153,7 @@ mod tests {
         let failure = document.descendants().find(|n| n.has_tag_name("failure")).expect("a failure");
         let body = texts(failure);
         assert!(body.contains(&format!("expected: {WILD}\n")), "{body}");
-        assert!(body.contains("control \u{fffd} \u{fffd}[31m \u{fffd} \u{fffd} \u{fffd} end"), "{body}");
+        assert!(body.contains("control \u{fffd} \u{fffd}[31m \u{fffd} \u{fffd} \u{fffd} end \u{fffd}"), "{body}");
         assert!(body.contains("run again: hookdrill run scenarios/wild.toml --seed 7"), "{body}");
         let case = failure.parent().expect("a case");
         assert_eq!(case.attribute("name"), Some(format!("access: {WILD}").as_str()));

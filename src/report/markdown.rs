@@ -92,6 +92,8 @@ fn cell(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' => out.extend(['\\', c]),
+            // Controls of the writing direction make a text look like another one.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
             c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn texts_cannot_break_out_of_their_cells() {
         let mut wild = verdict("access", Validity::Fail);
-        wild.seen = "a | b\nc <script>`x` [l](u) *s* _u_".into();
+        wild.seen = "a | b\nc\u{202e} <script>`x` [l](u) *s* _u_".into();
         let mut named = scenario("pipes | and\r\nlines", vec![wild]);
         named.again = "hookdrill run `odd`".into();
         let text = render(&report(vec![named, broken("b")]));
@@ -124,7 +126,7 @@ mod tests {
             let bars = line.replace("\\|", "").matches('|').count();
             assert_eq!(bars, 7, "{line}");
         }
-        assert!(text.contains("a \\| b c &lt;script&gt;\\`x\\` \\[l\\](u) \\*s\\* \\_u\\_"), "{text}");
+        assert!(text.contains("a \\| b c\u{fffd} &lt;script&gt;\\`x\\` \\[l\\](u) \\*s\\* \\_u\\_"), "{text}");
         assert!(text.contains("`` hookdrill run `odd` ``"), "{text}");
         assert!(text.contains("The run broke: the target is unreachable"), "{text}");
     }

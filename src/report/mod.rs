@@ -36,8 +36,11 @@ pub struct ScenarioReport {
     pub broken: Option<String>,
     /// Its folder, relative to the reports.
     pub folder: String,
-    /// How long it took.
+    /// How long it took; virtual time when it was simulated.
     pub duration_ms: u64,
+    /// Whether its time was virtual.
+    #[serde(default)]
+    pub simulated: bool,
     /// Planned deliveries.
     pub deliveries: u64,
     /// Attempts made.
@@ -234,7 +237,9 @@ pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         10_000..60_000 => format!("{} s", ms / 1000),
-        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        3_600_000..86_400_000 => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+        _ => format!("{} d {} h", ms / 86_400_000, ms % 86_400_000 / 3_600_000),
     }
 }
 

@@ -71,7 +71,15 @@ pub fn table(report: &RunReport, style: Style) -> String {
 
 /// `5 scenarios: 1 failed, 4 passed (12 s). …`
 pub fn summary(report: &RunReport, style: Style) -> String {
-    let total: u64 = report.scenarios.iter().map(|scenario| scenario.duration_ms).sum();
+    let total = |simulated| -> u64 {
+        let of_kind = report.scenarios.iter().filter(|scenario| scenario.simulated == simulated);
+        of_kind.map(|scenario| scenario.duration_ms).sum()
+    };
+    let time = match (total(false), total(true)) {
+        (real, 0) => duration(real),
+        (0, virtual_ms) => format!("{} of virtual time", duration(virtual_ms)),
+        (real, virtual_ms) => format!("{}, and {} of virtual time", duration(real), duration(virtual_ms)),
+    };
     let what = match report.ending() {
         Ending::Passed => "Every criterion held.",
         Ending::Inconclusive => "Nothing failed, but not everything was shown: inconclusive is not a pass.",
@@ -80,7 +88,7 @@ pub fn summary(report: &RunReport, style: Style) -> String {
     };
     let scenarios = counted(report.scenarios.len() as u64, "scenario");
     let counts = painted(&tally(report), report.ending(), style);
-    format!("{scenarios}: {counts} ({}). {what}", duration(total))
+    format!("{scenarios}: {counts} ({time}). {what}")
 }
 
 fn rows(text: &mut String, report: &RunReport, style: Style) {

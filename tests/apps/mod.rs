@@ -61,6 +61,34 @@ values = {{ purchases = "$.purchases" }}
     file
 }
 
+/// The blocks of the README that begin with `first`.
+fn readme(first: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README");
+    let blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.filter(|block| block.starts_with(first)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_examples_of_the_readme_are_valid() {
+    let folder = scratch();
+    let [project] = &readme("[target]")[..] else { panic!("one project file") };
+    let [scenario] = &readme("version = 1")[..] else { panic!("one scenario") };
+    let at = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.to_str().expect("text").to_owned()
+    };
+    let (project, scenario) = (at("hookdrill.toml", project), at("example.toml", scenario));
+    let linted = hookdrill(&["lint", &scenario], &[]);
+    assert_eq!(linted.code, 0, "{linted}");
+    // The reports cannot be written, which is only found out once the project file has been read and found good.
+    let shipped = "scenarios/signup-and-checkout.toml";
+    let reports = at("reports.txt", "");
+    let done =
+        hookdrill(&["run", shipped, "--target", &project, "--reports", &reports], &[("STRIPE_WEBHOOK_SECRET", SECRET)]);
+    assert_eq!(done.code, 4, "{done}");
+}
+
 fn run_against(sound: bool) -> Option<Finished> {
     let app = start(sound)?;
     let folder = scratch();

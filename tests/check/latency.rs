@@ -57,6 +57,21 @@ fn never_active_fails_unless_access_is_over_or_never_due() {
     script.is(activation(500), Inconclusive);
 }
 
+/// A target that does not report its queue may still be at work when the run ends.
+#[test]
+fn a_run_that_ended_before_the_limit_does_not_show_that_access_never_came() {
+    let mut script = Script::sound(1);
+    script.records.iter_mut().for_each(|(_, record)| {
+        if let Record::Probe(probe) = record {
+            probe.access = Some(false);
+        }
+    });
+    script.is(activation(120_000), Fail);
+    script.records.retain(|(_, record)| !matches!(record, Record::Queue(_)));
+    assert!(script.is(activation(120_000), Inconclusive).why.contains("before the limit was over"));
+    script.is(activation(500), Fail);
+}
+
 #[test]
 fn from_59_samples_on_the_percentile_counts() {
     let spoiled = |customers: usize| {

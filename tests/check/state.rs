@@ -183,3 +183,19 @@ fn values_are_bounded() {
     script.probes(|probe| probe.values.clear());
     script.is(seats(Bound::AtMost(2)), Inconclusive);
 }
+
+#[test]
+fn access_that_was_open_before_anything_was_sent_is_no_effect() {
+    let activation = Criterion::Activation { p95_within: std::time::Duration::from_secs(120) };
+    let mut script = Script::sound(2);
+    script.is(activation.clone(), Pass);
+    let mut early = script.records.iter().filter_map(|(_, record)| match record {
+        Record::Probe(probe) if probe.instance.as_str() == "buy/1" => Some(probe.clone()),
+        _ => None,
+    });
+    let probe = Record::Probe(hookdrill::history::record::Probe { last: false, ..early.next().expect("a probe") });
+    let first = script.records.iter().position(|(_, r)| matches!(r, Record::Attempt(_))).expect("an attempt");
+    script.records.insert(first, (0, probe));
+    assert!(script.is(AS_STORY, Fail).why.contains("before anything was sent"));
+    script.is(activation, Fail);
+}

@@ -44,7 +44,8 @@ fn the_wrong_queue_fails() {
     script.ledgers(|_, tickets| tickets[0].queue = Some("sales".into()));
     assert_eq!(script.is(one(), Fail).why, "ticket 1 for invoice in_1A was opened in queue `sales`");
     script.ledgers(|_, tickets| tickets[0].queue = None);
-    assert_eq!(script.is(one(), Fail).why, "ticket 1 for invoice in_1A was opened in no queue");
+    let why = "ticket 1 for invoice in_1A was opened in no queue (a tag `queue_billing` names it)";
+    assert_eq!(script.is(one(), Fail).why, why);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn an_epoch_beyond_the_calendar_is_refused() {
     for epoch in ["--epoch=253402300800", "--epoch=-1", "--epoch=9223372036854775807", "--epoch=-9223372036854775808"] {
         let refused = hookdrill(&["plan", "scenarios/any-order.toml", epoch], &[]);
         assert_eq!(refused.code, 3, "{epoch}: {refused}");
-        assert!(refused.stderr.contains("no date between 1970 and 9999"), "{refused}");
+        assert!(refused.stderr.contains("253402300799"), "{refused}");
     }
 }
 

@@ -37,6 +37,16 @@ fn a_good_one_is_read() {
 }
 
 #[test]
+fn a_secret_in_the_wrong_place_is_not_shown() {
+    let by_name = read(&GOOD.replace("\"SECRET\"", "\"whsec_0123456789abcdef\"")).expect_err("no such variable");
+    let as_value =
+        read(&GOOD.replace("secret_env = \"SECRET\"", "secret = \"whsec_0123456789abcdef\"")).expect_err("no such key");
+    for error in [by_name, as_value] {
+        assert!(!error.contains("0123456789abcdef"), "{error}");
+    }
+}
+
+#[test]
 fn each_mistake_is_located_and_says_what_to_write() {
     for (from, to, expected) in [
         (
@@ -45,7 +55,11 @@ fn each_mistake_is_located_and_says_what_to_write() {
             "hookdrill.toml:2: `staging.example.com` is not this machine",
         ),
         ("http://127.0.0.1:3000/hooks", "/hooks", "hookdrill.toml:2: `/hooks` is not an http or https URL"),
-        ("\"SECRET\"", "\"OTHER\"", "hookdrill.toml:3: the environment has no OTHER"),
+        (
+            "\"SECRET\"",
+            "\"OTHER\"",
+            "hookdrill.toml:3: `secret_env` is the name of a variable, and the environment has no OTHER",
+        ),
         ("secret_env = \"SECRET\"", "", "either `secret_env`"),
         ("127.0.0.1:4101", "4101", "hookdrill.toml:6: `4101` is no address"),
         ("127.0.0.1:4101", "0.0.0.0:4101", "a double listens on this machine only"),
@@ -53,6 +67,14 @@ fn each_mistake_is_located_and_says_what_to_write() {
         ("$.status in", "status in", "hookdrill.toml:11: `status in"),
         ("webhook =", "wehbook =", "unknown field `wehbook`"),
         ("[target]", "[target", "hookdrill.toml"),
+        (
+            "127.0.0.1:3000/hooks",
+            "127.0.0.1:99999/hooks",
+            "hookdrill.toml:2: `http://127.0.0.1:99999/hooks` has a port",
+        ),
+        ("127.0.0.1:3000/hooks", "user:pw@127.0.0.1:3000/hooks", "hookdrill.toml:2: a user name or password in a URL"),
+        ("127.0.0.1:3000/hooks", "127.0.0.1:3000/{user}", "hookdrill.toml:2: `webhook` is one URL for everybody"),
+        ("{customer}", "{custmer}", "hookdrill.toml:10: `{custmer}` cannot be filled in"),
     ] {
         let error = read(&GOOD.replacen(from, to, 1)).expect_err(expected);
         assert!(error.contains(expected), "expected `{expected}` in: {error}");

@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mock/outage", &["wire", "scenario", "plan"]),
     ("mock/socket", &["time", "wire", "mock", "scenario", "plan", "history"]),
     ("service", &["time", "rng", "id", "wire", "redact", "stripe", "service"]),
-    ("history", &["time", "id", "mock", "scenario", "plan", "history"]),
+    ("history", &["time", "id", "redact", "mock", "scenario", "plan", "history"]),
     ("check", &["time", "id", "scenario", "plan", "history", "check", "stripe"]),
     ("drive", &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "drive"]),
     (

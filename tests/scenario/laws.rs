@@ -251,3 +251,33 @@ fn times_follow_the_scenario() {
     };
     assert_eq!(events(Phase::Replay), events(Phase::Faults), "the replay keeps the planned order");
 }
+
+/// What a run may leave in an app's database: ids and e-mails of its people and events.
+fn identities(plan: &Plan) -> BTreeSet<String> {
+    let of = |i: &Instance| {
+        let ids = [i.customer.as_ref().map(ToString::to_string), i.user.as_ref().map(ToString::to_string)];
+        ids.into_iter().flatten().chain(i.email.clone()).collect::<Vec<_>>()
+    };
+    let events = plan.deliveries.iter().filter_map(|d| d.event.as_ref()).map(ToString::to_string);
+    plan.instances.iter().flat_map(of).chain(events).collect()
+}
+
+/// Scenarios run one after another against one database, and again tomorrow with the same seed.
+#[test]
+fn no_two_scenarios_and_no_two_epochs_share_an_id() {
+    let one = with_faults(2, &[]);
+    let mut other = one.clone();
+    other.name = "another".to_owned();
+    let plans = [
+        plan(&one, 1),
+        plan(&other, 1),
+        compile(&one, 1, EPOCH + std::time::Duration::from_millis(1)).expect("compiles"),
+        plan(&one, 2),
+    ];
+    for (n, first) in plans.iter().enumerate() {
+        assert!(!identities(first).is_empty());
+        for second in &plans[n + 1..] {
+            assert!(identities(first).is_disjoint(&identities(second)));
+        }
+    }
+}

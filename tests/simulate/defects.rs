@@ -62,7 +62,7 @@ fn class_18_update_revives_by_a_scenario() {
 
 #[test]
 fn class_29_job_before_commit_by_a_scenario() {
-    by_scenario("job-before-commit", "ticket-routed", "manual_steps");
+    by_scenario("job-before-commit", "contact-created-once", "contacts_per_customer");
 }
 
 #[test]
