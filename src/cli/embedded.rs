@@ -2,14 +2,19 @@
 //!
 //! Must not know: plans, verdicts.
 
-use crate::drive::{
-    probe::{Expression, ExpressionError, ProbeSpec},
-    process::ServiceCommand,
-    signing::{SigningSecrets, made_up_secret},
-    target::{SignUp, Target},
+use crate::{
+    drive::{
+        probe::{Expression, ExpressionError, ProbeSpec},
+        process::ServiceCommand,
+        signing::{SigningSecrets, made_up_secret},
+        target::{SignUp, Target},
+    },
+    time::format_duration,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
+/// How long a worker of the embedded service may hold a job, live and simulated.
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// Variable with the endpoint's signing secret.
 pub(crate) const WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
 /// Variable with the CRM's token.
@@ -54,7 +59,7 @@ pub(crate) fn command(
         arguments.extend([name.to_owned(), value.to_owned()]);
     }
     // A kill leaves jobs leased; a run need not wait as long for them as a service in production may.
-    arguments.extend(["--lease".to_owned(), "3s".to_owned()]);
+    arguments.extend(["--lease".to_owned(), format_duration(LEASE)]);
     for defect in defects {
         arguments.extend(["--defect".to_owned(), defect.clone()]);
     }

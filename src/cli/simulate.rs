@@ -70,7 +70,7 @@ impl<'a> Simulated<'a> {
         let target =
             embedded::target("http://simulated.invalid", &secrets, args.seed).map_err(|error| error.to_string())?;
         let defects = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
-        let settings = Settings { defects, ..Settings::default() };
+        let settings = Settings { defects, lease: embedded::LEASE, ..Settings::default() };
         let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
         let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
         let setup = Setup::new(target, settings, found.scenario.simulation, options, redactor);

@@ -227,7 +227,8 @@ impl<'p> Interpreter<'p> {
         due.sort_unstable();
         (self.abilities, self.stage, due, &self.now_do, &self.in_flight, self.open_steps).hash(state);
         (&self.unfinished, &self.kills_left, self.down, self.down_until_ms).hash(state);
-        (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms).hash(state);
+        (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms)
+            .hash(state);
         let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
         (self.last_activity_ms, queue).hash(state);
     }

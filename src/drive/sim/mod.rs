@@ -37,7 +37,7 @@ pub struct Setup {
     /// Secrets, name and abilities of the target; its URLs are not used.
     pub target: Target,
     /// Longest wait of the service for one call.
-    pub call_timeout: Duration,
+    call_timeout: Duration,
     /// Further effective options for the first record.
     pub options: BTreeMap<String, String>,
     /// Finds secrets, stack traces and internals in answers.
@@ -88,7 +88,8 @@ impl Setup {
         redactor: Redactor,
     ) -> Self {
         let secrets = [Secret::new(target.secrets.known())];
-        let call_timeout = Duration::from_secs(5);
+        // As `hookdrill serve` has it: a call must end well before the lease does.
+        let call_timeout = settings.lease / 2;
         Self { settings, simulation, target, call_timeout, options, redactor, secrets, cache: RefCell::default() }
     }
 
