@@ -9,12 +9,23 @@ use super::{
 };
 use crate::{history::record::ProcessEvent, scenario::criterion::Bound};
 
+/// A service with work waiting that calls nobody for this long, with every fault off, has forgotten the work: longer than
+/// any lease or back-off that still counts as working on it.
+const FORGOTTEN_MS: u64 = 60_000;
+
 /// Things that a person would have to repair, by the service's own last report.
 pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = Finding::expecting(format!("{} to repair anything by hand", words::bound(bound, "step")));
     let died: Vec<u64> =
         case.seen.processes.iter().filter(|process| process.event == ProcessEvent::Died).map(|p| p.n).collect();
     let crashes = died.len() as u64;
+    if let Some((jobs, n)) = forgotten(case)
+        && exceeds(bound, jobs)
+    {
+        let waited = format!("{} waiting for {} s without any call", count(jobs, "job"), FORGOTTEN_MS / 1000);
+        let why = format!("{waited}, though everything downstream worked: nobody takes the work up");
+        return finding.seeing(waited).evidence([n]).fail(why);
+    }
     let last = case.seen.queues.iter().rev().find(|queue| queue.what.last);
     let Some(queue) = last else {
         let finding = finding.seeing(format!("no final report of the queue, {}", crash_words(crashes))).evidence(died);
@@ -43,6 +54,16 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
         return finding.fail_if_whole(case, texts.join(", "));
     }
     finding.counted(case, bound, sum, "steps by hand")
+}
+
+/// Jobs that still waited when the quiet phase was over, the service having been silent for long; and the record that says so.
+fn forgotten(case: &Case<'_>) -> Option<(u64, u64)> {
+    let last = case.seen.queues.last().filter(|queue| queue.what.pending > 0)?;
+    let waiting = case.seen.queues.iter().rev().take_while(|queue| queue.what.pending == last.what.pending);
+    let since = waiting.last().map_or(last.at_ms, |queue| queue.at_ms);
+    let called = case.seen.calls.last().map_or(0, |call| call.at_ms);
+    let quiet = case.seen.phases.last().map_or(u64::MAX, |(_, _, at_ms)| *at_ms);
+    (last.at_ms.saturating_sub(since.max(called).max(quiet)) >= FORGOTTEN_MS).then_some((last.what.pending, last.n))
 }
 
 fn count(n: u64, noun: &str) -> String {

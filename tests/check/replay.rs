@@ -3,7 +3,7 @@
 use super::script::{Script, call};
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
-    history::record::{Effect, Outcome, ProcessEvent, Record, RunPhase},
+    history::record::{Effect, Outcome, ProcessEvent, Queue, Record, RunPhase},
     plan::model::Phase,
     scenario::criterion::{Bound, Criterion},
 };
@@ -114,4 +114,33 @@ fn without_a_final_report_steps_by_hand_are_not_known() {
     drift.is(NO_HAND, Inconclusive);
     drift.queues(|queue| queue.dead = 1);
     drift.is(NO_HAND, Fail);
+}
+
+/// Readings of a queue that never empties, every second for so long after the quiet phase began.
+fn waiting(secs: u64) -> Script {
+    let mut script = Script::sound(1);
+    let (quiet, _) = script
+        .records
+        .iter()
+        .find(|(_, record)| matches!(record, Record::Phase { phase: RunPhase::Quiet }))
+        .cloned()
+        .expect("a quiet phase");
+    script.records.retain(|(at, record)| *at <= quiet && !matches!(record, Record::Queue(_) | Record::End { .. }));
+    let queue = Queue { pending: 2, dead: 0, drift: 0, unrouted: 0, events: 1, last: false };
+    script.records.extend((0..=secs).map(|s| (quiet + s * 1000, Record::Queue(queue.clone()))));
+    let incomplete = Some("the quiet budget was used up".to_owned());
+    script.records.push((quiet + secs * 1000, Record::End { incomplete, lateness_p99_us: 0 }));
+    script
+}
+
+#[test]
+fn work_that_nobody_takes_up_is_a_step_by_hand_but_only_after_long_silence() {
+    let forgotten = waiting(61).is(NO_HAND, Fail);
+    assert!(forgotten.why.contains("nobody takes the work up"), "{}", forgotten.why);
+    waiting(30).is(NO_HAND, Inconclusive);
+    let mut busy = waiting(61);
+    let at = busy.records.last().map_or(0, |(at, _)| at - 10_000);
+    busy.records.push((at, call("search_contacts", Vec::new())));
+    busy.records.sort_by_key(|(at, record)| (*at, matches!(record, Record::End { .. })));
+    busy.is(NO_HAND, Inconclusive);
 }

@@ -79,10 +79,9 @@ fn class_31_ack_before_persist_by_a_crash() {
     by_crash("ack-before-persist", "secret-roll", "answer sent", 1);
 }
 
-/// The job waits for ever, so nothing of its end can be judged: not a pass.
 #[test]
-fn class_32_lease_never_reclaimed_by_a_crash() {
-    by_crash("lease-never-reclaimed", "update-after-cancellation", "call sent", 2);
+fn class_32_lease_never_reclaimed_by_a_scenario() {
+    by_scenario("lease-never-reclaimed", "worker-dies-holding-a-job", "manual_steps");
 }
 
 #[test]
