@@ -40,7 +40,7 @@ impl Client {
             Upstream::Crm => (&self.config.crm_url, &self.config.crm_token),
             Upstream::Desk => (&self.config.support_url, &self.config.support_token),
         };
-        let request = request(call, token.reveal());
+        let request = request(call, token.expose());
         let answer = match tokio::time::timeout(self.config.call_timeout, self.exchange(base, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Transport::TimedOut),

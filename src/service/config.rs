@@ -3,29 +3,8 @@
 //! Must not know: the environment, files.
 
 use super::defects::Defects;
+pub use crate::stripe::signature::Secret;
 use std::{fmt, path::PathBuf, time::Duration};
-
-/// A text that no log, report or debug print shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps the text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
 
 /// How failed calls are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +109,7 @@ impl Config {
 
     /// Why the service would not be safe to start, if so.
     pub fn objection(&self) -> Option<&'static str> {
-        if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.reveal().trim().is_empty()) {
+        if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.expose().trim().is_empty()) {
             return Some("no webhook secret is set: every delivery would be refused, or an unsigned one accepted");
         }
         if self.workers == 0 {
