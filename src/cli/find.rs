@@ -124,7 +124,7 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
         faults: Vec::new(),
         delivery: DeliveryOptions {
             retry: RetrySchedule::custom([200, 400, 800, 1600].map(Duration::from_millis).to_vec()),
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(3),
         },
         simulation: Simulation::default(),
         quiet: Quiet { budget: Duration::from_secs(20) },

@@ -88,6 +88,30 @@ fn four_when_the_run_broke() {
 }
 
 #[test]
+fn an_endpoint_that_hangs_has_lost_the_events() {
+    let folder = scratch();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // Connections are kept open and never answered.
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    let project = folder.path().join("hookdrill.toml");
+    let target = format!("[target]\nwebhook = \"http://127.0.0.1:{port}/\"\nsecret_env = \"SHOP_SECRET\"\n");
+    std::fs::write(&project, target).expect("written");
+    let scenario = folder.path().join("hang.toml");
+    let text = "version = 1\nname = \"hang\"\nabout = \"Nobody answers.\"\n\
+        [delivery]\nretry = [\"100ms\"]\ntimeout = \"200ms\"\n\
+        [[story]]\nname = \"purchase\"\nrecording = \"checkout-subscription\"\n\
+        [[criterion]]\nevents_lost = { exactly = 0 }\n";
+    std::fs::write(&scenario, text).expect("written");
+    let reports = folder.path().join("reports");
+    let paths = [&scenario, &project, &reports].map(|p| p.to_str().expect("text"));
+    let done =
+        hookdrill(&["run", paths[0], "--target", paths[1], "--reports", paths[2]], &[("SHOP_SECRET", "whsec_x")]);
+    assert_eq!(done.code, 1, "{done}");
+    assert!(done.stdout.contains("events_lost"), "{done}");
+}
+
+#[test]
 fn seventy_for_a_bug_of_ours() {
     let done = hookdrill(&["lint"], &[("HOOKDRILL_PANIC", "on purpose")]);
     assert_eq!(done.code, 70, "{done}");

@@ -37,7 +37,7 @@ fn defaults_are_those_that_are_documented() {
     let small = scenario(SMALL);
     assert_eq!((small.slug.as_str(), &small.body), ("test", &Body::Both));
     assert_eq!(small.delivery.retry.waits, [200, 400, 800, 1600].map(millis));
-    assert_eq!((small.delivery.timeout, small.quiet.budget), (millis(10_000), millis(20_000)));
+    assert_eq!((small.delivery.timeout, small.quiet.budget), (millis(3_000), millis(20_000)));
     let story = &small.stories[0];
     assert_eq!((story.instances, story.after, story.stagger), (1, millis(0), millis(5)));
     assert_eq!(story.spacing, Spacing::Every(millis(20)));
