@@ -309,8 +309,8 @@ async fn reachable(url: &str) -> Result<(), String> {
 pub(super) fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut ScenarioReport) -> Result<(), String> {
     let history = file::read(&folder.join("history.jsonl")).map_err(|error| error.to_string())?;
     report.deliveries = plan.deliveries.len() as u64;
-    report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
-    report.attempts = history.entries.iter().filter(|e| matches!(e.record, Record::Attempt(_))).count() as u64;
+    report.customers = plan.customers();
+    report.attempts = history.attempts();
     let verdicts = check::judge(&found.scenario, plan, &history);
     let json = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
     write(&folder.join("verdicts.json"), &json)?;

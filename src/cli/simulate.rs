@@ -18,7 +18,7 @@ use crate::{
         clock::RunClock,
         sim::{self, Crash, Point, Ran, Setup},
     },
-    history::{file, record::Record},
+    history::file,
     plan::{
         compile::Cast,
         model::{Kill, KillAt, Plan},
@@ -116,10 +116,9 @@ impl<'a> Simulated<'a> {
 
     /// The report of runs that leave no folder.
     fn tell(plan: &Plan, ran: &Ran, verdicts: Verdicts, report: &mut ScenarioReport) {
-        let attempts = ran.history.entries.iter().filter(|entry| matches!(entry.record, Record::Attempt(_))).count();
         report.deliveries = plan.deliveries.len() as u64;
-        report.customers = plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64;
-        report.attempts = attempts as u64;
+        report.customers = plan.customers();
+        report.attempts = ran.history.attempts();
         report.simulated = true;
         report.duration_ms = ran.history.entries.last().map_or(0, |entry| entry.at_ms);
         report.verdicts = Some(verdicts);

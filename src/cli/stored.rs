@@ -71,8 +71,8 @@ impl Stored {
             duration_ms,
             simulated: start.is_some_and(|body| body == "simulated"),
             deliveries: self.plan.deliveries.len() as u64,
-            attempts: self.history.entries.iter().filter(|e| matches!(e.record, Record::Attempt(_))).count() as u64,
-            customers: self.plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64,
+            attempts: self.history.attempts(),
+            customers: self.plan.customers(),
             again: format!("hookdrill check {}", run.display()),
             notes: Vec::new(),
             ..ScenarioReport::default()

@@ -386,17 +386,7 @@ impl Shared {
     }
 
     async fn probe(&self, sender: &Sender, instance: &Instance, last: bool) -> Probe {
-        let mut probe = Probe {
-            instance: instance.id.clone(),
-            last,
-            known: None,
-            access: None,
-            status: None,
-            plan: None,
-            values: BTreeMap::new(),
-            digest: None,
-            error: None,
-        };
+        let mut probe = Probe::unread(instance.id.clone(), last);
         let Some(spec) = &self.target.probe else { return probe };
         let sent = match fill(&spec.http, instance) {
             Ok(url) => send_text(sender, "GET", &url, &[("accept", "application/json".to_owned())], Bytes::new()).await,

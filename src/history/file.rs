@@ -22,6 +22,13 @@ pub struct History {
     pub truncated: bool,
 }
 
+impl History {
+    /// How many attempts it records, lost ones included.
+    pub fn attempts(&self) -> u64 {
+        self.entries.iter().filter(|entry| matches!(entry.record, Record::Attempt(_))).count() as u64
+    }
+}
+
 /// Why a file is no history.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {

@@ -209,6 +209,23 @@ pub struct Probe {
     pub error: Option<String>,
 }
 
+impl Probe {
+    /// A probe that has read nothing yet.
+    pub const fn unread(instance: InstanceId, last: bool) -> Self {
+        Self {
+            instance,
+            last,
+            known: None,
+            access: None,
+            status: None,
+            plan: None,
+            values: BTreeMap::new(),
+            digest: None,
+            error: None,
+        }
+    }
+}
+
 /// A step of a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Visit {

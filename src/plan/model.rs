@@ -53,6 +53,13 @@ pub struct Plan {
     pub bodies: BTreeMap<String, String>,
 }
 
+impl Plan {
+    /// How many customers live through it: chains of stories, without those who only stand in forged bodies.
+    pub fn customers(&self) -> u64 {
+        self.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64
+    }
+}
+
 /// One re-keyed customer living through one story.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Instance {

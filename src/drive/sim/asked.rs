@@ -14,7 +14,6 @@ use crate::{
     service::{ingest, pages, status},
 };
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 
 const NO_CONNECTION: &str = "no connection: connection refused";
 
@@ -26,17 +25,7 @@ impl World<'_> {
 
     fn reading(&mut self, index: usize, last: bool) -> Probe {
         let instance = &self.plan.instances[index];
-        let mut probe = Probe {
-            instance: instance.id.clone(),
-            last,
-            known: None,
-            access: None,
-            status: None,
-            plan: None,
-            values: BTreeMap::new(),
-            digest: None,
-            error: None,
-        };
+        let mut probe = Probe::unread(instance.id.clone(), last);
         let key = instance.customer.as_ref().map(crate::id::CustomerId::as_str);
         let Some(key) = key.or(instance.user.as_ref().map(crate::id::UserId::as_str)) else {
             probe.error = Some(format!("the story of {} has no {{key}}", instance.id));
