@@ -3,10 +3,7 @@
 //! Must not know: what an event means.
 
 use super::{refusal, trouble};
-use crate::{
-    service::{core::Received, server::App, store::StoreError, verify::verify},
-    stripe::event::Event,
-};
+use crate::service::{core::Received, reading, server::App, store::StoreError, verify::verify};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
@@ -35,7 +32,7 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
         return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
     }
-    let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
+    let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
         return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
     };
     let received = app.with(move |service, now| service.receive(now, &event)).await;

@@ -42,6 +42,8 @@ pub enum Identity {
     Session,
     /// Anonymous chat session of the app.
     Chat,
+    /// PaymentIntent, charge or invoice.
+    Payment,
 }
 
 impl Identity {
@@ -52,6 +54,7 @@ impl Identity {
             Self::Email => "email",
             Self::Session => "session",
             Self::Chat => "chat",
+            Self::Payment => "payment",
         }
     }
 }
