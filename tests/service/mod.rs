@@ -3,5 +3,8 @@
 mod core;
 mod fixtures;
 mod peers;
+pub(crate) mod postgres;
 mod server;
+mod stores;
+mod stores_together;
 mod stories;
