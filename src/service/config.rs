@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::defects::Defects;
+use super::{defects::Defects, store::PostgresAt};
 pub use crate::stripe::signature::Secret;
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -63,6 +63,8 @@ pub enum Database {
     Memory,
     /// An SQLite file, made when it is absent.
     File(PathBuf),
+    /// A PostgreSQL database, which other processes of the service use too.
+    Postgres(PostgresAt),
 }
 
 /// Everything a running service is told.

@@ -90,6 +90,7 @@ pub async fn run(
     let store = match &config.database {
         Database::Memory => Store::memory(),
         Database::File(path) => Store::sqlite(path)?,
+        Database::Postgres(at) => Store::postgres(at)?,
     };
     let app = App {
         service: Arc::new(Mutex::new(Service::new(store, config.settings.clone()))),

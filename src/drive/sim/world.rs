@@ -183,7 +183,8 @@ impl<'p> World<'p> {
     pub fn new(setup: &'p Setup, plan: &'p Plan, crash: Option<Crash>) -> Self {
         let streams = Streams::new(plan.seed);
         let has = |ability: &str| setup.target.abilities().iter().any(|a| a == ability);
-        let abilities = Abilities { probe: has("access_probe"), queue: has("queue") };
+        let processes = setup.simulation.processes as usize;
+        let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
             KillAt::OnAckOf(_) | KillAt::AtMs(_) => None,
@@ -395,6 +396,16 @@ impl<'p> World<'p> {
                 self.record(Record::Process { event: ProcessEvent::Ready, detail: None });
                 self.tell(Input::Up);
             }
+            Directive::KillOne(process) => {
+                self.die(process);
+                self.record_process(ProcessEvent::Killed, process);
+            }
+            Directive::StartOne(process) => {
+                self.record_process(ProcessEvent::Started, process);
+                self.wake(process);
+                self.record_process(ProcessEvent::Ready, process);
+                self.tell(Input::OneUp(process));
+            }
             Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
             Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
             Directive::Ledger => {
@@ -403,6 +414,11 @@ impl<'p> World<'p> {
             }
             Directive::Wait { .. } | Directive::Done { .. } => {}
         }
+    }
+
+    fn record_process(&mut self, event: ProcessEvent, process: usize) {
+        let detail = Some(format!("process {} of {}", process + 1, self.processes.len()));
+        self.record(Record::Process { event, detail });
     }
 
     fn attempt(&mut self, sending: Sending, dropped: bool) {
