@@ -43,7 +43,12 @@ pub struct Settings {
     pub lease: Duration,
     /// How failed calls are tried again.
     pub backoff: Backoff,
+    /// Most deliveries that share one commit.
+    pub batch: usize,
 }
+
+/// Enough that the cost of a commit is spread thin, few enough that the jobs' own commits come round between two batches.
+const BATCH: usize = 128;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -52,6 +57,7 @@ impl Default for Settings {
             livemode: Some(false),
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
+            batch: BATCH,
         }
     }
 }
@@ -115,6 +121,9 @@ impl Config {
         if self.workers == 0 {
             return Some("there are no workers: nothing would reach the CRM or the support desk");
         }
+        if self.settings.batch == 0 {
+            return Some("a commit may hold no delivery: none would ever be stored");
+        }
         if self.call_timeout >= self.settings.lease {
             return Some(
                 "the call time-out is not shorter than the lease: two workers could make the same call at once",
@@ -160,6 +169,7 @@ mod tests {
             Config { secrets: vec![], ..sound.clone() },
             Config { secrets: vec![Secret::new(" ")], ..sound.clone() },
             Config { workers: 0, ..sound.clone() },
+            Config { settings: Settings { batch: 0, ..sound.settings.clone() }, ..sound.clone() },
             Config { call_timeout: sound.settings.lease, ..sound.clone() },
         ] {
             assert!(broken.objection().is_some(), "{broken:?}");

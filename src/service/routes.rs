@@ -3,11 +3,12 @@
 //! Must not know: how anything is decided.
 
 use super::{
-    core::{Received, Service},
+    core::{Incoming, Received, Service},
     pages,
     server::App,
     store::StoreError,
     verify::verify,
+    writer::Full,
 };
 use crate::stripe::event::Event;
 use axum::{
@@ -24,7 +25,7 @@ use axum::{
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Largest webhook body; Stripe's own events stay far below.
 const WEBHOOK_LIMIT: usize = 512 * 1024;
@@ -110,7 +111,13 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
         return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
     };
-    let received = app.with(move |service, now| service.receive(now, &event)).await;
+    let incoming = Arc::new(Incoming::new(event));
+    // Read here, where requests run side by side, and not by the one writer.
+    incoming.reading();
+    let received = match app.writer.deliver(incoming).await {
+        Ok(received) => received,
+        Err(Full) => return full(),
+    };
     let done = match received {
         Ok(Received::Settled(accepted)) => Ok(accepted),
         Ok(Received::Torn(rest)) => {
@@ -137,6 +144,13 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
         }
         Err(error) => trouble(&error),
     }
+}
+
+/// Too many wait for the writer: Stripe tries again, and a proxy that honours the header sooner.
+fn full() -> Response {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "not available at the moment");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn acknowledged() -> Response {
@@ -192,7 +206,7 @@ struct Visit {
 
 async fn success(State(app): State<App>, visit: Result<Query<Visit>, QueryRejection>) -> Response {
     let session = visit.map(|Query(visit)| visit.session_id).unwrap_or_default();
-    match app.with(move |service, _| service.is_active(&session)).await {
+    match app.read(move |service, _| service.is_active(&session)).await {
         Ok(active) => Html(pages::success(active)).into_response(),
         Err(error) => {
             // The person is not to be frightened by a busy moment: the page looks again by itself.
@@ -212,7 +226,7 @@ async fn health() -> Response {
 }
 
 async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match app.with(move |service, _| service.customer(&id)).await {
+    match app.read(move |service, _| service.customer(&id)).await {
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
         Err(error) => trouble(&error),
@@ -220,7 +234,7 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
 }
 
 async fn status(State(app): State<App>) -> Response {
-    match app.with(|service, _| service.status()).await {
+    match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),
     }
