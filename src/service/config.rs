@@ -4,7 +4,15 @@
 
 use super::defects::Defects;
 pub use crate::stripe::signature::Secret;
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// How failed calls are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,29 @@ pub enum Database {
     File(PathBuf),
 }
 
+/// What the one writer has done since it started.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Deliveries that were handed to the store.
+    pub deliveries: AtomicU64,
+    /// Commits that they took.
+    pub batches: AtomicU64,
+    /// Deliveries that were turned away because too many waited.
+    pub turned_away: AtomicU64,
+}
+
+impl Written {
+    pub(super) fn add(counter: &AtomicU64, number: usize) {
+        // Only counted: nothing is decided by it, so no other memory has to be in step.
+        counter.fetch_add(number as u64, Ordering::Relaxed);
+    }
+
+    /// Deliveries and the commits that they took.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.deliveries.load(Ordering::Relaxed), self.batches.load(Ordering::Relaxed))
+    }
+}
+
 /// Everything a running service is told.
 #[derive(Clone)]
 pub struct Config {
@@ -94,6 +125,8 @@ pub struct Config {
     pub public: bool,
     /// What the core decides by.
     pub settings: Settings,
+    /// Where the writer counts; keep a copy to read it.
+    pub written: Arc<Written>,
 }
 
 impl Config {
@@ -110,6 +143,7 @@ impl Config {
             call_timeout: Duration::from_secs(5),
             public: false,
             settings: Settings::default(),
+            written: Arc::default(),
         }
     }
 

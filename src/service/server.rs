@@ -120,7 +120,7 @@ pub async fn run(
     }
     let (store, beside) = open(&config.database, &config.settings)?;
     let over = |store| Service::new(store, config.settings.clone());
-    let (writer, written) = Writer::start(over(store))?;
+    let (writer, written) = Writer::start(over(store), Arc::clone(&config.written))?;
     let app = App {
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),

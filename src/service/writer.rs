@@ -6,6 +6,7 @@
 //! Must not know: HTTP, how anything is decided.
 
 use super::{
+    config::Written,
     core::{Incoming, Received, Service},
     server::now,
     store::StoreError,
@@ -33,6 +34,7 @@ enum Write {
 #[derive(Clone)]
 pub(super) struct Writer {
     line: mpsc::Sender<Write>,
+    written: Arc<Written>,
 }
 
 /// Too many wait already.
@@ -41,20 +43,21 @@ pub(super) struct Full;
 
 impl Writer {
     /// Starts the thread over `service`. It ends after the last [`Writer`] is gone; the receiver then hears of it.
-    pub(super) fn start(mut service: Service) -> io::Result<(Self, oneshot::Receiver<()>)> {
+    pub(super) fn start(mut service: Service, written: Arc<Written>) -> io::Result<(Self, oneshot::Receiver<()>)> {
         let (line, mut waiting) = mpsc::channel(WAITING);
         let (end, ended) = oneshot::channel();
+        let counts = Arc::clone(&written);
         let limit = service.settings().batch.max(1);
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let mut taken = Vec::new();
             while waiting.blocking_recv_many(&mut taken, limit) > 0 {
-                write(&mut service, &mut taken);
+                write(&mut service, &mut taken, &counts);
             }
             drop(service);
             // Nobody listens any more only when the server has been dropped: then nobody has to know.
             let _ = end.send(());
         })?;
-        Ok((Self { line }, ended))
+        Ok((Self { line, written }, ended))
     }
 
     /// Hands a genuine delivery in and waits until its commit is on disk.
@@ -63,7 +66,10 @@ impl Writer {
     /// [`Full`] at once when too many wait; the inner one is the store's.
     pub(super) async fn deliver(&self, incoming: Arc<Incoming>) -> Result<Outcome, Full> {
         let (answer, outcome) = oneshot::channel();
-        self.line.try_send(Write::Deliver { incoming, answer }).map_err(|_| Full)?;
+        if self.line.try_send(Write::Deliver { incoming, answer }).is_err() {
+            Written::add(&self.written.turned_away, 1);
+            return Err(Full);
+        }
         Ok(outcome.await.unwrap_or_else(|_| Err(gone())))
     }
 
@@ -88,7 +94,7 @@ fn gone() -> StoreError {
 
 /// One round: what was taken from the line, the deliveries in one batch, then the others one by one, so that neither
 /// starves the other.
-fn write(service: &mut Service, taken: &mut Vec<Write>) {
+fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) {
     let (mut batch, mut answers, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for write in taken.drain(..) {
         match write {
@@ -100,6 +106,8 @@ fn write(service: &mut Service, taken: &mut Vec<Write>) {
         }
     }
     if !batch.is_empty() {
+        Written::add(&written.deliveries, batch.len());
+        Written::add(&written.batches, 1);
         // A panic in a transaction undoes it; those who wait learn that there was no answer.
         let outcomes = survive(|| service.receive_batch(now(), &batch)).unwrap_or_default();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {

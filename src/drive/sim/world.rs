@@ -98,7 +98,11 @@ impl Happening {
             | Self::Probed { .. }
             | Self::Queued { .. }
             | Self::Visited { .. } => Rank::Completion,
-            Self::Receive { .. } | Self::Commit { .. } | Self::Resume { .. } | Self::Look { .. } | Self::Call { .. } => Rank::Work,
+            Self::Receive { .. }
+            | Self::Commit { .. }
+            | Self::Resume { .. }
+            | Self::Look { .. }
+            | Self::Call { .. } => Rank::Work,
             Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
         }
     }

@@ -25,7 +25,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         (0..3_u8, proptest::option::of(any::<u8>())).prop_map(|(email, id)| Operation::Contact(email, id)),
         (1..4_u8, 0..4_u8, 0..6_u8, 0..9_i64).prop_map(|(id, key, state, at)| Operation::Job(id, key, state, at)),
         any::<bool>().prop_map(Operation::FirstReady),
-        (0..8_u8, 0..4_u8, proptest::option::of(any::<u8>())).prop_map(|(shelf, key, doc)| Operation::Doc(shelf, key, doc)),
+        (0..8_u8, 0..4_u8, proptest::option::of(any::<u8>()))
+            .prop_map(|(shelf, key, doc)| Operation::Doc(shelf, key, doc)),
     ]
 }
 
