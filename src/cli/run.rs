@@ -22,8 +22,7 @@ use crate::{
     },
     history::{file, record::Record},
     mock::{
-        crm::CrmOptions,
-        desk::DeskOptions,
+        models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
     plan::{compile::compile, model::Plan},
@@ -242,10 +241,8 @@ async fn live(
     let secrets = EmbeddedSecrets::new(args.seed);
     let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
     let doubles = Doubles::start(DoublesOptions {
-        crm_listen: project.and_then(|p| p.crm_listen),
-        support_listen: project.and_then(|p| p.support_listen),
-        crm: CrmOptions { epoch: clock.started(), ..CrmOptions::default() },
-        desk: DeskOptions { epoch: clock.started(), ..DeskOptions::default() },
+        listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
+        models: ModelOptions::at(clock.started()),
         outages: plan.outages.clone(),
         now_ms: Arc::new(move || clock.now_ms()),
         calls: sender,

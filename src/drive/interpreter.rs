@@ -353,10 +353,7 @@ impl<'p> Interpreter<'p> {
 
     fn note(&self, index: usize, on: bool) -> Directive {
         let outage = &self.plan.outages[index];
-        let double = match outage.of {
-            crate::scenario::fault::Double::Crm => "crm",
-            crate::scenario::fault::Double::Support => "support",
-        };
+        let double = outage.of.word();
         let what = match outage.answer {
             Some(status) => format!("{double} answers {status}"),
             None => format!("{double} takes {} ms to answer", outage.delay_ms),

@@ -33,10 +33,17 @@ fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Response {
         (Double::Crm, _) => super::crm::error_body("INTERNAL_ERROR", "scripted outage", NO_CALL),
         (Double::Support, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
         (Double::Support, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
+        (Double::Stripe, 429) => stripe_error("rate_limit_error", "Too many requests."),
+        (Double::Stripe, _) => stripe_error("api_error", "scripted outage"),
+        (Double::Alerts, _) => json!({ "error": "scripted outage" }),
     };
     let mut response = Response::json(status, &body);
     response.headers.extend(retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
     response
+}
+
+fn stripe_error(kind: &str, message: &str) -> serde_json::Value {
+    json!({ "error": { "type": kind, "message": message } })
 }
 
 /// Correlation id of answers that belong to no call of the model.

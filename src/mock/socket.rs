@@ -6,9 +6,9 @@
 //! Must not know: who reads the calls.
 
 use super::{
-    crm::{Crm, CrmOptions},
-    desk::{Desk, DeskOptions},
+    answer::Answered,
     effect::{Contact, Ticket},
+    models::{ModelOptions, Models},
     outage::{self, Interference},
 };
 use crate::{
@@ -32,14 +32,10 @@ pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the doubles are started with.
 pub struct DoublesOptions {
-    /// Where the CRM listens; a free port of the loopback interface when absent.
-    pub crm_listen: Option<SocketAddr>,
-    /// Where the support desk listens; a free port of the loopback interface when absent.
-    pub support_listen: Option<SocketAddr>,
-    /// How the CRM behaves.
-    pub crm: CrmOptions,
-    /// How the desk behaves.
-    pub desk: DeskOptions,
+    /// Where doubles listen; on a free port of the loopback interface when not named.
+    pub listen: BTreeMap<Double, SocketAddr>,
+    /// How the models behave.
+    pub models: ModelOptions,
     /// When they misbehave.
     pub outages: Vec<Outage>,
     /// The run's clock.
@@ -51,10 +47,8 @@ pub struct DoublesOptions {
 impl fmt::Debug for DoublesOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DoublesOptions")
-            .field("crm_listen", &self.crm_listen)
-            .field("support_listen", &self.support_listen)
-            .field("crm", &self.crm)
-            .field("desk", &self.desk)
+            .field("listen", &self.listen)
+            .field("models", &self.models)
             .field("outages", &self.outages)
             .finish_non_exhaustive()
     }
@@ -90,14 +84,15 @@ fn name(double: Double) -> &'static str {
     match double {
         Double::Crm => "CRM",
         Double::Support => "support",
+        Double::Stripe => "Stripe API",
+        Double::Alerts => "alerts",
     }
 }
 
 /// Running doubles; they stop when this is dropped.
 #[derive(Debug)]
 pub struct Doubles {
-    crm: MockServer,
-    support: MockServer,
+    servers: BTreeMap<Double, MockServer>,
     shared: Arc<Shared>,
 }
 
@@ -109,8 +104,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    crm: Crm,
-    desk: Desk,
+    models: Models,
     outages: Vec<Outage>,
 }
 
@@ -121,39 +115,48 @@ impl fmt::Debug for Shared {
 }
 
 impl Doubles {
-    /// Starts both doubles.
+    /// Starts all doubles.
     ///
     /// # Errors
-    /// [`DoublesError`] when an address cannot be listened on; then neither runs.
+    /// [`DoublesError`] when an address cannot be listened on; then none runs.
     pub async fn start(options: DoublesOptions) -> Result<Self, DoublesError> {
-        let crm_listener = listen(Double::Crm, options.crm_listen)?;
-        let support_listener = listen(Double::Support, options.support_listen)?;
-        let state = State { crm: Crm::new(options.crm), desk: Desk::new(options.desk), outages: options.outages };
+        let listeners = Double::WORDS
+            .iter()
+            .map(|(_, double)| Ok((*double, listen(*double, options.listen.get(double).copied())?)))
+            .collect::<Result<Vec<_>, DoublesError>>()?;
+        let state = State { models: Models::new(&options.models), outages: options.outages };
         let shared = Arc::new(Shared { state: Mutex::new(state), now_ms: options.now_ms, calls: options.calls });
-        let crm = serve(crm_listener, Double::Crm, &shared).await;
-        let support = serve(support_listener, Double::Support, &shared).await;
-        Ok(Self { crm, support, shared })
+        let mut servers = BTreeMap::new();
+        for (double, listener) in listeners {
+            servers.insert(double, serve(listener, double, &shared).await);
+        }
+        Ok(Self { servers, shared })
+    }
+
+    /// Base URL of a double, without a slash at the end.
+    pub fn url(&self, of: Double) -> String {
+        self.servers.get(&of).map(|server| url(*server.address())).unwrap_or_default()
     }
 
     /// Base URL of the CRM, without a slash at the end.
     pub fn crm_url(&self) -> String {
-        url(*self.crm.address())
+        self.url(Double::Crm)
     }
 
     /// Base URL of the support desk, without a slash at the end.
     pub fn support_url(&self) -> String {
-        url(*self.support.address())
+        self.url(Double::Support)
     }
 
     /// A contact made by the CRM's own people before the run; returns its id. See [`Crm::give`].
     pub fn give_contact(&self, properties: BTreeMap<String, String>) -> String {
-        self.shared.state().crm.give(properties)
+        self.shared.state().models.crm.give(properties)
     }
 
     /// All contacts and tickets as they are now.
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();
-        (state.crm.contacts(), state.desk.tickets())
+        (state.models.crm.contacts(), state.models.desk.tickets())
     }
 
     /// Ends all outages, the planned ones included: the quiet phase begins.
@@ -174,11 +177,9 @@ impl Shared {
         let now_ms = (self.now_ms)();
         let Interference { answer, delay } = outage::decide(&state.outages, double, now_ms);
         let faulted = answer.is_some();
-        let (operation, mut response, effects) = match (answer, double) {
-            (Some(answer), Double::Crm) => (Crm::operation(request), answer, Vec::new()),
-            (Some(answer), Double::Support) => (Desk::operation(request), answer, Vec::new()),
-            (None, Double::Crm) => parts(state.crm.handle(now_ms, request)),
-            (None, Double::Support) => parts(state.desk.handle(now_ms, request)),
+        let Answered { operation, mut response, effects } = match answer {
+            Some(response) => Answered { operation: Models::operation(double, request), response, effects: Vec::new() },
+            None => state.models.handle(double, now_ms, request),
         };
         response.delay = delay;
         let call = Call { double, operation: operation.to_owned(), status: response.status, faulted, effects };
@@ -186,10 +187,6 @@ impl Shared {
         self.calls.send((now_ms, call)).ok();
         response
     }
-}
-
-fn parts(answered: super::answer::Answered) -> (&'static str, Response, Vec<super::effect::Effect>) {
-    (answered.operation, answered.response, answered.effects)
 }
 
 fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, DoublesError> {

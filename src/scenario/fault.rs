@@ -206,6 +206,10 @@ pub enum Double {
     Crm,
     /// The support desk.
     Support,
+    /// Stripe's API.
+    Stripe,
+    /// The receiver of alerts.
+    Alerts,
 }
 
 impl EventSelector {
@@ -325,7 +329,7 @@ words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotA
 
 words!(Place { First => "first", Last => "last" });
 
-words!(Double { Crm => "crm", Support => "support" });
+words!(Double { Crm => "crm", Support => "support", Stripe => "stripe", Alerts => "alerts" });
 
 impl Fault {
     /// The fault in words, with what stays owed.
@@ -369,6 +373,8 @@ impl FaultKind {
             Self::Outage { of, .. } | Self::Slow { of, .. } => match of {
                 Double::Crm => &[Need::Crm],
                 Double::Support => &[Need::Support],
+                Double::Stripe => &[Need::Stripe],
+                Double::Alerts => &[Need::Alerts],
             },
             Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } => &[Need::Process],
         }

@@ -17,8 +17,7 @@ use crate::{
     history::record::{Call as CallRecord, Outcome, Record},
     mock::{
         answer::Answered,
-        crm::Crm,
-        desk::Desk,
+        models::Models,
         outage::{self, Interference},
     },
     scenario::fault::Double,
@@ -179,22 +178,15 @@ impl World<'_> {
     /// The call is at the double. The process may be gone: the double does not know.
     pub(super) fn call(&mut self, by: Owner, worker: usize, lease: Lease, call: &Call, sent_us: u64) {
         let request = upstream::request(call, "simulated");
-        let (now_ms, double) = match call.upstream() {
-            Upstream::Crm => (self.now_ms(), Double::Crm),
-            Upstream::Desk => (self.now_ms(), Double::Support),
-        };
+        let (now_ms, double) = (self.now_ms(), double_of(call.upstream()));
         let outages = if self.faults_on { self.plan.outages.as_slice() } else { &[] };
         let Interference { answer, delay } = outage::decide(outages, double, now_ms);
         let faulted = answer.is_some();
-        let answered = match (answer, double) {
-            (Some(response), Double::Crm) => {
-                Answered { operation: Crm::operation(&request), response, effects: Vec::new() }
+        let answered = match answer {
+            Some(response) => {
+                Answered { operation: Models::operation(double, &request), response, effects: Vec::new() }
             }
-            (Some(response), Double::Support) => {
-                Answered { operation: Desk::operation(&request), response, effects: Vec::new() }
-            }
-            (None, Double::Crm) => self.crm.handle(now_ms, &request),
-            (None, Double::Support) => self.desk.handle(now_ms, &request),
+            None => self.models.handle(double, now_ms, &request),
         };
         let Answered { operation, response, effects } = answered;
         let status = response.status;
@@ -224,5 +216,15 @@ impl World<'_> {
         }
         let at_us = self.now_us + self.step_us();
         self.looks_at(by.process, worker, Some(at_us));
+    }
+}
+
+/// Which double stands for an upstream.
+const fn double_of(upstream: Upstream) -> Double {
+    match upstream {
+        Upstream::Crm => Double::Crm,
+        Upstream::Desk => Double::Support,
+        Upstream::Stripe => Double::Stripe,
+        Upstream::Alerts => Double::Alerts,
     }
 }

@@ -21,10 +21,7 @@ use crate::{
             Attempt, Entry, HISTORY_VERSION, Outcome, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit,
         },
     },
-    mock::{
-        crm::{Crm, CrmOptions},
-        desk::{Desk, DeskOptions},
-    },
+    mock::models::{ModelOptions, Models},
     plan::model::{KillAt, Plan},
     rng::Streams,
     scenario::model::Between,
@@ -167,8 +164,7 @@ pub struct World<'p> {
     pub(super) draws: Draws,
     pub(super) store: Rows,
     pub(super) processes: Vec<Running>,
-    pub(super) crm: Crm,
-    pub(super) desk: Desk,
+    pub(super) models: Models,
     pub(super) faults_on: bool,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
     lateness_us: Vec<u64>,
@@ -197,9 +193,9 @@ impl<'p> World<'p> {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
             KillAt::OnAckOf(_) | KillAt::AtMs(_) => None,
         });
-        let mut crm = Crm::new(CrmOptions { epoch: plan.epoch, ..CrmOptions::default() });
+        let mut models = Models::new(&ModelOptions::at(plan.epoch));
         for given in &plan.given {
-            crm.give(given.properties.clone());
+            models.crm.give(given.properties.clone());
         }
         let mut world = Self {
             setup,
@@ -216,8 +212,7 @@ impl<'p> World<'p> {
             },
             store: Rows(Store::memory()),
             processes: (0..setup.simulation.processes).map(|_| Running::new(setup)).collect(),
-            crm,
-            desk: Desk::new(DeskOptions { epoch: plan.epoch, ..DeskOptions::default() }),
+            models,
             faults_on: true,
             exchanges: BTreeMap::new(),
             lateness_us: Vec::new(),
@@ -286,7 +281,7 @@ impl<'p> World<'p> {
         }
         self.interpreter.hash_state(&mut state);
         self.store.0.hash_rows(&mut state);
-        (&self.processes, &self.crm, &self.desk, &self.exchanges).hash(&mut state);
+        (&self.processes, &self.models, &self.exchanges).hash(&mut state);
         let coming = self.crashes.iter().filter(|crash| crash.at_point > self.points.len() as u64);
         coming.for_each(|crash| (crash.at_point, crash.restart_after_ms).hash(&mut state));
         (!self.crashes.is_empty()).then_some(self.points.len()).hash(&mut state);
@@ -409,7 +404,7 @@ impl<'p> World<'p> {
             Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
             Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
             Directive::Ledger => {
-                let (contacts, tickets) = (self.crm.contacts(), self.desk.tickets());
+                let (contacts, tickets) = (self.models.crm.contacts(), self.models.desk.tickets());
                 self.record(Record::Ledger { contacts, tickets });
             }
             Directive::Wait { .. } | Directive::Done { .. } => {}
