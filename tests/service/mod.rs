@@ -1,7 +1,10 @@
 //! The reference service from outside its modules: whole stories over the core, defects, and real sockets.
 
+mod child;
 mod core;
 mod fixtures;
+mod killed;
 mod peers;
 mod server;
 mod stories;
+mod synced;
