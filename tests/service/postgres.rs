@@ -118,7 +118,7 @@ impl Server {
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         command.stderr(log);
         let stop = watch(command);
-        let server = Self { port, stop: Some(stop), folder: folder };
+        let server = Self { port, stop: Some(stop), folder };
         server.wait();
         server
     }

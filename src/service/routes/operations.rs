@@ -31,7 +31,7 @@ async fn health() -> Response {
 }
 
 async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match app.with(move |service, _| service.customer(&id)).await {
+    match app.read(move |service, _| service.customer(&id)).await {
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
         Err(error) => trouble(&error),
@@ -41,12 +41,12 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
 /// With `?brief` without what only a look at every account tells.
 async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     if query.as_deref() == Some("brief") {
-        return match app.with(|service, _| service.brief_status()).await {
+        return match app.read(|service, _| service.brief_status()).await {
             Ok(view) => Json(view).into_response(),
             Err(error) => trouble(&error),
         };
     }
-    match app.with(|service, _| service.status()).await {
+    match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),
     }

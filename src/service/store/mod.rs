@@ -171,6 +171,26 @@ impl Store {
         Sqlite::open(path).map(Self::Sqlite)
     }
 
+    /// The store in `path`, to read from beside the one who writes: each transaction sees what was committed before it.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when there is no such file.
+    pub fn sqlite_reader(path: &Path) -> Result<Self, StoreError> {
+        Sqlite::open_reader(path).map(Self::Sqlite)
+    }
+
+    /// From now on a commit in a file is answered before it is on disk (deliberate defect 31).
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn leave_commits_unsynced(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.leave_commits_unsynced(),
+            Self::Postgres(postgres) => postgres.leave_commits_unsynced(),
+        }
+    }
+
     /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
     ///
     /// # Errors
