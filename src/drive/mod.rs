@@ -11,5 +11,7 @@ pub mod process;
 pub mod project;
 pub mod signing;
 pub mod sim;
+mod rawhttp;
 pub mod target;
 mod template;
+pub mod transport;
