@@ -33,6 +33,8 @@ pub(super) fn chain(case: &Case<'_>, person: usize) -> Vec<String> {
                 contacts.contains(contact)
             }
             Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => tickets.contains(ticket),
+            Effect::TaskCreated { contact, .. } => contact.as_ref().is_some_and(|contact| contacts.contains(contact)),
+            Effect::SessionOpened { .. } | Effect::SubscriptionCanceled { .. } | Effect::AlertRaised { .. } => false,
         };
         if call.what.effects.iter().any(theirs) {
             steps.push((call.n, call_words(call)));
@@ -111,6 +113,8 @@ fn double_words(double: Double) -> &'static str {
     match double {
         Double::Crm => "the CRM",
         Double::Support => "the support desk",
+        Double::Stripe => "Stripe's API",
+        Double::Alerts => "the receiver of alerts",
     }
 }
 
@@ -125,6 +129,10 @@ fn call_words(call: &Seen<'_, Call>) -> String {
             format!("opened ticket {ticket} in {}", queue.as_ref().map_or("no queue", String::as_str))
         }
         Effect::TicketUpdated { ticket } => format!("changed ticket {ticket}"),
+        Effect::TaskCreated { task, .. } => format!("made task {task}"),
+        Effect::SessionOpened { session } => format!("opened Checkout session {session}"),
+        Effect::SubscriptionCanceled { subscription } => format!("cancelled subscription {subscription}"),
+        Effect::AlertRaised { alert, .. } => format!("raised the alert {alert}"),
     });
     let effects = effects.collect::<Vec<_>>().join(", ");
     let (n, at) = (call.n, words::span(call.at_ms));
@@ -133,7 +141,7 @@ fn call_words(call: &Seen<'_, Call>) -> String {
 
 /// Calls that an outage answered, one line for each double: a record does not say whose they were.
 fn failing_calls(case: &Case<'_>) -> Vec<(u64, String)> {
-    let lines = [Double::Crm, Double::Support].into_iter().filter_map(|double| {
+    let lines = [Double::Crm, Double::Support, Double::Stripe, Double::Alerts].into_iter().filter_map(|double| {
         let mut calls =
             case.seen.calls.iter().filter(|c| c.what.double == double && c.what.faulted && c.what.status >= 400);
         let first = calls.next()?;

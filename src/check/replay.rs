@@ -82,6 +82,11 @@ fn effect_words(effect: &Effect) -> Option<String> {
         Effect::ContactUpdated { .. } => None,
         Effect::TicketCreated { ticket, .. } => Some(format!("ticket {ticket} was opened")),
         Effect::TicketUpdated { ticket } => Some(format!("ticket {ticket} changed")),
+        Effect::TaskCreated { task, .. } => Some(format!("task {task} was made")),
+        Effect::SessionOpened { session } => Some(format!("Checkout session {session} was opened")),
+        Effect::SubscriptionCanceled { subscription } => Some(format!("subscription {subscription} was cancelled")),
+        // Says something of the service, not of a customer.
+        Effect::AlertRaised { .. } => None,
     }
 }
 
@@ -112,7 +117,13 @@ fn owner(case: &Case<'_>, began: u64) -> Option<usize> {
     let effects = case.seen.calls.iter().filter(|call| call.n > began).flat_map(|call| &call.what.effects);
     let emails = effects.filter_map(|effect| match effect {
         Effect::ContactCreated { email, .. } => email.as_deref(),
-        Effect::ContactUpdated { .. } | Effect::TicketCreated { .. } | Effect::TicketUpdated { .. } => None,
+        Effect::ContactUpdated { .. }
+        | Effect::TicketCreated { .. }
+        | Effect::TicketUpdated { .. }
+        | Effect::TaskCreated { .. }
+        | Effect::SessionOpened { .. }
+        | Effect::SubscriptionCanceled { .. }
+        | Effect::AlertRaised { .. } => None,
     });
     emails.filter_map(|email| case.owners.of_email(email)).next()
 }

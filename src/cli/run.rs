@@ -22,8 +22,7 @@ use crate::{
     },
     history::{file, record::Record},
     mock::{
-        crm::CrmOptions,
-        desk::DeskOptions,
+        models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
     plan::{compile::compile, model::Plan},
@@ -142,7 +141,9 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                 ));
             }
         }
-        let kills = |kind: &FaultKind| matches!(kind, FaultKind::Kill { .. } | FaultKind::Down { .. });
+        let kills = |kind: &FaultKind| {
+            matches!(kind, FaultKind::Kill { .. } | FaultKind::KillAtCall(_) | FaultKind::Down { .. })
+        };
         if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
             wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
         }
@@ -242,16 +243,15 @@ async fn live(
     let secrets = EmbeddedSecrets::new(args.seed);
     let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
     let doubles = Doubles::start(DoublesOptions {
-        crm_listen: project.and_then(|p| p.crm_listen),
-        support_listen: project.and_then(|p| p.support_listen),
-        crm: CrmOptions { epoch: clock.started(), ..CrmOptions::default() },
-        desk: DeskOptions { epoch: clock.started(), ..DeskOptions::default() },
+        listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
+        models: ModelOptions::at(clock.started()),
         outages: plan.outages.clone(),
         now_ms: Arc::new(move || clock.now_ms()),
         calls: sender,
     })
     .await
     .map_err(|error| error.to_string())?;
+    doubles.follow(plan);
     for given in &plan.given {
         doubles.give_contact(given.properties.clone());
     }

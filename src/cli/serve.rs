@@ -12,8 +12,7 @@ use super::{
 use crate::{
     drive::clock::RunClock,
     mock::{
-        crm::CrmOptions,
-        desk::DeskOptions,
+        models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
     service::{
@@ -22,7 +21,7 @@ use crate::{
         defects::{Defect, Defects},
     },
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Serves until interrupted.
 ///
@@ -82,10 +81,8 @@ async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
     // Nobody counts here: calls go nowhere.
     let (calls, _) = tokio::sync::mpsc::unbounded_channel();
     let options = DoublesOptions {
-        crm_listen: None,
-        support_listen: None,
-        crm: CrmOptions { epoch: clock.started(), ..CrmOptions::default() },
-        desk: DeskOptions { epoch: clock.started(), ..DeskOptions::default() },
+        listen: BTreeMap::new(),
+        models: ModelOptions::at(clock.started()),
         outages: Vec::new(),
         now_ms: Arc::new(move || clock.now_ms()),
         calls,

@@ -315,7 +315,11 @@ impl Driver<'_> {
 
     fn take_call(&mut self, interpreter: &mut Interpreter<'_>, at_ms: u64, call: Call) -> Result<(), DriveError> {
         self.run.history.append(at_ms, Record::Call(call))?;
-        interpreter.on(self.run.clock.now_ms(), Input::Called);
+        let now_ms = self.run.clock.now_ms();
+        interpreter.on(now_ms, Input::Called);
+        if let Some(restart_after_ms) = self.run.doubles.take_kill() {
+            interpreter.on(now_ms, Input::Held { restart_after_ms });
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::{
     target::{SignUp, Target},
     template::PLACEHOLDERS,
 };
-use crate::redact::Redactor;
+use crate::{redact::Redactor, scenario::fault::Double};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 use toml::Spanned;
@@ -18,10 +18,8 @@ use toml::Spanned;
 pub struct Project {
     /// The target that it describes.
     pub target: Target,
-    /// Where the CRM double listens; any free port when absent.
-    pub crm_listen: Option<SocketAddr>,
-    /// Where the support double listens; any free port when absent.
-    pub support_listen: Option<SocketAddr>,
+    /// Where doubles listen; on a free port when not named.
+    pub listen: BTreeMap<Double, SocketAddr>,
 }
 
 /// Why a project file cannot be used.
@@ -159,8 +157,13 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
     };
     Ok(Project {
         target,
-        crm_listen: reader.listen(file.mocks.crm.as_ref(), "hubspot")?,
-        support_listen: reader.listen(file.mocks.support.as_ref(), "zendesk")?,
+        listen: [
+            (Double::Crm, reader.listen(file.mocks.crm.as_ref(), "hubspot")?),
+            (Double::Support, reader.listen(file.mocks.support.as_ref(), "zendesk")?),
+        ]
+        .into_iter()
+        .filter_map(|(double, address)| Some((double, address?)))
+        .collect(),
     })
 }
 

@@ -25,11 +25,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_millis(50);
 struct Wire(TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>);
 
 /// Half of the body and then the end of the stream, where the header tells of the whole.
-pub(super) async fn truncated(
-    sender: &Sender,
-    parcel: &Parcel<'_>,
-    timeout: Duration,
-) -> Result<Answer, RequestError> {
+pub(super) async fn truncated(sender: &Sender, parcel: &Parcel<'_>, timeout: Duration) -> Result<Answer, RequestError> {
     within(timeout, parcel, async |target| {
         let mut wire = connect(sender, target).await?;
         wire.write(&half(target, parcel)).await?;
@@ -198,13 +194,11 @@ mod tests {
     #[test]
     fn headers_look_as_those_of_the_client() {
         assert_eq!(title_case("stripe-signature"), "Stripe-Signature");
-        let parcel = Parcel {
-            url: "",
-            headers: vec![("user-agent", "x".to_owned())],
-            body: bytes::Bytes::from_static(b"{}"),
-        };
+        let parcel =
+            Parcel { url: "", headers: vec![("user-agent", "x".to_owned())], body: bytes::Bytes::from_static(b"{}") };
         let target = Uri::from_static("http://a:1/p?q=1");
-        let expected = "POST /p?q=1 HTTP/1.1\r\nUser-Agent: x\r\nHost: a:1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+        let expected =
+            "POST /p?q=1 HTTP/1.1\r\nUser-Agent: x\r\nHost: a:1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
         assert_eq!(whole(&target, &parcel), expected.as_bytes());
         assert!(half(&target, &parcel).ends_with(b"\r\n\r\n{"));
     }

@@ -37,6 +37,32 @@ pub enum Effect {
         /// Its id.
         ticket: String,
     },
+    /// A task for the sales people was made in the CRM.
+    TaskCreated {
+        /// Its id.
+        task: String,
+        /// The contact that it belongs to.
+        contact: Option<String>,
+        /// Subject line.
+        subject: String,
+    },
+    /// A Checkout session was opened through Stripe's API.
+    SessionOpened {
+        /// Its id.
+        session: String,
+    },
+    /// A subscription was cancelled through Stripe's API.
+    SubscriptionCanceled {
+        /// Its id.
+        subscription: String,
+    },
+    /// An alert was raised.
+    AlertRaised {
+        /// Its kind.
+        alert: String,
+        /// What makes two reports one alert.
+        key: Option<String>,
+    },
 }
 
 /// A contact of the CRM double.

@@ -2,10 +2,15 @@
 //!
 //! The models must not know: sockets, clocks, plans. Each call is given `now_ms`.
 
+pub mod alerts;
 pub mod answer;
 pub mod crm;
 pub mod desk;
 pub mod effect;
 mod lagged;
+pub mod models;
 pub mod outage;
+pub mod relay;
+pub mod script;
 pub mod socket;
+pub mod stripe;

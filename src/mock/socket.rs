@@ -1,4 +1,5 @@
-//! The doubles behind real sockets: one wiremock server in front of each model, and a record of every call.
+//! The doubles behind real sockets: one wiremock server in front of each model, a relay of ours in front of that, and a
+//! record of every call.
 //!
 //! wiremock answers the calls of one server one after the other; a model is locked only while it computes an answer, and
 //! delays are awaited by wiremock outside of any lock. Recording is off, `expect` is unused (it panics on drop). wiremock
@@ -6,14 +7,14 @@
 //! Must not know: who reads the calls.
 
 use super::{
-    crm::{Crm, CrmOptions},
-    desk::{Desk, DeskOptions},
     effect::{Contact, Ticket},
-    outage::{self, Interference},
+    models::{ModelOptions, Models},
+    relay::{self, Relay},
+    script::{Called, Script},
 };
 use crate::{
     history::record::Call,
-    plan::model::Outage,
+    plan::model::{Outage, Plan},
     scenario::fault::Double,
     wire::{Request, Response},
 };
@@ -32,14 +33,10 @@ pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the doubles are started with.
 pub struct DoublesOptions {
-    /// Where the CRM listens; a free port of the loopback interface when absent.
-    pub crm_listen: Option<SocketAddr>,
-    /// Where the support desk listens; a free port of the loopback interface when absent.
-    pub support_listen: Option<SocketAddr>,
-    /// How the CRM behaves.
-    pub crm: CrmOptions,
-    /// How the desk behaves.
-    pub desk: DeskOptions,
+    /// Where doubles listen; on a free port of the loopback interface when not named.
+    pub listen: BTreeMap<Double, SocketAddr>,
+    /// How the models behave.
+    pub models: ModelOptions,
     /// When they misbehave.
     pub outages: Vec<Outage>,
     /// The run's clock.
@@ -51,10 +48,8 @@ pub struct DoublesOptions {
 impl fmt::Debug for DoublesOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DoublesOptions")
-            .field("crm_listen", &self.crm_listen)
-            .field("support_listen", &self.support_listen)
-            .field("crm", &self.crm)
-            .field("desk", &self.desk)
+            .field("listen", &self.listen)
+            .field("models", &self.models)
             .field("outages", &self.outages)
             .finish_non_exhaustive()
     }
@@ -90,14 +85,15 @@ fn name(double: Double) -> &'static str {
     match double {
         Double::Crm => "CRM",
         Double::Support => "support",
+        Double::Stripe => "Stripe API",
+        Double::Alerts => "alerts",
     }
 }
 
 /// Running doubles; they stop when this is dropped.
 #[derive(Debug)]
 pub struct Doubles {
-    crm: MockServer,
-    support: MockServer,
+    servers: BTreeMap<Double, (Relay, MockServer)>,
     shared: Arc<Shared>,
 }
 
@@ -109,9 +105,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
-    crm: Crm,
-    desk: Desk,
-    outages: Vec<Outage>,
+    models: Models,
+    script: Script,
+    kills_ms: Vec<u64>,
 }
 
 impl fmt::Debug for Shared {
@@ -121,44 +117,69 @@ impl fmt::Debug for Shared {
 }
 
 impl Doubles {
-    /// Starts both doubles.
+    /// Starts all doubles.
     ///
     /// # Errors
-    /// [`DoublesError`] when an address cannot be listened on; then neither runs.
+    /// [`DoublesError`] when an address cannot be listened on; then none runs.
     pub async fn start(options: DoublesOptions) -> Result<Self, DoublesError> {
-        let crm_listener = listen(Double::Crm, options.crm_listen)?;
-        let support_listener = listen(Double::Support, options.support_listen)?;
-        let state = State { crm: Crm::new(options.crm), desk: Desk::new(options.desk), outages: options.outages };
+        let listeners = Double::WORDS
+            .iter()
+            .map(|(_, double)| Ok((*double, listen(*double, options.listen.get(double).copied())?)))
+            .collect::<Result<Vec<_>, DoublesError>>()?;
+        let script = Script::of_outages(options.outages);
+        let state = State { models: Models::new(&options.models), script, kills_ms: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), now_ms: options.now_ms, calls: options.calls });
-        let crm = serve(crm_listener, Double::Crm, &shared).await;
-        let support = serve(support_listener, Double::Support, &shared).await;
-        Ok(Self { crm, support, shared })
+        let mut servers = BTreeMap::new();
+        for (double, listener) in listeners {
+            let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            let server = serve(double, &shared).await;
+            let relay = Relay::start(listener, *server.address());
+            let relay = relay.map_err(|reason| DoublesError::Listen { double, address, reason })?;
+            servers.insert(double, (relay, server));
+        }
+        Ok(Self { servers, shared })
+    }
+
+    /// Base URL of a double, without a slash at the end.
+    pub fn url(&self, of: Double) -> String {
+        self.servers.get(&of).map(|(relay, _)| url(relay.address())).unwrap_or_default()
     }
 
     /// Base URL of the CRM, without a slash at the end.
     pub fn crm_url(&self) -> String {
-        url(*self.crm.address())
+        self.url(Double::Crm)
     }
 
     /// Base URL of the support desk, without a slash at the end.
     pub fn support_url(&self) -> String {
-        url(*self.support.address())
+        self.url(Double::Support)
     }
 
     /// A contact made by the CRM's own people before the run; returns its id. See [`Crm::give`].
     pub fn give_contact(&self, properties: BTreeMap<String, String>) -> String {
-        self.shared.state().crm.give(properties)
+        self.shared.state().models.crm.give(properties)
     }
 
     /// All contacts and tickets as they are now.
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();
-        (state.crm.contacts(), state.desk.tickets())
+        (state.models.crm.contacts(), state.models.desk.tickets())
     }
 
-    /// Ends all outages, the planned ones included: the quiet phase begins.
+    /// From now on all happens to calls that a plan asks for: outages, troubles of single calls, kills.
+    pub fn follow(&self, plan: &Plan) {
+        self.shared.state().script = Script::new(plan);
+    }
+
+    /// A kill that a call has asked for since the last time: until when the service stays dead, milliseconds. The call is
+    /// held until its caller is gone.
+    pub fn take_kill(&self) -> Option<u64> {
+        self.shared.state().kills_ms.pop()
+    }
+
+    /// Ends all faults, the planned ones included: the quiet phase begins.
     pub fn faults_off(&self) {
-        self.shared.state().outages.clear();
+        self.shared.state().script.end();
     }
 }
 
@@ -170,26 +191,20 @@ impl Shared {
 
     /// Time, effect and report of a call are taken under one lock, so that the order of the calls is that of the effects.
     fn answer(&self, double: Double, request: &Request) -> Response {
-        let mut state = self.state();
+        let mut guard = self.state();
         let now_ms = (self.now_ms)();
-        let Interference { answer, delay } = outage::decide(&state.outages, double, now_ms);
-        let faulted = answer.is_some();
-        let (operation, mut response, effects) = match (answer, double) {
-            (Some(answer), Double::Crm) => (Crm::operation(request), answer, Vec::new()),
-            (Some(answer), Double::Support) => (Desk::operation(request), answer, Vec::new()),
-            (None, Double::Crm) => parts(state.crm.handle(now_ms, request)),
-            (None, Double::Support) => parts(state.desk.handle(now_ms, request)),
-        };
-        response.delay = delay;
-        let call = Call { double, operation: operation.to_owned(), status: response.status, faulted, effects };
+        let state = &mut *guard;
+        let called = state.script.call(&mut state.models, double, now_ms, request);
+        state.kills_ms.extend(called.kill_ms);
+        let Called { answered, breaks, faulted, fault, .. } = called;
+        let (operation, status) = (answered.operation.to_owned(), answered.response.status);
+        let call = Call { double, operation, status, faulted, fault, effects: answered.effects };
         // Nobody listens any more when the run is over: then there is nothing to record.
         self.calls.send((now_ms, call)).ok();
+        let mut response = answered.response;
+        response.headers.extend(breaks.map(|breaks| (relay::MARK.to_owned(), relay::mark(breaks).to_owned())));
         response
     }
-}
-
-fn parts(answered: super::answer::Answered) -> (&'static str, Response, Vec<super::effect::Effect>) {
-    (answered.operation, answered.response, answered.effects)
 }
 
 fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, DoublesError> {
@@ -200,8 +215,9 @@ fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, Do
     })
 }
 
-async fn serve(listener: TcpListener, double: Double, shared: &Arc<Shared>) -> MockServer {
-    let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+/// The server behind the relay, on a free port of its own.
+async fn serve(double: Double, shared: &Arc<Shared>) -> MockServer {
+    let server = MockServer::builder().disable_request_recording().start().await;
     let shared = Arc::clone(shared);
     let respond = move |request: &wiremock::Request| template(shared.answer(double, &wire_request(request)));
     Mock::given(any()).respond_with(respond).mount(&server).await;
@@ -223,6 +239,7 @@ fn wire_request(request: &wiremock::Request) -> Request {
 
 /// wiremock panics on a status or header that is none; ours come from a plan file, so they are checked here.
 fn template(response: Response) -> ResponseTemplate {
+    // 0 is that of a call without an answer, which the relay never lets out.
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))

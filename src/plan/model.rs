@@ -58,7 +58,36 @@ pub struct Plan {
     pub bodies: BTreeMap<String, String>,
 }
 
+/// A time in which doubles misbehave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From.
+    pub from_ms: u64,
+    /// Until (exclusive); to the end of the faults when absent.
+    pub until_ms: Option<u64>,
+    /// What happens, in words.
+    pub what: String,
+}
+
 impl Plan {
+    /// Every time in which doubles misbehave: outages, then troubles of single calls.
+    pub fn windows(&self) -> Vec<Window> {
+        let outages = self.outages.iter().map(|outage| {
+            let double = outage.of.word();
+            let what = match outage.answer {
+                Some(status) => format!("{double} answers {status}"),
+                None => format!("{double} takes {} ms to answer", outage.delay_ms),
+            };
+            Window { from_ms: outage.from_ms, until_ms: Some(outage.until_ms), what }
+        });
+        let troubles = self.troubles.iter().map(|trouble| {
+            let (double, operation) = (trouble.of.word(), trouble.operation.as_deref().unwrap_or("any call"));
+            let what = format!("{double} {operation}: {}", trouble.does.what());
+            Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
+        });
+        outages.chain(troubles).collect()
+    }
+
     /// How many customers live through it: chains of stories, without those who only stand in forged bodies.
     pub fn customers(&self) -> u64 {
         self.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64
@@ -298,8 +327,8 @@ pub enum CallDoes {
     MalformedJson,
     /// The model does it; the answer ends before its length.
     TruncatedAnswer,
-    /// A search sees what was written so long before.
-    StaleSearch {
+    /// The model does it; searches see it so much later.
+    LaggingIndex {
         /// Milliseconds.
         by_ms: u64,
     },

@@ -185,7 +185,7 @@ impl CallDoes {
             Self::LostReply => "done, but the reply is lost".to_owned(),
             Self::MalformedJson => "done, but the answer is broken JSON".to_owned(),
             Self::TruncatedAnswer => "done, but the answer is cut off".to_owned(),
-            Self::StaleSearch { by_ms } => format!("the search index lags by {}", seconds(by_ms)),
+            Self::LaggingIndex { by_ms } => format!("done, and searches see it {} later", seconds(by_ms)),
         }
     }
 }

@@ -82,6 +82,6 @@ fn does(trouble: Trouble) -> CallDoes {
         Trouble::LostReply => CallDoes::LostReply,
         Trouble::MalformedJson => CallDoes::MalformedJson,
         Trouble::TruncatedAnswer => CallDoes::TruncatedAnswer,
-        Trouble::StaleSearch { by } => CallDoes::StaleSearch { by_ms: millis(by) },
+        Trouble::LaggingIndex { by } => CallDoes::LaggingIndex { by_ms: millis(by) },
     }
 }

@@ -106,6 +106,10 @@ pub enum Need {
     Crm,
     /// The support double is in use.
     Support,
+    /// The Stripe API double is in use.
+    Stripe,
+    /// The receiver of alerts is in use.
+    Alerts,
     /// Pages that a person can visit.
     Pages,
     /// The service reports its queue (pending jobs, dead letters).
@@ -123,6 +127,8 @@ impl Need {
             Self::ValueProbe => "value_probe",
             Self::Crm => "crm",
             Self::Support => "support",
+            Self::Stripe => "stripe",
+            Self::Alerts => "alerts",
             Self::Pages => "pages",
             Self::Queue => "queue",
             Self::Process => "process",
@@ -137,6 +143,8 @@ impl Need {
             Self::ValueProbe => "probe that reads named values (`values` in `[probe.customer]`)",
             Self::Crm => "CRM double (`[mocks.crm]`)",
             Self::Support => "support double (`[mocks.support]`)",
+            Self::Stripe => "double of Stripe's API, which only the embedded service is given",
+            Self::Alerts => "receiver of alerts, which only the embedded service is given",
             Self::Pages => "success page (`[pages]`)",
             Self::Queue => "report of its queue, which only the embedded service gives",
             Self::Process => "process that hookdrill started",

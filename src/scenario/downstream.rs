@@ -72,8 +72,8 @@ pub enum Trouble {
     MalformedJson,
     /// The double works; its answer ends before its length.
     TruncatedAnswer,
-    /// A search does not see what was written within this time.
-    StaleSearch {
+    /// What is written reaches the index behind the searches so much later; reads by id see it at once.
+    LaggingIndex {
         /// How far the index lags behind.
         by: Duration,
     },
@@ -141,7 +141,7 @@ impl Trouble {
             Self::LostReply => "does what is asked, and the reply is lost".to_owned(),
             Self::MalformedJson => "does what is asked, and answers broken JSON".to_owned(),
             Self::TruncatedAnswer => "does what is asked, and its answer is cut off".to_owned(),
-            Self::StaleSearch { by } => format!("searches what it knew {} before", format_duration(by)),
+            Self::LaggingIndex { by } => format!("shows it to searches {} later", format_duration(by)),
         }
     }
 }

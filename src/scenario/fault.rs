@@ -217,6 +217,10 @@ pub enum Double {
     Crm,
     /// The support desk.
     Support,
+    /// Stripe's API.
+    Stripe,
+    /// The receiver of alerts.
+    Alerts,
 }
 
 impl EventSelector {
@@ -336,7 +340,7 @@ words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotA
 
 words!(Place { First => "first", Last => "last" });
 
-words!(Double { Crm => "crm", Support => "support" });
+words!(Double { Crm => "crm", Support => "support", Stripe => "stripe", Alerts => "alerts" });
 
 impl Double {
     /// What the target must have so that faults of this double can be carried out.
@@ -344,6 +348,8 @@ impl Double {
         match self {
             Self::Crm => &[Need::Crm],
             Self::Support => &[Need::Support],
+            Self::Stripe => &[Need::Stripe],
+            Self::Alerts => &[Need::Alerts],
         }
     }
 }

@@ -25,7 +25,7 @@ enum Does {
     LostReply,
     MalformedJson,
     TruncatedAnswer,
-    StaleSearch,
+    LaggingIndex,
 }
 
 const DOES: &[(&str, Does)] = &[
@@ -35,7 +35,7 @@ const DOES: &[(&str, Does)] = &[
     ("lost_reply", Does::LostReply),
     ("malformed_json", Does::MalformedJson),
     ("truncated_answer", Does::TruncatedAnswer),
-    ("stale_search", Does::StaleSearch),
+    ("lagging_index", Does::LaggingIndex),
 ];
 
 /// Operations that a double tells apart, as they stand in a history.
@@ -43,6 +43,8 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
     match of {
         Double::Crm => &["search_contacts", "get_contact", "create_contact", "update_contact"],
         Double::Support => &["search_tickets", "list_tickets", "get_ticket", "create_ticket", "update_ticket"],
+        Double::Stripe => &[],
+        Double::Alerts => &["alert"],
     }
 }
 
@@ -50,11 +52,11 @@ pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let calls = calls(on);
     let does = trouble(&mut on.fields, on.mistakes);
     let (calls, does) = (calls?, does?);
-    if let Trouble::StaleSearch { .. } = does
-        && calls.operation.as_deref().is_some_and(|operation| !operation.starts_with("search"))
+    if let Trouble::LaggingIndex { .. } = does
+        && !matches!(calls.of, Double::Crm | Double::Support)
     {
-        let message = "`stale_search` is about searches alone";
-        on.mistakes.add(on.fields.span(), Kind::Conflict, message);
+        let message = format!("`{}` has no search index", calls.of.word());
+        on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, "`crm` and `support` have one");
     }
     Some(FaultKind::Downstream(DownstreamFault { calls, does }))
 }
@@ -135,12 +137,12 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
 
 fn done(does: Does, by: Option<Between>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
     match does {
-        Does::Slow | Does::StaleSearch if by.is_none() => {
+        Does::Slow | Does::LaggingIndex if by.is_none() => {
             mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
             None
         }
         Does::Slow => by.map(|by| Trouble::Slow { by }),
-        Does::StaleSearch => by.map(|by| Trouble::StaleSearch { by: by.most }),
+        Does::LaggingIndex => by.map(|by| Trouble::LaggingIndex { by: by.most }),
         Does::Hang => Some(Trouble::Hang),
         Does::Reset => Some(Trouble::Reset),
         Does::LostReply => Some(Trouble::LostReply),

@@ -3,7 +3,7 @@
 //! Must not know: jobs, the store.
 
 use super::{
-    config::Config,
+    config::{Config, Secret},
     upstream::{Call, CallResult, Transport, Upstream, outcome, request},
 };
 use crate::wire::{Request, Response};
@@ -36,11 +36,14 @@ impl Client {
 
     /// Makes the call and says what it came to.
     pub async fn send(&self, call: &Call) -> CallResult {
+        let config = &self.config;
         let (base, token) = match call.upstream() {
-            Upstream::Crm => (&self.config.crm_url, &self.config.crm_token),
-            Upstream::Desk => (&self.config.support_url, &self.config.support_token),
+            Upstream::Crm => (config.crm_url.as_str(), config.crm_token.expose()),
+            Upstream::Desk => (config.support_url.as_str(), config.support_token.expose()),
+            Upstream::Stripe => (config.stripe_url.as_deref().unwrap_or_default(), config.stripe_key.expose()),
+            Upstream::Alerts => (config.alert_url.as_ref().map_or("", Secret::expose), ""),
         };
-        let request = request(call, token.expose());
+        let request = request(call, token);
         let answer = match tokio::time::timeout(self.config.call_timeout, self.exchange(base, request)).await {
             Ok(answer) => answer,
             Err(_) => Err(Transport::TimedOut),

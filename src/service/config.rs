@@ -80,6 +80,12 @@ pub struct Config {
     pub support_url: String,
     /// Bearer token of the support desk.
     pub support_token: Secret,
+    /// Base URL of Stripe's API; without it nothing is asked there.
+    pub stripe_url: Option<String>,
+    /// Key of Stripe's API, restricted to what the service does.
+    pub stripe_key: Secret,
+    /// Where alerts are posted; such a URL often holds a token, so it is kept like a secret.
+    pub alert_url: Option<Secret>,
     /// Worker tasks.
     pub workers: u32,
     /// Longest wait for one upstream call; must be shorter than the lease.
@@ -100,6 +106,9 @@ impl Config {
             crm_token: Secret::new("crm"),
             support_url: support_url.into(),
             support_token: Secret::new("support"),
+            stripe_url: None,
+            stripe_key: Secret::new("stripe"),
+            alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),
             public: false,
@@ -131,6 +140,7 @@ impl fmt::Debug for Config {
             .field("database", &self.database)
             .field("crm_url", &self.crm_url)
             .field("support_url", &self.support_url)
+            .field("stripe_url", &self.stripe_url)
             .field("workers", &self.workers)
             .field("call_timeout", &self.call_timeout)
             .field("public", &self.public)

@@ -59,6 +59,8 @@ impl Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
+    /// Not owed before its time: a look at something later, or the next round of a recurring job.
+    Scheduled,
     /// Until it is due.
     Waiting,
     /// Under a lease.
@@ -71,11 +73,12 @@ pub enum JobState {
 
 impl JobState {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Done, Self::Dead];
+    pub const ALL: [Self; 5] = [Self::Scheduled, Self::Waiting, Self::Running, Self::Done, Self::Dead];
 
     /// Its name in the database.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Scheduled => "scheduled",
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Done => "done",
@@ -142,6 +145,8 @@ pub struct Lease {
 /// Jobs by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JobCounts {
+    /// For later; nothing is owed yet.
+    pub scheduled: u64,
     /// Waiting or running.
     pub pending: u64,
     /// Given up.
@@ -155,6 +160,7 @@ impl JobCounts {
     pub fn add(&mut self, state: JobState, number: u64) {
         match state {
             JobState::Waiting | JobState::Running => self.pending += number,
+            JobState::Scheduled => self.scheduled += number,
             JobState::Done => self.done += number,
             JobState::Dead => self.dead += number,
         }
@@ -184,7 +190,7 @@ impl Job {
     /// When there is something to do for it, if ever.
     pub fn ready(&self) -> Option<Timestamp> {
         match self.state {
-            JobState::Waiting | JobState::Running => Some(self.at),
+            JobState::Scheduled | JobState::Waiting | JobState::Running => Some(self.at),
             JobState::Dead => (!self.rejected).then_some(self.at),
             JobState::Done => None,
         }
@@ -199,6 +205,12 @@ impl Job {
         self.state = JobState::Waiting;
         self.owner = None;
         self.at = until;
+    }
+
+    /// Due at `at`, and not owed before.
+    pub fn schedule(&mut self, at: Timestamp) {
+        self.restart(at);
+        self.state = JobState::Scheduled;
     }
 
     /// Due now, with a clean record.

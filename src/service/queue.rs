@@ -23,9 +23,23 @@ pub fn enqueue(tx: &mut Tx<'_>, now: Timestamp, task: Task) -> Result<(), StoreE
     if again {
         job.generation += 1;
     }
-    if job.state == JobState::Dead || (again && job.state == JobState::Done) {
+    if matches!(job.state, JobState::Dead | JobState::Scheduled) || (again && job.state == JobState::Done) {
         job.restart(now);
     }
+    tx.put_job(&job)
+}
+
+/// Asks for a job at a later time, before which it is not owed. One that is there already keeps its time.
+///
+/// # Errors
+/// The store's.
+pub fn schedule(tx: &mut Tx<'_>, at: Timestamp, task: Task) -> Result<(), StoreError> {
+    if tx.job_by_key(&task.key())?.is_some() {
+        return Ok(());
+    }
+    let id = tx.next_job_id()?;
+    let mut job = Job::new(id, task, at);
+    job.schedule(at);
     tx.put_job(&job)
 }
 
@@ -150,6 +164,20 @@ mod tests {
         reject(&mut store);
         store.transact(|tx| enqueue(tx, at(1), contact())).expect("enqueue");
         assert!(claimed(&mut store, at(1), &settings).is_some());
+    }
+
+    #[test]
+    fn a_scheduled_job_is_owed_only_when_its_time_has_come() {
+        let (mut store, settings) = (Store::memory(), Settings::default());
+        for time in [60, 10] {
+            store.transact(|tx| schedule(tx, at(time), contact())).expect("scheduled");
+        }
+        let counts = store.transact(|tx| tx.job_counts()).expect("counts");
+        assert_eq!((counts.scheduled, counts.pending), (1, 0));
+        assert_eq!(claimed(&mut store, at(59), &settings), None);
+        assert_eq!(store.transact(|tx| next_ready(tx, &settings)), Ok(Some(at(60))));
+        assert!(claimed(&mut store, at(60), &settings).is_some());
+        assert_eq!(store.transact(|tx| tx.job_counts()).expect("counts").pending, 1);
     }
 
     #[test]

@@ -27,7 +27,7 @@ access = "$.status in ['active', 'trialing']"
 fn a_good_one_is_read() {
     let project = read(GOOD).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(project.target.abilities(), ["access_probe", "crm"]);
-    assert_eq!(project.crm_listen.map(|a| a.port()), Some(4101));
+    assert_eq!(project.listen.get(&hookdrill::scenario::fault::Double::Crm).map(|a| a.port()), Some(4101));
     assert!(!format!("{project:?}").contains("whsec_1"));
     assert!(read(&GOOD.replace("127.0.0.1:3000", "[::1]:3000")).is_ok());
     let named = GOOD

@@ -3,8 +3,7 @@
 use hookdrill::{
     history::record::{Call, Effect},
     mock::{
-        crm::CrmOptions,
-        desk::DeskOptions,
+        models::ModelOptions,
         socket::{Doubles, DoublesError, DoublesOptions},
     },
     plan::model::Outage,
@@ -43,10 +42,8 @@ async fn start(outages: Vec<Outage>, crm_listen: Option<SocketAddr>) -> Result<R
         now_ms => now_ms,
     };
     let doubles = Doubles::start(DoublesOptions {
-        crm_listen,
-        support_listen: None,
-        crm: CrmOptions::default(),
-        desk: DeskOptions::default(),
+        listen: crm_listen.map(|address| (Double::Crm, address)).into_iter().collect(),
+        models: ModelOptions::default(),
         outages,
         now_ms: Arc::new(read),
         calls: sender,

@@ -6,6 +6,7 @@
 mod asked;
 mod point;
 mod process;
+mod way;
 mod world;
 
 pub use point::Point;

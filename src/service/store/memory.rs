@@ -2,7 +2,7 @@
 //!
 //! Must not know: what the rows mean.
 
-use super::{ContactRow, Identity, StoreError};
+use super::{ContactRow, Identity, Shelf, StoreError};
 use crate::{
     service::{
         job::{Job, JobCounts, JobState},
@@ -24,6 +24,7 @@ pub struct Memory {
     parties: BTreeMap<String, Arc<Party>>,
     identities: BTreeMap<(Identity, String), BTreeSet<String>>,
     contacts: BTreeMap<String, ContactRow>,
+    docs: BTreeMap<(Shelf, String), String>,
     jobs: BTreeMap<u64, Job>,
     job_keys: BTreeMap<String, u64>,
     ready: BTreeSet<(Timestamp, u64)>,
@@ -180,6 +181,30 @@ impl Transaction<'_> {
 
     pub(super) fn contact_emails(&mut self) -> Result<Vec<String>, StoreError> {
         Ok(self.rows.contacts.keys().cloned().collect())
+    }
+
+    pub(super) fn doc(&mut self, shelf: Shelf, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.rows.docs.get(&(shelf, key.to_owned())).cloned())
+    }
+
+    pub(super) fn put_doc(&mut self, shelf: Shelf, key: &str, document: &str) -> Result<(), StoreError> {
+        let place = (shelf, key.to_owned());
+        let old = self.rows.docs.insert(place.clone(), document.to_owned());
+        self.undo(move |rows| restore(&mut rows.docs, place, old));
+        Ok(())
+    }
+
+    pub(super) fn remove_doc(&mut self, shelf: Shelf, key: &str) -> Result<(), StoreError> {
+        let place = (shelf, key.to_owned());
+        let old = self.rows.docs.remove(&place);
+        self.undo(move |rows| restore(&mut rows.docs, place, old));
+        Ok(())
+    }
+
+    pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let from = self.rows.docs.range((shelf, prefix.to_owned())..);
+        let found = from.take_while(|((held, key), _)| *held == shelf && key.starts_with(prefix));
+        Ok(found.map(|((_, key), document)| (key.clone(), document.clone())).collect())
     }
 
     pub(super) fn job(&mut self, id: u64) -> Result<Option<Job>, StoreError> {

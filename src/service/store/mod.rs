@@ -40,6 +40,8 @@ pub enum Identity {
     Email,
     /// Checkout session id.
     Session,
+    /// Anonymous chat session of the app.
+    Chat,
 }
 
 impl Identity {
@@ -49,6 +51,7 @@ impl Identity {
             Self::User => "user",
             Self::Email => "email",
             Self::Session => "session",
+            Self::Chat => "chat",
         }
     }
 }
@@ -60,6 +63,55 @@ pub struct ContactRow {
     pub id: Option<String>,
     /// Our fields as last written and confirmed; `None` while uncertain.
     pub written: Option<BTreeMap<String, String>>,
+}
+
+/// A shelf of documents: small rows that are found by key alone and that no other table refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// Changes of customers' state, for audit.
+    Trail,
+    /// Requests to support, as they came.
+    Support,
+    /// Tickets of the desk, as last seen.
+    Ticket,
+    /// Customers about whom Stripe, own state, CRM and desk disagree.
+    Finding,
+    /// Alerts that were raised.
+    Alert,
+    /// What is counted over time.
+    Counter,
+    /// Where a recurring job stands.
+    Cursor,
+    /// Checkout sessions that were opened here.
+    Checkout,
+}
+
+impl Shelf {
+    /// All shelves.
+    pub const ALL: [Self; 8] = [
+        Self::Trail,
+        Self::Support,
+        Self::Ticket,
+        Self::Finding,
+        Self::Alert,
+        Self::Counter,
+        Self::Cursor,
+        Self::Checkout,
+    ];
+
+    /// Its name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trail => "trail",
+            Self::Support => "support",
+            Self::Ticket => "ticket",
+            Self::Finding => "finding",
+            Self::Alert => "alert",
+            Self::Counter => "counter",
+            Self::Cursor => "cursor",
+            Self::Checkout => "checkout",
+        }
+    }
 }
 
 /// How often a busy transaction is run before the caller hears of it.
@@ -196,6 +248,26 @@ impl Tx<'_> {
     /// Every e-mail with a contact row, in order.
     pub fn contact_emails(&mut self) -> Result<Vec<String>, StoreError> {
         each!(self, tx => tx.contact_emails())
+    }
+
+    /// The document under `key`.
+    pub fn doc(&mut self, shelf: Shelf, key: &str) -> Result<Option<String>, StoreError> {
+        each!(self, tx => tx.doc(shelf, key))
+    }
+
+    /// Writes the document under `key`; what was there is replaced.
+    pub fn put_doc(&mut self, shelf: Shelf, key: &str, document: &str) -> Result<(), StoreError> {
+        each!(self, tx => tx.put_doc(shelf, key, document))
+    }
+
+    /// Takes the document under `key` away, if there is one.
+    pub fn remove_doc(&mut self, shelf: Shelf, key: &str) -> Result<(), StoreError> {
+        each!(self, tx => tx.remove_doc(shelf, key))
+    }
+
+    /// Keys and documents whose key starts with `prefix`, by key in byte order.
+    pub fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        each!(self, tx => tx.docs(shelf, prefix))
     }
 
     /// A job by number.

@@ -13,7 +13,7 @@ CREATE TABLE parties (
 ) STRICT;
 
 CREATE TABLE identities (
-    kind  TEXT NOT NULL CHECK (kind IN ('user', 'email', 'session')),
+    kind  TEXT NOT NULL CHECK (kind IN ('user', 'email', 'session', 'chat')),
     key   TEXT NOT NULL,
     party TEXT NOT NULL REFERENCES parties (id),
     PRIMARY KEY (kind, key, party)
@@ -25,10 +25,17 @@ CREATE TABLE contacts (
     written TEXT                            -- JSON of our fields as last confirmed
 ) STRICT;
 
+CREATE TABLE docs (
+    shelf    TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (shelf, key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE jobs (
     id       INTEGER PRIMARY KEY,
     key      TEXT NOT NULL UNIQUE,
-    state    TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'dead')),
+    state    TEXT NOT NULL CHECK (state IN ('scheduled', 'waiting', 'running', 'done', 'dead')),
     ready_ms INTEGER,                       -- due, end of the lease, or revival; null when nothing is to do
     job      TEXT NOT NULL                  -- JSON
 ) STRICT;

@@ -2,7 +2,7 @@
 //!
 //! Must not know: what the rows mean.
 
-use super::{ContactRow, Identity, StoreError};
+use super::{ContactRow, Identity, Shelf, StoreError};
 use crate::{
     service::{
         job::{Job, JobCounts, JobState},
@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, pa
 use serde::{Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc, time::Duration};
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a commit waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(2);
@@ -194,6 +194,32 @@ impl Transaction<'_> {
 
     pub(super) fn contact_emails(&mut self) -> Result<Vec<String>, StoreError> {
         self.texts("SELECT email FROM contacts ORDER BY email", [])
+    }
+
+    pub(super) fn doc(&mut self, shelf: Shelf, key: &str) -> Result<Option<String>, StoreError> {
+        let mut statement = self.inner.prepare_cached("SELECT document FROM docs WHERE shelf = ?1 AND key = ?2")?;
+        Ok(statement.query_row([shelf.name(), key], |row| row.get(0)).optional()?)
+    }
+
+    pub(super) fn put_doc(&mut self, shelf: Shelf, key: &str, document: &str) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO docs (shelf, key, document) VALUES (?1, ?2, ?3)
+             ON CONFLICT (shelf, key) DO UPDATE SET document = ?3",
+            [shelf.name(), key, document],
+        )
+    }
+
+    pub(super) fn remove_doc(&mut self, shelf: Shelf, key: &str) -> Result<(), StoreError> {
+        self.execute("DELETE FROM docs WHERE shelf = ?1 AND key = ?2", [shelf.name(), key])
+    }
+
+    pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let mut statement = self.inner.prepare_cached(
+            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2
+             ORDER BY key",
+        )?;
+        let rows = statement.query_map([shelf.name(), prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn job(&mut self, id: u64) -> Result<Option<Job>, StoreError> {

@@ -14,16 +14,19 @@ enum Operation {
     Contact(u8, Option<u8>),
     Job(u8, u8, u8, i64),
     FirstReady(bool),
+    Doc(u8, u8, Option<u8>),
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         (0..4_u8).prop_map(Operation::Event),
         (0..3_u8, any::<u8>()).prop_map(|(id, n)| Operation::Party(id, n)),
-        (0..3_u8, 0..3_u8, 0..4_u8).prop_map(|(kind, key, party)| Operation::Link(kind, key, party)),
+        (0..4_u8, 0..3_u8, 0..4_u8).prop_map(|(kind, key, party)| Operation::Link(kind, key, party)),
         (0..3_u8, proptest::option::of(any::<u8>())).prop_map(|(email, id)| Operation::Contact(email, id)),
-        (1..4_u8, 0..4_u8, 0..5_u8, 0..9_i64).prop_map(|(id, key, state, at)| Operation::Job(id, key, state, at)),
+        (1..4_u8, 0..4_u8, 0..6_u8, 0..9_i64).prop_map(|(id, key, state, at)| Operation::Job(id, key, state, at)),
         any::<bool>().prop_map(Operation::FirstReady),
+        (0..8_u8, 0..4_u8, proptest::option::of(any::<u8>()))
+            .prop_map(|(shelf, key, doc)| Operation::Doc(shelf, key, doc)),
     ]
 }
 
@@ -35,13 +38,13 @@ fn event(number: u8) -> Event {
 
 fn job(id: u8, key: u8, state: u8, at: i64) -> Job {
     let mut job = Job::new(u64::from(id), Task::Contact { email: format!("e{key}") }, Timestamp::from_millis(at));
-    job.state = JobState::ALL[usize::from(state % 4)];
-    job.rejected = state == 4;
+    job.state = JobState::ALL[usize::from(state % 5)];
+    job.rejected = state == 5;
     job.step = if at % 2 == 0 { Step::Find } else { Step::Create };
     job
 }
 
-const IDENTITIES: [Identity; 3] = [Identity::User, Identity::Email, Identity::Session];
+const IDENTITIES: [Identity; 4] = [Identity::User, Identity::Email, Identity::Session, Identity::Chat];
 
 fn apply(tx: &mut Tx<'_>, operation: &Operation) -> Result<String, StoreError> {
     Ok(match operation {
@@ -66,6 +69,14 @@ fn apply(tx: &mut Tx<'_>, operation: &Operation) -> Result<String, StoreError> {
             tx.put_job(&job(*id, *key, *state, *at))?;
             format!("{}", tx.next_job_id()?)
         }
+        Operation::Doc(shelf, key, document) => {
+            let (shelf, key) = (Shelf::ALL[usize::from(*shelf)], format!("k{key}"));
+            match document {
+                Some(number) => tx.put_doc(shelf, &key, &number.to_string())?,
+                None => tx.remove_doc(shelf, &key)?,
+            }
+            format!("{:?} {:?}", tx.doc(shelf, &key)?, tx.docs(shelf, "k")?)
+        }
         Operation::FirstReady(running) => format!("{:?}", tx.first_ready(*running)?),
     })
 }
@@ -81,6 +92,9 @@ fn everything(tx: &mut Tx<'_>) -> Result<String, StoreError> {
     for number in 0..4 {
         let (event, key) = (format!("evt_{number}"), format!("contact:e{number}"));
         seen += &format!("{} {:?} {:?}\n", tx.deliveries(&event)?, tx.job(number)?, tx.job_by_key(&key)?);
+        for shelf in Shelf::ALL {
+            seen += &format!("{:?}\n", tx.docs(shelf, &format!("k{number}"))?);
+        }
         for identity in IDENTITIES {
             seen += &format!("{:?}\n", tx.linked(identity, &format!("k{number}"))?);
         }

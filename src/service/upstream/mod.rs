@@ -2,8 +2,11 @@
 //!
 //! Must not know: sockets, jobs, clocks.
 
+mod crm;
+mod desk;
+
 use crate::wire::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Our CRM fields by name.
@@ -16,6 +19,10 @@ pub enum Upstream {
     Crm,
     /// The support desk.
     Desk,
+    /// Stripe's API.
+    Stripe,
+    /// The receiver of alerts.
+    Alerts,
 }
 
 /// One upstream call.
@@ -108,33 +115,20 @@ impl Call {
     }
 }
 
-/// The most alternatives in one CRM search; HubSpot takes five filter groups.
-const SEARCH_GROUPS: usize = 5;
-
-const CONTACTS: &str = "/crm/v3/objects/contacts";
+/// Method, path, query and body of a call.
+type Parts = (&'static str, String, Vec<(String, String)>, Option<Value>);
 
 /// The call as an HTTP request, relative to the peer's base URL.
 pub fn request(call: &Call, token: &str) -> Request {
-    let (method, path, query, body) = match call {
-        Call::SearchContact { email, customers } => {
-            ("POST", format!("{CONTACTS}/search"), vec![], Some(search(email, customers)))
-        }
-        Call::CreateContact { properties } => {
-            ("POST", CONTACTS.to_owned(), vec![], Some(json!({"properties": properties})))
-        }
-        Call::UpdateContact { id, fields } => {
-            ("PATCH", format!("{CONTACTS}/{id}"), vec![], Some(json!({"properties": fields})))
-        }
-        Call::FindTicket { external_id } => {
-            let query = vec![("external_id".to_owned(), external_id.clone())];
-            ("GET", "/api/v2/tickets.json".to_owned(), query, None)
-        }
-        Call::CreateTicket { .. } => ("POST", "/api/v2/tickets".to_owned(), vec![], Some(ticket(call))),
+    let (method, path, query, body) = match call.upstream() {
+        Upstream::Crm => crm::parts(call),
+        Upstream::Desk => desk::parts(call),
+        Upstream::Stripe | Upstream::Alerts => ("GET", "/".to_owned(), vec![], None),
     };
-    let mut headers = vec![
-        ("accept".to_owned(), "application/json".to_owned()),
-        ("authorization".to_owned(), format!("Bearer {token}")),
-    ];
+    let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
+    if !token.is_empty() {
+        headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    }
     if body.is_some() {
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
     }
@@ -143,23 +137,6 @@ pub fn request(call: &Call, token: &str) -> Request {
     }
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     Request { method: method.to_owned(), path, query, headers, body }
-}
-
-fn search(email: &str, customers: &[String]) -> Value {
-    let group =
-        |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
-    let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));
-    let groups: Vec<_> = std::iter::once(group("email", email)).chain(customers).take(SEARCH_GROUPS).collect();
-    json!({"filterGroups": groups, "properties": ["email", "stripe_customer_id"], "limit": 10})
-}
-
-fn ticket(call: &Call) -> Value {
-    let Call::CreateTicket { external_id, subject, body, tags, requester, .. } = call else { return Value::Null };
-    let mut ticket = json!({"subject": subject, "comment": {"body": body}, "external_id": external_id, "tags": tags});
-    if let Some(email) = requester {
-        ticket["requester"] = json!({"name": email, "email": email});
-    }
-    json!({"ticket": ticket})
 }
 
 /// What the peer's answer means for the call.
@@ -178,7 +155,7 @@ pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult 
             read.unwrap_or_else(|| later(&format!("{status} with a body that does not read"), None))
         }
         409 => {
-            let id = body().as_ref().and_then(existing_id).filter(|_| matches!(call, Call::CreateContact { .. }));
+            let id = body().as_ref().and_then(crm::existing_id).filter(|_| matches!(call, Call::CreateContact { .. }));
             id.map_or_else(|| later("409 without an existing id", after), CallResult::Conflict)
         }
         404 if matches!(call, Call::UpdateContact { .. }) => CallResult::Missing,
@@ -194,27 +171,11 @@ fn later(what: &str, after: Option<Duration>) -> CallResult {
 }
 
 fn success(call: &Call, body: &Value) -> Option<CallResult> {
-    match call {
-        Call::SearchContact { email, .. } => {
-            let results = body["results"].as_array()?;
-            let same = |result: &&Value| {
-                result["properties"]["email"].as_str().is_some_and(|held| held.eq_ignore_ascii_case(email))
-            };
-            let best = results.iter().find(same).or_else(|| results.iter().min_by_key(|result| age(result)));
-            Some(CallResult::Found(best.and_then(|result| id_text(&result["id"]))))
-        }
-        Call::CreateContact { .. } => id_text(&body["id"]).map(CallResult::Created),
-        Call::UpdateContact { .. } => Some(CallResult::Updated),
-        Call::FindTicket { .. } => {
-            Some(CallResult::Found(body["tickets"].as_array()?.first().and_then(|ticket| id_text(&ticket["id"]))))
-        }
-        Call::CreateTicket { .. } => id_text(&body["ticket"]["id"]).map(CallResult::Created),
+    match call.upstream() {
+        Upstream::Crm => crm::success(call, body),
+        Upstream::Desk => desk::success(call, body),
+        Upstream::Stripe | Upstream::Alerts => None,
     }
-}
-
-/// CRM ids are numbers that grow: the smallest is the oldest contact.
-fn age(result: &Value) -> u64 {
-    id_text(&result["id"]).and_then(|id| id.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// An id that may stand in a path: digits, letters, dashes.
@@ -228,16 +189,10 @@ fn id_text(value: &Value) -> Option<String> {
     fits.then_some(text)
 }
 
-/// `"Contact already exists. Existing ID: 123"`
-fn existing_id(body: &Value) -> Option<String> {
-    let (_, rest) = body["message"].as_str()?.split_once("Existing ID:")?;
-    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-    id_text(&Value::String(digits))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn create() -> Call {
         Call::CreateContact { properties: Fields::from([("email".into(), "ada@example.com".into())]) }

@@ -1,0 +1,89 @@
+//! All doubles of one run behind one door, so that the socket and the simulation ask them in the same way.
+//!
+//! Must not know: sockets, clocks, faults.
+
+use super::{
+    alerts::Alerts,
+    answer::Answered,
+    crm::{Crm, CrmOptions},
+    desk::{Desk, DeskOptions},
+    stripe::{Stripe, StripeOptions},
+};
+use crate::{scenario::fault::Double, wire::Request};
+
+/// How the models behave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelOptions {
+    /// The CRM.
+    pub crm: CrmOptions,
+    /// The support desk.
+    pub desk: DeskOptions,
+    /// Stripe's API.
+    pub stripe: StripeOptions,
+}
+
+impl ModelOptions {
+    /// The defaults, with `epoch` as the wall time of millisecond 0.
+    pub fn at(epoch: crate::time::Timestamp) -> Self {
+        Self {
+            crm: CrmOptions { epoch, ..CrmOptions::default() },
+            desk: DeskOptions { epoch, ..DeskOptions::default() },
+            stripe: StripeOptions { epoch },
+        }
+    }
+}
+
+/// The models and their state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Models {
+    /// The CRM.
+    pub crm: Crm,
+    /// The support desk.
+    pub desk: Desk,
+    /// Stripe's API.
+    pub stripe: Stripe,
+    /// The receiver of alerts.
+    pub alerts: Alerts,
+}
+
+impl Models {
+    /// Empty models.
+    pub fn new(options: &ModelOptions) -> Self {
+        Self {
+            crm: Crm::new(options.crm),
+            desk: Desk::new(options.desk),
+            stripe: Stripe::new(options.stripe),
+            alerts: Alerts::default(),
+        }
+    }
+
+    /// What the history calls this request, whoever answers it.
+    pub fn operation(of: Double, request: &Request) -> &'static str {
+        match of {
+            Double::Crm => Crm::operation(request),
+            Double::Support => Desk::operation(request),
+            Double::Stripe => Stripe::operation(request),
+            Double::Alerts => Alerts::operation(request),
+        }
+    }
+
+    /// As [`Self::handle`], where what this call writes reaches a search index `lag_ms` later instead of the usual time.
+    pub fn handle_lagging(&mut self, of: Double, now_ms: u64, request: &Request, lag_ms: Option<u64>) -> Answered {
+        let Some(lag_ms) = lag_ms else { return self.handle(of, now_ms, request) };
+        let usual = (self.crm.lag(lag_ms), self.desk.lag(lag_ms));
+        let answered = self.handle(of, now_ms, request);
+        self.crm.lag(usual.0);
+        self.desk.lag(usual.1);
+        answered
+    }
+
+    /// Answers one call at `now_ms` after the start of the run.
+    pub fn handle(&mut self, of: Double, now_ms: u64, request: &Request) -> Answered {
+        match of {
+            Double::Crm => self.crm.handle(now_ms, request),
+            Double::Support => self.desk.handle(now_ms, request),
+            Double::Stripe => self.stripe.handle(now_ms, request),
+            Double::Alerts => self.alerts.handle(now_ms, request),
+        }
+    }
+}

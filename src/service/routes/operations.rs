@@ -1,0 +1,56 @@
+//! For those who operate the service: health, one customer's state, how far behind it is.
+//!
+//! Must not know: how anything is decided.
+
+use super::{refusal, trouble};
+use crate::service::{core::Service, server::App};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::json;
+
+/// Routes that anybody may ask.
+pub(super) fn open() -> Router<App> {
+    Router::new().route("/healthz", get(health))
+}
+
+/// Routes that show or move other people's data.
+pub(super) fn internal() -> Router<App> {
+    Router::new()
+        .route("/api/customers/{id}", get(customer))
+        .route("/internal/status", get(status))
+        .route("/internal/requeue", post(requeue))
+}
+
+async fn health() -> Response {
+    Json(json!({"ok": true})).into_response()
+}
+
+async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
+    match app.with(move |service, _| service.customer(&id)).await {
+        Ok(Some(view)) => Json(view).into_response(),
+        Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn status(State(app): State<App>) -> Response {
+    match app.with(|service, _| service.status()).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn requeue(State(app): State<App>) -> Response {
+    match app.with(Service::requeue).await {
+        Ok(requeued) => {
+            app.wake.notify_one();
+            Json(json!({"requeued": requeued})).into_response()
+        }
+        Err(error) => trouble(&error),
+    }
+}

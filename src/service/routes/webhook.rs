@@ -1,0 +1,72 @@
+//! Where Stripe delivers its events.
+//!
+//! Must not know: what an event means.
+
+use super::{refusal, trouble};
+use crate::{
+    service::{core::Received, server::App, store::StoreError, verify::verify},
+    stripe::event::Event,
+};
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use serde_json::json;
+
+/// Largest webhook body; Stripe's own events stay far below.
+const WEBHOOK_LIMIT: usize = 512 * 1024;
+
+pub(super) fn routes() -> Router<App> {
+    // Both spellings: a redirect would count as a failed delivery (bug class 42).
+    let hook = post(webhook).layer(DefaultBodyLimit::max(WEBHOOK_LIMIT));
+    Router::new().route("/webhooks/stripe", hook.clone()).route("/webhooks/stripe/", hook)
+}
+
+async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refusal(rejection.status(), "the body cannot be read"),
+    };
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
+        return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
+    }
+    let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
+        return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
+    };
+    let received = app.with(move |service, now| service.receive(now, &event)).await;
+    let done = match received {
+        Ok(Received::Settled(accepted)) => Ok(accepted),
+        Ok(Received::Torn(rest)) => {
+            let (acked, later) = (rest.acked, app.clone());
+            let work = async move {
+                tokio::time::sleep(rest.after).await;
+                let done = later.with(move |service, now| service.resume(now, &rest)).await;
+                later.wake.notify_one();
+                done
+            };
+            let task = tokio::spawn(work);
+            if acked {
+                return acknowledged();
+            }
+            app.wake.notify_one();
+            task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+        }
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(_) => {
+            app.wake.notify_one();
+            acknowledged()
+        }
+        Err(error) => trouble(&error),
+    }
+}
+
+fn acknowledged() -> Response {
+    Json(json!({"received": true})).into_response()
+}

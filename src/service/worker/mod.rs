@@ -1,0 +1,86 @@
+//! A job's next call, in two halves: [`begin`] claims and says what to call, [`finish`] takes the answer in. The call
+//! itself is made between the two, with no transaction open; the process may die there.
+//!
+//! Must not know: sockets, clocks.
+
+mod contact;
+mod ticket;
+
+use super::{
+    config::Settings,
+    job::{Job, JobState, Lease, Step, Task},
+    queue,
+    store::{StoreError, Tx},
+    upstream::{Call, CallResult},
+};
+use crate::time::Timestamp;
+
+/// Claims the job that is ready first and answers its next call. Jobs that turn out to need none are completed on the way.
+///
+/// # Errors
+/// The store's.
+pub fn begin(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    owner: &str,
+    settings: &Settings,
+) -> Result<Option<(Lease, Call)>, StoreError> {
+    while let Some((mut job, lease)) = queue::claim(tx, now, owner, settings)? {
+        job.serves = job.generation;
+        let call = match job.task.clone() {
+            Task::Contact { email } => contact::call(tx, &mut job, &email)?,
+            Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
+            Task::Ticket { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
+        };
+        if call.is_none() {
+            job.complete(now);
+        }
+        tx.put_job(&job)?;
+        if let Some(call) = call {
+            return Ok(Some((lease, call)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an answer was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// It was.
+    Taken,
+    /// The lease had ended and the job is in other hands: the answer is dropped, since whoever has it looks first.
+    Stale,
+}
+
+/// Takes a call's answer in: next step, done, later or dead.
+///
+/// # Errors
+/// The store's; the lease then runs out and the job is taken over.
+pub fn finish(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    lease: &Lease,
+    result: &CallResult,
+    settings: &Settings,
+) -> Result<Finished, StoreError> {
+    let held = tx.job(lease.job)?.filter(|job| job.state == JobState::Running && job.claims == lease.claim);
+    let Some(mut job) = held else { return Ok(Finished::Stale) };
+    match job.task.clone() {
+        Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
+        Task::LooseContact { .. } | Task::Ticket { .. } => plain_answer(now, &mut job, result, settings),
+    }
+    tx.put_job(&job)?;
+    Ok(Finished::Taken)
+}
+
+fn plain_answer(now: Timestamp, job: &mut Job, result: &CallResult, settings: &Settings) {
+    match result {
+        CallResult::Found(None) => job.advance(Step::Create, now),
+        CallResult::Found(Some(_)) | CallResult::Created(_) | CallResult::Conflict(_) | CallResult::Updated => {
+            job.complete(now);
+        }
+        CallResult::Missing => job.fail(now, None, "it is gone".to_owned(), &settings.backoff),
+        CallResult::Later { what, after } => job.fail(now, *after, what.clone(), &settings.backoff),
+        CallResult::Rejected { what } => job.reject(now, what.clone()),
+    }
+}
