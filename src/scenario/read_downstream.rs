@@ -7,7 +7,7 @@ use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     fault::{Double, FaultKind},
     model::Between,
-    raw::{At, Fields, Mistakes, between, count, duration, fields},
+    raw::{At, Fields, Mistakes, Span, between, count, duration, fields},
     read_faults::{DEFAULT_RESTART, Reading},
     read_transport::probability,
 };
@@ -110,8 +110,7 @@ fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
 fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
     let (answer, does) = (fields.get("answer"), fields.text("does", mistakes));
     let retry_after = retry_after(fields, mistakes);
-    let by = fields.get("by");
-    let by = by.and_then(|value| Some((between(value, "`by`", mistakes)?, value.span())));
+    let by = fields.get("by").map(|value| (between(value, "`by`", mistakes), value.span()));
     match (answer, does) {
         (Some(answer), None) => {
             let status = count(answer, "`answer`", 400..600, mistakes)?;
@@ -119,12 +118,14 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
                 let message = format!("`retry_after` means nothing with an answer of {}", status.value);
                 mistakes.add_help(&after.span, Kind::Conflict, message, "it goes with 429 and 503");
             }
+            means_nothing("by", by.as_ref().map(|(_, span)| span), "does = \"slow\"", mistakes);
             let status = u16::try_from(status.value).ok()?;
             Some(Trouble::Answer { status, retry_after: retry_after.map(|at| at.value) })
         }
         (None, Some(does)) => {
+            means_nothing("retry_after", retry_after.as_ref().map(|at| &at.span), "answer = 429", mistakes);
             let does = super::raw::word(&does, "does", DOES, mistakes)?;
-            done(does, by.as_ref().map(|(by, _)| *by), fields, mistakes)
+            done(does, by, fields, mistakes)
         }
         _ => {
             let message = "`downstream` holds one trouble, neither none nor several";
@@ -135,20 +136,33 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
     }
 }
 
-fn done(does: Does, by: Option<Between>, fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
-    match does {
-        Does::Slow | Does::LaggingIndex if by.is_none() => {
-            mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
-            None
-        }
-        Does::Slow => by.map(|by| Trouble::Slow { by }),
-        Does::LaggingIndex => by.map(|by| Trouble::LaggingIndex { by: by.most }),
-        Does::Hang => Some(Trouble::Hang),
-        Does::Reset => Some(Trouble::Reset),
-        Does::LostReply => Some(Trouble::LostReply),
-        Does::MalformedJson => Some(Trouble::MalformedJson),
-        Does::TruncatedAnswer => Some(Trouble::TruncatedAnswer),
+fn means_nothing(key: &str, span: Option<&Span>, owner: &str, mistakes: &mut Mistakes) {
+    if let Some(span) = span {
+        mistakes.add_help(span, Kind::Conflict, format!("`{key}` means nothing here"), format!("it goes with {owner}"));
     }
+}
+
+fn done(
+    does: Does,
+    by: Option<(Option<Between>, Span)>,
+    fields: &Fields<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Trouble> {
+    let trouble = match (does, by) {
+        (Does::Slow | Does::LaggingIndex, None) => {
+            mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
+            return None;
+        }
+        (Does::Slow, Some((by, _))) => return by.map(|by| Trouble::Slow { by }),
+        (Does::LaggingIndex, Some((by, _))) => return by.map(|by| Trouble::LaggingIndex { by: by.most }),
+        (Does::Hang, by) => (Trouble::Hang, by),
+        (Does::Reset, by) => (Trouble::Reset, by),
+        (Does::LostReply, by) => (Trouble::LostReply, by),
+        (Does::MalformedJson, by) => (Trouble::MalformedJson, by),
+        (Does::TruncatedAnswer, by) => (Trouble::TruncatedAnswer, by),
+    };
+    means_nothing("by", trouble.1.as_ref().map(|(_, span)| span), "does = \"slow\"", mistakes);
+    Some(trouble.0)
 }
 
 fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Duration>> {

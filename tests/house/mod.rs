@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plan", &["time", "rng", "id", "stripe", "scenario", "plan"]),
     ("mock", &["time", "rng", "id", "wire", "mock"]),
     ("mock/outage", &["wire", "scenario", "plan"]),
+    ("mock/models", &["time", "wire", "mock", "scenario"]),
     ("mock/script", &["wire", "rng", "scenario", "plan", "mock"]),
     ("mock/socket", &["time", "wire", "mock", "scenario", "plan", "history"]),
     ("service", &["time", "rng", "id", "wire", "redact", "stripe", "service"]),
