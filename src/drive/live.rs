@@ -160,8 +160,10 @@ impl Driver<'_> {
     async fn carry_out(&mut self, interpreter: &mut Interpreter<'_>, directive: Directive) -> Result<(), DriveError> {
         match directive {
             Directive::Enter(phase) => {
-                if phase == RunPhase::Quiet {
-                    self.run.doubles.faults_off();
+                match phase {
+                    RunPhase::Quiet => self.run.doubles.faults_off(),
+                    RunPhase::Replay => self.run.doubles.faults_over(),
+                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase })
             }
@@ -324,6 +326,9 @@ impl Driver<'_> {
     }
 
     async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
+        for what in self.run.doubles.unused_faults() {
+            self.record(Record::Fault { what: never_happened(&what), on: false })?;
+        }
         if let Some(mut service) = self.run.service.take() {
             service.kill().await;
             self.record(Record::Process { event: ProcessEvent::Stopped, detail: None })?;
@@ -332,6 +337,11 @@ impl Driver<'_> {
         let lateness_p99_us = percentile_99(&self.lateness_us);
         self.record(Record::End { incomplete, lateness_p99_us })
     }
+}
+
+/// What the history says of a fault for which no call came.
+pub(super) fn never_happened(what: &str) -> String {
+    format!("never happened: {what}")
 }
 
 /// Nearest-rank 99th percentile of sorted values; 0 of none.

@@ -81,8 +81,7 @@ impl Plan {
             Window { from_ms: outage.from_ms, until_ms: Some(outage.until_ms), what }
         });
         let troubles = self.troubles.iter().map(|trouble| {
-            let (double, operation) = (trouble.of.word(), trouble.operation.as_deref().unwrap_or("any call"));
-            let what = format!("{double} {operation}: {}", trouble.does.what());
+            let what = trouble.what();
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
         outages.chain(troubles).collect()
@@ -296,6 +295,14 @@ pub struct CallTrouble {
     pub probability: f64,
     /// What happens.
     pub does: CallDoes,
+}
+
+impl CallTrouble {
+    /// To which calls what happens, in words.
+    pub fn what(&self) -> String {
+        let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
+        format!("{double} {operation}: {}", self.does.what())
+    }
 }
 
 /// What happens to a call.

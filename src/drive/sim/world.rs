@@ -14,7 +14,7 @@ use super::{
 use crate::{
     drive::{
         interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-        live::{KEPT_TEXT, percentile_99},
+        live::{KEPT_TEXT, never_happened, percentile_99},
     },
     history::{
         file::History,
@@ -383,8 +383,10 @@ impl<'p> World<'p> {
     fn carry_out(&mut self, directive: Directive) {
         match directive {
             Directive::Enter(phase) => {
-                if phase == RunPhase::Quiet {
-                    self.script.end();
+                match phase {
+                    RunPhase::Quiet => self.script.drain(),
+                    RunPhase::Replay => self.script.end(),
+                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase });
             }
@@ -461,6 +463,9 @@ impl<'p> World<'p> {
     }
 
     fn finish(&mut self, incomplete: Option<String>) {
+        for what in self.script.unused() {
+            self.record(Record::Fault { what: never_happened(&what), on: false });
+        }
         self.record(Record::Process { event: ProcessEvent::Stopped, detail: None });
         self.lateness_us.sort_unstable();
         let lateness_p99_us = percentile_99(&self.lateness_us);
