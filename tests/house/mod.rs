@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scenario", &["time", "rng", "id", "stripe", "scenario"]),
     ("plan", &["time", "rng", "id", "stripe", "scenario", "plan"]),
     ("mock", &["time", "rng", "id", "wire", "mock"]),
+    ("mock/models", &["time", "wire", "scenario", "mock"]),
     ("mock/outage", &["wire", "scenario", "plan"]),
     ("mock/models", &["time", "wire", "mock", "scenario"]),
     ("mock/script", &["wire", "rng", "scenario", "plan", "mock"]),

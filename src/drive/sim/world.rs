@@ -77,6 +77,7 @@ pub(super) struct Owner {
 pub(super) enum Happening {
     Arrive { sent: Sent },
     Receive { sent: Sent, by: Owner },
+    Commit { by: Owner },
     Resume { exchange: Option<u64>, by: Owner, rest: Rest },
     Answer { exchange: u64, answer: Answer },
     Look { by: Owner, worker: usize },
@@ -98,7 +99,11 @@ impl Happening {
             | Self::Probed { .. }
             | Self::Queued { .. }
             | Self::Visited { .. } => Rank::Completion,
-            Self::Receive { .. } | Self::Resume { .. } | Self::Look { .. } | Self::Call { .. } => Rank::Work,
+            Self::Receive { .. }
+            | Self::Commit { .. }
+            | Self::Resume { .. }
+            | Self::Look { .. }
+            | Self::Call { .. } => Rank::Work,
             Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
         }
     }
@@ -353,6 +358,7 @@ impl<'p> World<'p> {
         match happening {
             Happening::Arrive { sent } => self.arrive(sent),
             Happening::Receive { sent, by } => self.receive(sent, by),
+            Happening::Commit { by } => self.commit(by),
             Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
             Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
             Happening::Look { by, worker } => self.look(by, worker),
@@ -493,6 +499,7 @@ impl Hash for Happening {
         match self {
             Self::Arrive { sent } => sent.hash(state),
             Self::Receive { sent, by } => (sent, by).hash(state),
+            Self::Commit { by } => by.hash(state),
             Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
             Self::Answer { exchange, answer } => (exchange, answer).hash(state),
             Self::Look { by, worker } => (by, worker).hash(state),

@@ -31,7 +31,7 @@ async fn health() -> Response {
 }
 
 async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match app.with(move |service, _| service.customer(&id)).await {
+    match app.read(move |service, _| service.customer(&id)).await {
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
         Err(error) => trouble(&error),
@@ -39,7 +39,7 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
 }
 
 async fn status(State(app): State<App>) -> Response {
-    match app.with(|service, _| service.status()).await {
+    match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),
     }
