@@ -320,9 +320,10 @@ impl Transaction<'_> {
     }
 
     pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        // Compared as bytes: the length of a text ends at a NUL.
         let mut statement = self.inner.prepare_cached(
-            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2
-             ORDER BY key",
+            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2
+             AND (?2 = '' OR substr(CAST(key AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)) ORDER BY key",
         )?;
         let rows = statement.query_map([shelf.name(), prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
