@@ -191,6 +191,31 @@ impl Store {
         }
     }
 
+    /// From here to [`Store::commit_group`] transactions stay apart (each is all or nothing by itself) but share one commit:
+    /// nothing of them is seen by others or survives before that has succeeded, so nobody may be told of them before. To
+    /// a crash it looks as if they had committed one after the other without a pause. In memory and in
+    /// PostgreSQL each commits by itself.
+    ///
+    /// # Errors
+    /// The store's; then no group is open.
+    pub fn begin_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.begin_group(),
+        }
+    }
+
+    /// Commits what was done since [`Store::begin_group`].
+    ///
+    /// # Errors
+    /// The commit's: then nothing of the group is kept, whatever its transactions were answered.
+    pub fn commit_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.commit_group(),
+        }
+    }
+
     /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
     ///
     /// # Errors
