@@ -2,7 +2,9 @@
 //! body (the ceiling), the service with group commit, and the service with one commit an event. Prints rates, ratios, mean
 //! batch, and the time to the acknowledgement at half of the sustained rate.
 //!
-//! `cargo bench --bench load`; `-- --seconds N` for longer probes. Ends with 1 when a target is missed.
+//! The three take turns, and the best round of each counts: other programs on the machine, and a disk whose syncs cost
+//! twenty times as much from one minute to the next, only ever take away. `cargo bench --bench load`;
+//! `-- --seconds N --rounds N` for longer probes and more rounds. Ends with 1 when a target is missed.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod events;
@@ -30,7 +32,7 @@ struct Found {
 }
 
 fn main() {
-    let seconds = argument("--seconds").unwrap_or(4.0);
+    let seconds = argument("--seconds").unwrap_or(3.0);
     println!("fdatasync of 8 kB, appended: {}", generator::sync_cost());
     let mut events = Events::load();
     if argument::<String>("--only").is_some_and(|what| what == "grouped") {
@@ -39,9 +41,19 @@ fn main() {
         println!("{}", generator::closed(&server, &mut events, CONNECTIONS, seconds));
         return;
     }
-    let ceiling = find(Kind::ReadsOnly, &mut events, seconds);
-    let grouped = find(Kind::Grouped, &mut events, seconds);
-    let single = find(Kind::OneByOne, &mut events, seconds);
+    let mut best: [Option<Found>; 3] = [const { None }; 3];
+    for round in 1..=argument("--rounds").unwrap_or(3) {
+        println!("round {round}");
+        for (kind, best) in [Kind::ReadsOnly, Kind::Grouped, Kind::OneByOne].into_iter().zip(&mut best) {
+            let found = find(kind, &mut events, seconds);
+            if best.as_ref().is_none_or(|held| held.sustained < found.sustained) {
+                *best = Some(found);
+            }
+        }
+    }
+    let [Some(ceiling), Some(grouped), Some(single)] = best else { return };
+    let rates = [&ceiling, &grouped, &single].map(|found| found.sustained.round());
+    println!("sustained a second: {} reading only, {} in groups, {} one by one", rates[0], rates[1], rates[2]);
     let held = [
         judge("rate, of the server that only reads", grouped.sustained / ceiling.sustained, 0.15, true),
         judge("rate, of one commit an event", grouped.sustained / single.sustained, 2.0, true),
