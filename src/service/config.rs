@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::defects::Defects;
+use super::{defects::Defects, store::PostgresAt};
 pub use crate::stripe::signature::Secret;
 use std::{
     fmt,
@@ -77,6 +77,8 @@ pub enum Database {
     Memory,
     /// An SQLite file, made when it is absent.
     File(PathBuf),
+    /// A PostgreSQL database, which other processes of the service use too.
+    Postgres(PostgresAt),
 }
 
 /// What the one writer has done since it started.

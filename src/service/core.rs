@@ -9,7 +9,7 @@ use super::{
     job::Lease,
     queue,
     reading::{self, Reading},
-    status::{self, CustomerView, StatusView},
+    status::{self, BriefView, CustomerView, StatusView},
     store::{Store, StoreError},
     upstream::{Call, CallResult},
     worker::{self, Finished},
@@ -227,5 +227,13 @@ impl Service {
     /// The store's.
     pub fn status(&mut self) -> Result<StatusView, StoreError> {
         self.store.transact(status::status)
+    }
+
+    /// How far behind the service is, without a look at every account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn brief_status(&mut self) -> Result<BriefView, StoreError> {
+        self.store.transact(status::brief)
     }
 }

@@ -127,7 +127,7 @@ pub enum Store {
     /// In an SQLite file.
     Sqlite(Sqlite),
     /// In a PostgreSQL database, which other processes use too.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// One open transaction.
@@ -221,7 +221,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Broken`] when it cannot be reached, has another schema version or may forget what it has confirmed.
     pub fn postgres(at: &PostgresAt) -> Result<Self, StoreError> {
-        Postgres::open(at.clone(), false).map(Self::Postgres)
+        Postgres::open(at.clone(), false).map(Box::new).map(Self::Postgres)
     }
 
     /// The store in a PostgreSQL database, to read from beside those who write: each transaction sees one moment and holds
@@ -230,7 +230,7 @@ impl Store {
     /// # Errors
     /// As [`Store::postgres`].
     pub fn postgres_reader(at: &PostgresAt) -> Result<Self, StoreError> {
-        Postgres::open(at.clone(), true).map(Self::Postgres)
+        Postgres::open(at.clone(), true).map(Box::new).map(Self::Postgres)
     }
 
     /// Runs `work` in one transaction: all of it or nothing. `work` is run again while the store says [`StoreError::Retry`].
