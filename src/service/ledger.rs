@@ -231,7 +231,9 @@ impl Ledger {
             let of_charges = own.iter().map(|(id, charge)| self.went_back(id, charge));
             let back = of_charges.fold(self.went_back_unseen(&bill.payments), i64::saturating_add);
             let whole = bill.money.as_ref().map(|money| money.minor);
-            let charged = || own.iter().filter_map(|(_, c)| c.money.as_ref()).map(|money| money.minor).reduce(i64::saturating_add);
+            let charged = || {
+                own.iter().filter_map(|(_, c)| c.money.as_ref()).map(|money| money.minor).reduce(i64::saturating_add)
+            };
             return back > 0 && whole.or_else(charged).map_or(back == ALL, |whole| back >= whole);
         }
         let stray = |id: &str, charge: &Charge| !self.bills.iter().any(|(key, bill)| charge.pays(id, key, bill));

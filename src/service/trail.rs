@@ -44,8 +44,14 @@ pub fn note(
     if before.as_ref() == Some(&after) {
         return Ok(());
     }
-    let entry =
-        Entry { at_ms: now.millis(), at: now.to_string(), cause: cause.to_owned(), party: party.to_owned(), before, after };
+    let entry = Entry {
+        at_ms: now.millis(),
+        at: now.to_string(),
+        cause: cause.to_owned(),
+        party: party.to_owned(),
+        before,
+        after,
+    };
     let text = serde_json::to_string(&entry).map_err(|error| StoreError::Refuse(error.to_string()))?;
     // Several within a millisecond keep the order in which they were committed.
     let moment = format!("{party}|{:015}|", now.millis());

@@ -4,8 +4,10 @@
 //! Must not know: criteria, verdicts; which defects a service may have.
 
 mod asked;
+mod intake;
 mod point;
 mod process;
+mod way;
 mod world;
 
 pub use point::Point;

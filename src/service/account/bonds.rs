@@ -29,7 +29,11 @@ use std::{
 pub(super) type Parties = BTreeMap<String, Arc<Party>>;
 
 /// The party that a payment's facts are with: its customer when that is known, else the payment itself.
-pub(crate) fn home(tx: &mut Tx<'_>, payments: &[String], named: &str) -> Result<(String, BTreeSet<String>), StoreError> {
+pub(crate) fn home(
+    tx: &mut Tx<'_>,
+    payments: &[String],
+    named: &str,
+) -> Result<(String, BTreeSet<String>), StoreError> {
     let mut found = BTreeSet::new();
     for payment in payments {
         found.extend(tx.linked(Identity::Payment, payment)?);

@@ -144,7 +144,8 @@ fn zero_is_free_but_buys_back_nothing() {
 fn a_refund_whose_charge_was_never_told_still_counts() {
     let mut ledger = Ledger::default();
     ledger.bills.insert("in_1".into(), bill(100, 4900, &["pi_1"]));
-    let refund = Claim { charge: Some("ch_1".into()), intent: Some("pi_1".into()), ..claim("", 4900, "succeeded", 200) };
+    let refund =
+        Claim { charge: Some("ch_1".into()), intent: Some("pi_1".into()), ..claim("", 4900, "succeeded", 200) };
     ledger.refunds.insert("re_1".into(), refund);
     assert_eq!(ledger.standing(&sub()), Standing::Returned);
     ledger.charges.insert("ch_1".into(), charge(101, 4900, "pi_1"));

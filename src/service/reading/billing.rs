@@ -75,7 +75,9 @@ fn invoice(object: &Value, says: Bill) -> Option<Reading> {
         .or_else(|| reference(&line["parent"]["subscription_item_details"]["subscription"]))
         .or_else(|| reference(&line["subscription"]));
     let metadata = |key: &str| {
-        text(&now["metadata"][key]).or_else(|| text(&before["metadata"][key])).or_else(|| text(&object["metadata"][key]))
+        text(&now["metadata"][key])
+            .or_else(|| text(&before["metadata"][key]))
+            .or_else(|| text(&object["metadata"][key]))
     };
     let (user, chat) = (metadata("user_id"), metadata("chat_session"));
     let party = reference(&object["customer"]).or_else(|| user.as_deref().map(user_party))?;
@@ -139,12 +141,7 @@ fn charge(event: &Event, object: &Value) -> Option<Reading> {
     Some(Reading { payments, ..Reading::of(party, vec![Fact::Charge(id, Box::new(charge))]) })
 }
 
-fn claim(
-    event: &Event,
-    object: &Value,
-    rank: fn(&str) -> u8,
-    fact: fn(String, Box<Claim>) -> Fact,
-) -> Option<Reading> {
+fn claim(event: &Event, object: &Value, rank: fn(&str) -> u8, fact: fn(String, Box<Claim>) -> Fact) -> Option<Reading> {
     let id = text(&object["id"])?;
     let state = text(&object["status"]).unwrap_or_default();
     let claim = Claim {

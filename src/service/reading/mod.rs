@@ -137,9 +137,7 @@ pub fn read(event: &Event) -> Option<Reading> {
         "customer.subscription.deleted" => subscription(event, &body, SnapshotKind::Deleted),
         "customer.created" => customer(event, object, false),
         "customer.updated" => customer(event, object, true),
-        "customer.deleted" => {
-            Some(Reading::of(text(&object["id"])?, vec![Fact::Deleted(event.created)]))
-        }
+        "customer.deleted" => Some(Reading::of(text(&object["id"])?, vec![Fact::Deleted(event.created)])),
         _ => billing::read(event, object),
     }
 }

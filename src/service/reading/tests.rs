@@ -139,7 +139,9 @@ fn what_is_no_event_of_ours_is_kept_apart_and_what_has_no_id_is_refused() {
     assert_eq!(read(&kept), None);
     let odd = json!({"id": "evt_1", "object": "event", "type": "invoice.paid", "created": "today", "data": {}});
     assert_eq!(event(&odd.to_string()).map(|event| event.kind), Some("ignored".to_owned()));
-    for broken in ["", "{", "[]", "null", "7", "{}", r#"{"id": 7}"#, r#"{"id": " "}"#, r#"{"object": "list", "data": []}"#] {
+    for broken in
+        ["", "{", "[]", "null", "7", "{}", r#"{"id": 7}"#, r#"{"id": " "}"#, r#"{"object": "list", "data": []}"#]
+    {
         assert_eq!(event(broken), None, "{broken}");
     }
 }

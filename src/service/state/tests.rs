@@ -146,6 +146,7 @@ fn long_story() -> Vec<Event> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn order_and_copies_make_no_difference(
         order in Just(story()).prop_shuffle(),

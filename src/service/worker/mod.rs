@@ -67,7 +67,9 @@ pub fn finish(
     let Some(mut job) = held else { return Ok(Finished::Stale) };
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
-        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } => plain_answer(now, &mut job, result, settings),
+        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } => {
+            plain_answer(now, &mut job, result, settings)
+        }
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)
