@@ -6,6 +6,9 @@ use crate::{
 };
 use proptest::prelude::*;
 
+/// User, chat, e-mails with their times, and time of a party, drawn.
+type Drawn = (usize, usize, Vec<(usize, i64)>, i64);
+
 /// A Stripe customer: id, user and since when, e-mails and since when.
 #[derive(Clone, Debug)]
 struct Row {
@@ -110,7 +113,7 @@ fn an_anonymous_chat_becomes_the_customer_who_signs_up_and_pays() {
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let one = (0..4_usize, 0..4_usize, proptest::collection::vec((0..4_usize, 0..9_i64), 0..3), 0..9_i64);
     proptest::collection::vec(one, 1..8).prop_map(|all| {
-        let make = |(n, (user, chat, emails, at)): (usize, (usize, usize, Vec<(usize, i64)>, i64))| Row {
+        let make = |(n, (user, chat, emails, at)): (usize, Drawn)| Row {
             id: format!("cus_{n}"),
             user: (user > 1).then(|| (format!("u{user}"), at)),
             chat: (chat == 3).then(|| "chat_1".to_owned()),
