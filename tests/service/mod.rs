@@ -3,6 +3,7 @@
 mod batch;
 mod child;
 mod core;
+mod facts;
 mod fixtures;
 mod killed;
 mod peers;

@@ -1,3 +1,5 @@
+//! Long stories with every type of event, in any order and with copies: the end is always the same.
+
 use super::*;
 use crate::{
     service::{Service, Settings, account::Visible, status::CustomerView, store::Store},

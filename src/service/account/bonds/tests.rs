@@ -1,3 +1,5 @@
+//! Who is one person: by the app's word, by an e-mail, in any order, and never less than before.
+
 use super::super::{Account, of_party};
 use super::*;
 use crate::{
