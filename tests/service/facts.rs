@@ -86,6 +86,19 @@ fn a_dispute_before_its_customer_waits_for_the_name_and_opens_one_ticket() {
 }
 
 #[test]
+fn a_ticket_finds_its_customer_through_every_name_of_the_payment() {
+    // First the tie of invoice and payment, under the invoice's name; whose it is tells the payment alone.
+    let tie = json!({"id": "inpay_1", "invoice": "in_1", "payment": {"payment_intent": "pi_1"}});
+    let mut world = World::new();
+    world.deliver(&[event("evt_4", "invoice_payment.paid", 115, tie), dispute("evt_7", "created", "needs_response")]);
+    world.deliver(&[event("evt_6", "customer.created", 99, json!({"id": "cus_1", "email": EMAIL}))]);
+    world.deliver(&[charged()]);
+    world.drain(Duration::from_secs(30));
+    let ticket = &world.peers.tickets[0];
+    assert_eq!((world.peers.tickets.len(), ticket.requester.as_deref()), (1, Some(EMAIL)));
+}
+
+#[test]
 fn a_dispute_of_nobodys_payment_gets_its_ticket_all_the_same() {
     let mut world = World::new();
     world.deliver(&[dispute("evt_7", "created", "a_word_of_tomorrow")]);

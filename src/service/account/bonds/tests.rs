@@ -75,6 +75,17 @@ fn a_customer_without_a_user_keeps_to_the_person_it_was_with_first() {
 }
 
 #[test]
+fn a_user_who_became_known_late_had_the_email_only_since() {
+    let mut all = store(&[
+        row("cus_b", Some(("bob", 50)), &[("shared@x", 5)]),
+        row("cus_a", Some(("ada", 10)), &[("shared@x", 10)]),
+        row("cus_s", None, &[("shared@x", 20)]),
+    ]);
+    assert_eq!(with(&mut all, "cus_s"), ["cus_a", "cus_s"]);
+    assert_eq!(with(&mut all, "cus_b"), ["cus_b"]);
+}
+
+#[test]
 fn the_apps_word_wins_over_an_email_and_joins_whole_chains() {
     let mut all = store(&[
         row("cus_1", Some(("ada", 10)), &[("ada@x", 10)]),
