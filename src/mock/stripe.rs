@@ -4,10 +4,16 @@
 //! Answers have the shape of API version 2025-09-30.clover whatever `Stripe-Version` asks for. Objects begin as those of the
 //! recordings, with ids, times and amounts of their own. Must not know: sockets, clocks, faults.
 
+mod catalog;
+mod customers;
 mod events;
 mod form;
 mod keys;
+mod pay;
 mod refusal;
+mod sessions;
+mod shapes;
+mod subscriptions;
 
 use super::{
     answer::{Answered, correlation_id, segments},
@@ -20,11 +26,14 @@ use crate::{
 use events::Events;
 use form::Form;
 use refusal::Refusal;
+use serde_json::Value;
+use sessions::Session;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+pub use catalog::{PRICES, Price};
 pub use events::BadEvent;
 pub use keys::{Scope, Scopes};
 
@@ -50,6 +59,11 @@ impl Default for StripeOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stripe {
     options: StripeOptions,
+    customers: BTreeMap<String, Value>,
+    sessions: BTreeMap<String, Session>,
+    subscriptions: BTreeMap<String, Value>,
+    /// Ids given so far.
+    given_ids: u64,
     events: Events,
     /// Answers by `Idempotency-Key`.
     answered: BTreeMap<String, Remembered>,
@@ -65,8 +79,18 @@ struct Remembered {
 }
 
 enum Route {
+    CreateCustomer,
+    GetCustomer(String),
+    CreateSession,
+    GetSession(String),
+    ExpireSession(String),
+    GetSubscription(String),
+    UpdateSubscription(String),
+    CancelSubscription(String),
     ListEvents,
     GetEvent(String),
+    /// The hosted page.
+    Hosted(String),
     Unknown,
 }
 
@@ -74,15 +98,34 @@ impl Route {
     fn of(request: &Request) -> Self {
         let segments = segments(&request.path);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let own = |id: &&str| (*id).to_owned();
         match (request.method.as_str(), segments.as_slice()) {
+            ("POST", ["v1", "customers"]) => Self::CreateCustomer,
+            ("GET", ["v1", "customers", id]) => Self::GetCustomer(own(id)),
+            ("POST", ["v1", "checkout", "sessions"]) => Self::CreateSession,
+            ("GET", ["v1", "checkout", "sessions", id]) => Self::GetSession(own(id)),
+            ("POST", ["v1", "checkout", "sessions", id, "expire"]) => Self::ExpireSession(own(id)),
+            ("GET", ["v1", "subscriptions", id]) => Self::GetSubscription(own(id)),
+            ("POST", ["v1", "subscriptions", id]) => Self::UpdateSubscription(own(id)),
+            ("DELETE", ["v1", "subscriptions", id]) => Self::CancelSubscription(own(id)),
+            ("GET" | "POST", ["c", "pay", id]) => Self::Hosted(own(id)),
             ("GET", ["v1", "events"]) => Self::ListEvents,
-            ("GET", ["v1", "events", id]) => Self::GetEvent((*id).to_owned()),
+            ("GET", ["v1", "events", id]) => Self::GetEvent(own(id)),
             _ => Self::Unknown,
         }
     }
 
     const fn operation(&self) -> &'static str {
         match self {
+            Self::CreateCustomer => "create_customer",
+            Self::GetCustomer(_) => "get_customer",
+            Self::CreateSession => "create_session",
+            Self::GetSession(_) => "get_session",
+            Self::ExpireSession(_) => "expire_session",
+            Self::GetSubscription(_) => "get_subscription",
+            Self::UpdateSubscription(_) => "update_subscription",
+            Self::CancelSubscription(_) => "cancel_subscription",
+            Self::Hosted(_) => "hosted_page",
             Self::ListEvents => "list_events",
             Self::GetEvent(_) => "get_event",
             Self::Unknown => "unknown",
@@ -91,8 +134,14 @@ impl Route {
 
     const fn scope(&self) -> Option<Scope> {
         match self {
+            Self::CreateCustomer => Some(Scope::CustomerWrite),
+            Self::GetCustomer(_) => Some(Scope::CustomerRead),
+            Self::CreateSession | Self::ExpireSession(_) => Some(Scope::CheckoutSessionWrite),
+            Self::GetSession(_) => Some(Scope::CheckoutSessionRead),
+            Self::GetSubscription(_) => Some(Scope::SubscriptionRead),
+            Self::UpdateSubscription(_) | Self::CancelSubscription(_) => Some(Scope::SubscriptionWrite),
             Self::ListEvents | Self::GetEvent(_) => Some(Scope::EventRead),
-            Self::Unknown => None,
+            Self::Hosted(_) | Self::Unknown => None,
         }
     }
 }
@@ -102,7 +151,16 @@ type Done = Result<(String, Vec<Effect>), Refusal>;
 impl Stripe {
     /// An account without customers.
     pub const fn new(options: StripeOptions) -> Self {
-        Self { options, events: Events::new(), answered: BTreeMap::new(), scopes_used: BTreeSet::new() }
+        Self {
+            options,
+            customers: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            given_ids: 0,
+            events: Events::new(),
+            answered: BTreeMap::new(),
+            scopes_used: BTreeSet::new(),
+        }
     }
 
     /// What the history calls this request.
@@ -124,8 +182,9 @@ impl Stripe {
         self.events.give(at_ms, body.into())
     }
 
-    /// Ids and bodies of the events that the double made itself, from number `from` on: what is to be delivered.
-    pub fn made_since(&self, from: usize) -> Vec<(String, Arc<str>)> {
+    /// Ids and bodies of the events that the double made itself by `now_ms`, from number `from` on: what is to be delivered.
+    pub fn made_since(&mut self, now_ms: u64, from: usize) -> Vec<(String, Arc<str>)> {
+        self.advance(now_ms);
         let made = self.events.made_since(from).iter();
         made.map(|entry| (entry.id.clone(), Arc::clone(&entry.body))).collect()
     }
@@ -139,6 +198,10 @@ impl Stripe {
     pub fn handle(&mut self, now_ms: u64, request: &Request) -> Answered {
         let route = Route::of(request);
         let operation = route.operation();
+        self.advance(now_ms);
+        if let Route::Hosted(id) = &route {
+            return Answered { operation, response: self.hosted(now_ms, id, request), effects: Vec::new() };
+        }
         let (mut response, effects) = match self.answer(now_ms, &route, request) {
             Ok((body, effects)) => (json(body), effects),
             Err(refusal) => (refusal.response(), Vec::new()),
@@ -147,6 +210,30 @@ impl Stripe {
         response.headers.push(("request-id".into(), format!("req_{}", &id[..14])));
         response.headers.push(("stripe-version".into(), API_VERSION.into()));
         Answered { operation, response, effects }
+    }
+
+    /// What has happened by itself until `now_ms`: sessions expire, subscriptions end with their period.
+    fn advance(&mut self, now_ms: u64) {
+        let now = self.secs(now_ms);
+        for id in self.overdue_sessions(now) {
+            self.expire(now_ms, &id);
+        }
+        for id in self.ended_subscriptions(now) {
+            self.end(now_ms, &id);
+        }
+    }
+
+    /// Unix seconds at `now_ms`.
+    fn secs(&self, now_ms: u64) -> i64 {
+        let since = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        Timestamp::from_millis(self.options.epoch.millis().saturating_add(since)).secs()
+    }
+
+    /// An id that was not given before, the same in every run with the same epoch.
+    fn fresh(&mut self, prefix: &str, length: usize) -> String {
+        self.given_ids += 1;
+        let seed = [prefix, &self.options.epoch.millis().to_string(), &self.given_ids.to_string()];
+        format!("{prefix}{}", shapes::token(&seed, length, "aA1"))
     }
 
     fn answer(&mut self, now_ms: u64, route: &Route, request: &Request) -> Done {
@@ -178,9 +265,17 @@ impl Stripe {
     fn act(&mut self, now_ms: u64, route: &Route, request: &Request, form: &Form) -> Done {
         let read = |body: String| (body, Vec::new());
         match route {
+            Route::CreateCustomer => self.create_customer(now_ms, form),
+            Route::GetCustomer(id) => self.get_customer(id),
+            Route::CreateSession => self.create_session(now_ms, request, form),
+            Route::GetSession(id) => self.get_session(id),
+            Route::ExpireSession(id) => self.expire_session(now_ms, id),
+            Route::GetSubscription(id) => self.get_subscription(id),
+            Route::UpdateSubscription(id) => self.update_subscription(now_ms, id, form),
+            Route::CancelSubscription(id) => self.cancel_subscription(now_ms, id, form),
             Route::ListEvents => self.events.list(now_ms, form).map(read),
             Route::GetEvent(id) => self.events.get(now_ms, id).map(read),
-            Route::Unknown => Err(Refusal::unknown_url(&request.method, &request.path)),
+            Route::Hosted(_) | Route::Unknown => Err(Refusal::unknown_url(&request.method, &request.path)),
         }
     }
 }
