@@ -86,6 +86,7 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Slow { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
+        | FaultKind::RandomKills { .. }
         | FaultKind::Crash { .. } => {}
     }
 }

@@ -220,6 +220,10 @@ pub struct Kill {
     pub at: KillAt,
     /// Started again after this.
     pub restart_after_ms: u64,
+    /// Which of the processes that are up then is killed: the number drawn for it, to be divided by how many there are.
+    /// Absent when it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<u32>,
 }
 
 /// The moment of a kill.

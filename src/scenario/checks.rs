@@ -91,6 +91,7 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::Slow { .. }
             | FaultKind::Kill { .. }
             | FaultKind::Down { .. }
+            | FaultKind::RandomKills { .. }
             | FaultKind::Crash { .. } => 0,
         };
         if before <= MAX_DELIVERIES && total > MAX_DELIVERIES {

@@ -112,6 +112,18 @@ pub enum FaultKind {
         /// For how long.
         lasts: Duration,
     },
+    /// One process of the service is killed (SIGKILL) at moments drawn from the seed, and started again later; the others
+    /// work on. Stays owed.
+    RandomKills {
+        /// How often.
+        times: u32,
+        /// From this time of the run.
+        from: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Time until the process is started again, drawn for each kill.
+        restart_after: Between,
+    },
     /// A service process crashes at a scheduling point drawn from the seed, and is started again later; simulated only.
     /// Stays owed.
     Crash {
@@ -355,6 +367,7 @@ impl FaultKind {
             Self::Slow { .. } => "slow",
             Self::Kill { .. } => "kill",
             Self::Down { .. } => "down",
+            Self::RandomKills { .. } => "random_kills",
             Self::Crash { .. } => "crash",
         }
     }
@@ -376,7 +389,7 @@ impl FaultKind {
                 Double::Stripe => &[Need::Stripe],
                 Double::Alerts => &[Need::Alerts],
             },
-            Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } => &[Need::Process],
+            Self::Kill { .. } | Self::Down { .. } | Self::RandomKills { .. } | Self::Crash { .. } => &[Need::Process],
         }
     }
 
@@ -415,6 +428,12 @@ impl FaultKind {
                 span(restart_after)
             ),
             Self::Down { from, lasts } => format!("the service is down from {} for {}", span(from), span(lasts)),
+            Self::RandomKills { times, from, lasts, restart_after } => format!(
+                "a process of the service is killed {times} times from {} for {}, started again {} later",
+                span(from),
+                span(lasts),
+                drawn(*restart_after)
+            ),
             Self::Crash { restart_after } => {
                 format!("the service crashes at any point, started again {} later", span(restart_after))
             }
@@ -433,6 +452,7 @@ impl FaultKind {
             | Self::Slow { .. }
             | Self::Kill { .. }
             | Self::Down { .. }
+            | Self::RandomKills { .. }
             | Self::Crash { .. } => "everything stays owed",
             Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",

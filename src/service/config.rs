@@ -2,9 +2,17 @@
 //!
 //! Must not know: the environment, files.
 
-use super::defects::Defects;
+use super::{defects::Defects, store::PostgresAt};
 pub use crate::stripe::signature::Secret;
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// How failed calls are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +51,12 @@ pub struct Settings {
     pub lease: Duration,
     /// How failed calls are tried again.
     pub backoff: Backoff,
+    /// Most deliveries that share one commit.
+    pub batch: usize,
 }
+
+/// Enough that the cost of a commit is spread thin, few enough that the jobs' own commits come round between two batches.
+const BATCH: usize = 128;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -52,6 +65,7 @@ impl Default for Settings {
             livemode: Some(false),
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
+            batch: BATCH,
         }
     }
 }
@@ -63,6 +77,31 @@ pub enum Database {
     Memory,
     /// An SQLite file, made when it is absent.
     File(PathBuf),
+    /// A PostgreSQL database, which other processes of the service use too.
+    Postgres(PostgresAt),
+}
+
+/// What the one writer has done since it started.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Deliveries that were handed to the store.
+    pub deliveries: AtomicU64,
+    /// Commits that they took.
+    pub batches: AtomicU64,
+    /// Deliveries that were turned away because too many waited.
+    pub turned_away: AtomicU64,
+}
+
+impl Written {
+    pub(super) fn add(counter: &AtomicU64, number: usize) {
+        // Only counted: nothing is decided by it, so no other memory has to be in step.
+        counter.fetch_add(number as u64, Ordering::Relaxed);
+    }
+
+    /// Deliveries and the commits that they took.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.deliveries.load(Ordering::Relaxed), self.batches.load(Ordering::Relaxed))
+    }
 }
 
 /// Everything a running service is told.
@@ -94,6 +133,8 @@ pub struct Config {
     pub public: bool,
     /// What the core decides by.
     pub settings: Settings,
+    /// Where the writer counts; keep a copy to read it.
+    pub written: Arc<Written>,
 }
 
 impl Config {
@@ -113,6 +154,7 @@ impl Config {
             call_timeout: Duration::from_secs(5),
             public: false,
             settings: Settings::default(),
+            written: Arc::default(),
         }
     }
 
@@ -123,6 +165,9 @@ impl Config {
         }
         if self.workers == 0 {
             return Some("there are no workers: nothing would reach the CRM or the support desk");
+        }
+        if self.settings.batch == 0 {
+            return Some("a commit may hold no delivery: none would ever be stored");
         }
         if self.call_timeout >= self.settings.lease {
             return Some(
@@ -170,6 +215,7 @@ mod tests {
             Config { secrets: vec![], ..sound.clone() },
             Config { secrets: vec![Secret::new(" ")], ..sound.clone() },
             Config { workers: 0, ..sound.clone() },
+            Config { settings: Settings { batch: 0, ..sound.settings.clone() }, ..sound.clone() },
             Config { call_timeout: sound.settings.lease, ..sound.clone() },
         ] {
             assert!(broken.objection().is_some(), "{broken:?}");

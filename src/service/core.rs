@@ -5,12 +5,11 @@
 
 use super::{
     config::Settings,
-    defects::Defect,
-    ingest::{self, Accepted, Parts},
+    ingest::{self, Accepted},
     job::Lease,
     queue,
     reading::{self, Reading},
-    status::{self, CustomerView, StatusView},
+    status::{self, BriefView, CustomerView, StatusView},
     store::{Store, StoreError},
     upstream::{Call, CallResult},
     worker::{self, Finished},
@@ -19,8 +18,9 @@ use crate::{id::EventId, stripe::event::Event, time::Timestamp};
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock},
-    time::Duration,
 };
+
+pub use super::intake::{Received, Rest};
 
 /// An event on its way in, with what it says; that is read at most once, however often the event comes.
 #[derive(Debug)]
@@ -52,9 +52,9 @@ impl PartialEq for Incoming {
 /// One service process: its settings and what it remembers by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Event ids remembered by the process only (deliberate defect 2).
-    remembered: BTreeSet<EventId>,
+    pub(super) remembered: BTreeSet<EventId>,
 }
 
 /// The store and the one process over it.
@@ -62,36 +62,6 @@ pub struct Process {
 pub struct Service {
     store: Store,
     process: Process,
-}
-
-/// What a delivery leads to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Received {
-    /// Everything is committed: answer 200.
-    Settled(Accepted),
-    /// A defect tears the work apart: the rest waits in memory.
-    Torn(Rest),
-}
-
-/// Work that waits in memory.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rest {
-    /// Whether 200 is answered before it is done.
-    pub acked: bool,
-    /// How long it waits.
-    pub after: Duration,
-    incoming: Arc<Incoming>,
-    parts: Parts,
-}
-
-/// How long a torn service leaves the gap open: long enough for a kill to fall into it.
-const GAP: Duration = Duration::from_millis(150);
-
-impl Rest {
-    /// Whose work it is.
-    pub fn event_id(&self) -> &EventId {
-        &self.incoming.event.id
-    }
 }
 
 impl Process {
@@ -108,66 +78,6 @@ impl Process {
     /// Event ids that only this process knows.
     pub const fn remembered(&self) -> &BTreeSet<EventId> {
         &self.remembered
-    }
-
-    /// Takes a genuine delivery in.
-    ///
-    /// # Errors
-    /// The store's; the delivery must not be acknowledged then.
-    pub fn receive(
-        &mut self,
-        store: &mut Store,
-        now: Timestamp,
-        incoming: &Arc<Incoming>,
-    ) -> Result<Received, StoreError> {
-        let none = Parts { check: true, mark: false, apply: false, jobs: false };
-        let rest = |acked, parts| Rest { acked, after: GAP, incoming: Arc::clone(incoming), parts };
-        let later = |acked, parts| Some(rest(acked, parts));
-        let has = |defect| self.settings.defects.has(defect);
-        let (first, rest) = if has(Defect::AckBeforePersist) {
-            return Ok(Received::Torn(rest(true, Parts::ALL)));
-        } else if has(Defect::CheckThenInsert) {
-            (none, later(false, Parts { check: false, ..Parts::ALL }))
-        } else if has(Defect::SeenIsApplied) {
-            (Parts { mark: true, ..none }, later(false, Parts { check: false, mark: false, ..Parts::ALL }))
-        } else if has(Defect::JobBeforeCommit) {
-            (Parts { jobs: true, ..none }, later(false, Parts { check: false, jobs: false, ..Parts::ALL }))
-        } else if has(Defect::JobAfterCommit) {
-            (Parts { jobs: false, ..Parts::ALL }, later(false, Parts { check: false, jobs: true, ..none }))
-        } else if has(Defect::DedupeInMemory) {
-            if self.remembered.contains(&incoming.event.id) {
-                return Ok(Received::Settled(Accepted { duplicate: true }));
-            }
-            (Parts { check: false, ..Parts::ALL }, None)
-        } else {
-            (Parts::ALL, None)
-        };
-        let accepted = self.ingest(store, now, incoming, first)?;
-        if self.settings.defects.has(Defect::DedupeInMemory) {
-            self.remembered.insert(incoming.event.id.clone());
-        }
-        Ok(match rest {
-            Some(rest) if !accepted.duplicate => Received::Torn(rest),
-            _ => Received::Settled(accepted),
-        })
-    }
-
-    /// Does what [`Process::receive`] left over.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn resume(&mut self, store: &mut Store, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
-        self.ingest(store, now, &rest.incoming, rest.parts)
-    }
-
-    fn ingest(
-        &self,
-        store: &mut Store,
-        now: Timestamp,
-        incoming: &Incoming,
-        parts: Parts,
-    ) -> Result<Accepted, StoreError> {
-        store.transact(|tx| ingest::ingest(tx, now, &self.settings, incoming, parts))
     }
 
     /// Claims a job and answers its next call.
@@ -224,6 +134,16 @@ impl Service {
     /// The store's; the delivery must not be acknowledged then.
     pub fn receive(&mut self, now: Timestamp, event: &Event) -> Result<Received, StoreError> {
         self.process.receive(&mut self.store, now, &Arc::new(Incoming::new(event.clone())))
+    }
+
+    /// Takes genuine deliveries in with one commit; see [`Process::receive_batch`].
+    pub fn receive_batch(&mut self, now: Timestamp, batch: &[Arc<Incoming>]) -> Vec<Result<Received, StoreError>> {
+        self.process.receive_batch(&mut self.store, now, batch)
+    }
+
+    /// What it decides by.
+    pub const fn settings(&self) -> &Settings {
+        self.process.settings()
     }
 
     /// Does what [`Service::receive`] left over.
@@ -296,5 +216,13 @@ impl Service {
     /// The store's.
     pub fn status(&mut self) -> Result<StatusView, StoreError> {
         self.store.transact(status::status)
+    }
+
+    /// How far behind the service is, without a look at every account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn brief_status(&mut self) -> Result<BriefView, StoreError> {
+        self.store.transact(status::brief)
     }
 }

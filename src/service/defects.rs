@@ -56,6 +56,8 @@ defects! {
     JobAfterCommit = "job-after-commit", 30;
     /// 200 first; the event waits in memory and is persisted a moment later.
     AckBeforePersist = "ack-before-persist", 31;
+    /// 200 once the commit is written but before it is on disk: a power cut takes back what was promised.
+    CommitNotSynced = "commit-not-synced", 31;
     /// A lease that has run out is never taken over.
     LeaseNeverReclaimed = "lease-never-reclaimed", 32;
     /// A ticket is opened without a key and without looking for one after an uncertain attempt.

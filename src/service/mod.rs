@@ -9,8 +9,8 @@
 //!                                  finish ──► next step · done · later · dead
 //! ```
 //!
-//! The core (`state`, `ingest`, `job`, `queue`, `worker`, `upstream`, `core`) is pure over a store: `now` is handed in, an
-//! upstream call is a value. `server` and `client` are the shells.
+//! The core (`state`, `ingest`, `intake`, `job`, `queue`, `worker`, `upstream`, `core`) is pure over a store: `now` is handed in, an
+//! upstream call is a value. `server`, `writer` and `client` are the shells.
 //! Must not know: plans, scenarios, doubles, judging.
 
 pub mod account;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod core;
 pub mod defects;
 pub mod ingest;
+pub mod intake;
 pub mod job;
 pub mod pages;
 pub mod queue;
@@ -32,6 +33,7 @@ pub mod store;
 pub mod upstream;
 pub(crate) mod verify;
 pub mod worker;
+mod writer;
 
 pub use config::{Backoff, Config, Secret, Settings};
 pub use core::{Incoming, Process, Received, Service};

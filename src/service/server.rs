@@ -4,10 +4,12 @@
 
 use super::{
     client::Client,
-    config::{Config, Database, Secret},
+    config::{Config, Database, Secret, Settings},
     core::Service,
+    defects::Defect,
     routes::router,
     store::{Store, StoreError},
+    writer::Writer,
 };
 use crate::time::Timestamp;
 use std::{
@@ -42,33 +44,61 @@ pub enum ServiceError {
 /// What the handlers share.
 #[derive(Clone)]
 pub(super) struct App {
-    service: Arc<Mutex<Service>>,
+    pub(super) writer: Writer,
+    /// Sees what is committed, beside the writer; none over memory, which only the writer has.
+    reader: Option<Arc<Mutex<Service>>>,
     pub(super) secrets: Arc<[Secret]>,
     /// Rung when there may be a job.
     pub(super) wake: Arc<Notify>,
     pub(super) public: bool,
 }
 
+/// The service's clock.
+#[expect(clippy::disallowed_methods, reason = "the service's clock: the one place where it reads the time")]
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
 impl App {
-    #[expect(clippy::disallowed_methods, reason = "the service's clock: the one place where it reads the time")]
     pub(super) fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        now()
     }
 
-    /// Runs `work` on the one writer, on a thread that may block.
+    /// Runs `work` on the one writer.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Service, Timestamp) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let app = self.clone();
+        self.writer.with(work).await
+    }
+
+    /// Runs `work`, which only reads, on what is committed; it does not wait for those who write.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Service, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Some(reader) = self.reader.clone() else { return self.with(work).await };
         let task = tokio::task::spawn_blocking(move || {
-            // A panic in a transaction undoes it, so the service behind a poisoned lock is sound.
-            let mut service = app.service.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut service, app.now())
+            // A panic in a reading changes nothing, so the service behind a poisoned lock is sound.
+            let mut service = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut service, now())
         });
         task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
     }
+}
+
+/// The store to write to, and one to read from beside it.
+fn open(database: &Database, settings: &Settings) -> Result<(Store, Option<Store>), StoreError> {
+    let (mut store, beside) = match database {
+        Database::Memory => (Store::memory(), None),
+        Database::File(path) => (Store::sqlite(path)?, Some(Store::sqlite_reader(path)?)),
+        Database::Postgres(at) => (Store::postgres(at)?, Some(Store::postgres_reader(at)?)),
+    };
+    if settings.defects.has(Defect::CommitNotSynced) {
+        store.leave_commits_unsynced()?;
+    }
+    Ok((store, beside))
 }
 
 /// Serves until `shutdown` is ready, then lets requests and calls under way end.
@@ -87,12 +117,12 @@ pub async fn run(
     if !config.public && !address.ip().is_loopback() {
         return Err(ServiceError::NotLoopback(address));
     }
-    let store = match &config.database {
-        Database::Memory => Store::memory(),
-        Database::File(path) => Store::sqlite(path)?,
-    };
+    let (store, beside) = open(&config.database, &config.settings)?;
+    let over = |store| Service::new(store, config.settings.clone());
+    let (writer, written) = Writer::start(over(store), Arc::clone(&config.written))?;
     let app = App {
-        service: Arc::new(Mutex::new(Service::new(store, config.settings.clone()))),
+        writer,
+        reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
         secrets: config.secrets.clone().into(),
         wake: Arc::new(Notify::new()),
         public: config.public,
@@ -114,6 +144,8 @@ pub async fn run(
     if tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await.is_err() {
         workers.shutdown().await;
     }
+    // Connections that outlived their grace may still hold the writer; what they wait for is not worth more waiting.
+    let _ = tokio::time::timeout(Duration::from_secs(1), written).await;
     served
 }
 

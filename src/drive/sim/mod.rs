@@ -4,6 +4,7 @@
 //! Must not know: criteria, verdicts; which defects a service may have.
 
 mod asked;
+mod intake;
 mod point;
 mod process;
 mod world;

@@ -8,7 +8,9 @@
 pub enum Point {
     /// A delivery has arrived; nothing is written yet.
     DeliveryArrived,
-    /// The transaction of a delivery has committed; nothing is answered yet.
+    /// Deliveries that waited have been taken into one batch; its commit is under way.
+    BatchTaken,
+    /// The transaction of a batch has committed; nothing is answered yet.
     IngestCommitted,
     /// What was left over of a delivery has been committed; only a service that tears its work apart passes here.
     RestCommitted,
@@ -32,8 +34,9 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a delivery's life.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DeliveryArrived,
+        Self::BatchTaken,
         Self::IngestCommitted,
         Self::RestCommitted,
         Self::AnswerSent,
@@ -50,6 +53,7 @@ impl Point {
     pub const fn name(self) -> &'static str {
         match self {
             Self::DeliveryArrived => "delivery arrived",
+            Self::BatchTaken => "batch taken",
             Self::IngestCommitted => "ingest committed",
             Self::RestCommitted => "rest committed",
             Self::AnswerSent => "answer sent",

@@ -1,16 +1,16 @@
-//! The service in the simulated world: what its server and its workers do, step by step, each step a point where it may
-//! die or another process may go on.
+//! The service in the simulated world: how its processes start and die and what their workers do, step by step, each step
+//! a point where a process may die or another may go on.
 //!
-//! Like the live server it takes each request, commits, answers and rings for a worker; a worker claims, calls, writes
-//! down and looks again. Processes that did not hear the bell look at the latest after a second, as the live ones do.
+//! Like a live worker a worker here claims, calls, writes down and looks again. Processes that did not hear the bell look at the latest after a second, as the live ones do.
 //! Must not know: what is right.
 
 pub(super) use crate::service::job::Lease;
 
 use super::{
     Setup,
+    intake::Intake,
     point::Point,
-    world::{Answer, Happening, Owner, Sent, World},
+    world::{Answer, Happening, Owner, World},
 };
 use crate::{
     drive::interpreter::Input,
@@ -22,8 +22,7 @@ use crate::{
     },
     scenario::fault::Double,
     service::{
-        core::{Process, Received, Rest},
-        store::StoreError,
+        core::Process,
         upstream::{self, Call, CallResult, Transport, Upstream},
     },
 };
@@ -42,6 +41,7 @@ pub(super) struct Running {
     pub(super) process: Process,
     pub(super) up: bool,
     pub(super) life: u64,
+    pub(super) intake: Intake,
     /// Of each worker: at work, or when it looks next.
     workers: Vec<Worker>,
 }
@@ -54,28 +54,31 @@ enum Worker {
 
 impl Hash for Running {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.process.remembered(), self.up, self.life, &self.workers).hash(state);
+        (self.process.remembered(), self.up, self.life, &self.intake, &self.workers).hash(state);
     }
 }
 
 impl Running {
     pub(super) fn new(setup: &Setup) -> Self {
         let workers = vec![Worker::LooksAt(None); setup.simulation.workers as usize];
-        Self { process: Process::new(setup.settings.clone()), up: false, life: 0, workers }
+        Self { process: Process::new(setup.settings.clone()), up: false, life: 0, intake: Intake::default(), workers }
     }
 }
 
 impl World<'_> {
     /// Starts every process that is not up.
     pub(super) fn wake_everyone(&mut self) {
-        for process in 0..self.processes.len() {
-            if self.processes[process].up {
-                continue;
-            }
-            let life = self.processes[process].life + 1;
-            self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
-            self.ring(process);
+        (0..self.processes.len()).for_each(|process| self.wake(process));
+    }
+
+    /// Starts a process, unless it is up.
+    pub(super) fn wake(&mut self, process: usize) {
+        if self.processes[process].up {
+            return;
         }
+        let life = self.processes[process].life + 1;
+        self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
+        self.ring(process);
     }
 
     /// The process is gone with all that it remembers; who waits for its answer sees the connection break.
@@ -84,6 +87,7 @@ impl World<'_> {
             return;
         }
         self.processes[process].up = false;
+        self.processes[process].intake = Intake::default();
         let held = |owner: Option<Owner>| owner.is_some_and(|owner| owner.process == process);
         let broken: Vec<u64> = self.exchanges.iter().filter(|(_, e)| held(e.held_by)).map(|(id, _)| *id).collect();
         for exchange in broken {
@@ -107,99 +111,6 @@ impl World<'_> {
             several => several[self.draws.interleave.random_range(0..several.len())],
         };
         Some(Owner { process, life: self.processes[process].life })
-    }
-
-    pub(super) fn arrive(&mut self, sent: Sent) {
-        let exchange = sent.exchange;
-        let Some(by) = self.any_process() else {
-            let answer = Answer::none(Outcome::Refused, "no connection: connection refused".to_owned());
-            return self.in_a_network_time(Happening::Answer { exchange, answer });
-        };
-        if let Some(open) = self.exchanges.get_mut(&exchange) {
-            open.held_by = Some(by);
-        }
-        if !self.passes(Point::DeliveryArrived, by) {
-            let at_us = self.now_us + self.step_us();
-            self.at(at_us, Happening::Receive { sent, by });
-        }
-    }
-
-    pub(super) fn receive(&mut self, sent: Sent, by: Owner) {
-        let exchange = sent.exchange;
-        if self.is_gone(by) {
-            return;
-        }
-        let planned = &self.plan.deliveries[sent.delivery];
-        let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);
-        let now = self.now();
-        if !self.setup.is_genuine(&planned.body, body, planned.signature, sent.signed_at, now.secs()) {
-            return self.answer(exchange, by, 400, "the signature does not fit");
-        }
-        let Some(incoming) = self.setup.event(&planned.body, body) else {
-            return self.answer(exchange, by, 400, "the body is not an event");
-        };
-        let received = self.processes[by.process].process.receive(&mut self.store.0, now, &incoming);
-        if self.passes(Point::IngestCommitted, by) {
-            return;
-        }
-        match received {
-            Ok(Received::Settled(_)) => self.acknowledge(exchange, by),
-            Ok(Received::Torn(rest)) => {
-                let at_us = self.now_us + u64::try_from(rest.after.as_micros()).unwrap_or(0);
-                let (acked, waiting) = (rest.acked, (!rest.acked).then_some(exchange));
-                self.at(at_us, Happening::Resume { exchange: waiting, by, rest });
-                if acked {
-                    self.acknowledge(exchange, by);
-                } else {
-                    self.ring(by.process);
-                }
-            }
-            Err(error) => self.trouble(exchange, by, &error),
-        }
-    }
-
-    pub(super) fn resume(&mut self, exchange: Option<u64>, by: Owner, rest: &Rest) {
-        if self.is_gone(by) {
-            return;
-        }
-        let now = self.now();
-        let done = self.processes[by.process].process.resume(&mut self.store.0, now, rest);
-        if self.passes(Point::RestCommitted, by) {
-            return;
-        }
-        match (exchange, done) {
-            (Some(exchange), Ok(_)) => self.acknowledge(exchange, by),
-            (Some(exchange), Err(error)) => self.trouble(exchange, by, &error),
-            (None, _) => self.ring(by.process),
-        }
-    }
-
-    fn acknowledge(&mut self, exchange: u64, by: Owner) {
-        let answer = Answer { outcome: Outcome::Acked, status: Some(200), text: String::new(), reason: None };
-        self.ring(by.process);
-        self.leave(exchange, by, answer);
-    }
-
-    fn answer(&mut self, exchange: u64, by: Owner, status: u16, what: &str) {
-        let text = format!("{{\"error\":\"{what}\"}}");
-        self.leave(exchange, by, Answer { outcome: Outcome::Refused, status: Some(status), text, reason: None });
-    }
-
-    fn trouble(&mut self, exchange: u64, by: Owner, error: &StoreError) {
-        match error {
-            StoreError::Retry(_) | StoreError::Broken(_) => {
-                self.answer(exchange, by, 503, "not available at the moment");
-            }
-            StoreError::Refuse(_) => self.answer(exchange, by, 500, "the request cannot be stored"),
-        }
-    }
-
-    fn leave(&mut self, exchange: u64, by: Owner, answer: Answer) {
-        if let Some(open) = self.exchanges.get_mut(&exchange) {
-            open.held_by = None;
-        }
-        self.in_a_network_time(Happening::Answer { exchange, answer });
-        self.passes(Point::AnswerSent, by);
     }
 
     /// There may be a job: a worker of this process looks at once, one of each other process within a second.

@@ -73,6 +73,7 @@ pub(super) struct Owner {
 pub(super) enum Happening {
     Arrive { sent: Sent },
     Receive { sent: Sent, by: Owner },
+    Commit { by: Owner },
     Resume { exchange: Option<u64>, by: Owner, rest: Rest },
     Answer { exchange: u64, answer: Answer },
     Look { by: Owner, worker: usize },
@@ -94,7 +95,11 @@ impl Happening {
             | Self::Probed { .. }
             | Self::Queued { .. }
             | Self::Visited { .. } => Rank::Completion,
-            Self::Receive { .. } | Self::Resume { .. } | Self::Look { .. } | Self::Call { .. } => Rank::Work,
+            Self::Receive { .. }
+            | Self::Commit { .. }
+            | Self::Resume { .. }
+            | Self::Look { .. }
+            | Self::Call { .. } => Rank::Work,
             Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
         }
     }
@@ -183,7 +188,8 @@ impl<'p> World<'p> {
     pub fn new(setup: &'p Setup, plan: &'p Plan, crash: Option<Crash>) -> Self {
         let streams = Streams::new(plan.seed);
         let has = |ability: &str| setup.target.abilities().iter().any(|a| a == ability);
-        let abilities = Abilities { probe: has("access_probe"), queue: has("queue") };
+        let processes = setup.simulation.processes as usize;
+        let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
             KillAt::OnAckOf(_) | KillAt::AtMs(_) => None,
@@ -346,6 +352,7 @@ impl<'p> World<'p> {
         match happening {
             Happening::Arrive { sent } => self.arrive(sent),
             Happening::Receive { sent, by } => self.receive(sent, by),
+            Happening::Commit { by } => self.commit(by),
             Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
             Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
             Happening::Look { by, worker } => self.look(by, worker),
@@ -395,6 +402,16 @@ impl<'p> World<'p> {
                 self.record(Record::Process { event: ProcessEvent::Ready, detail: None });
                 self.tell(Input::Up);
             }
+            Directive::KillOne(process) => {
+                self.die(process);
+                self.record_process(ProcessEvent::Killed, process);
+            }
+            Directive::StartOne(process) => {
+                self.record_process(ProcessEvent::Started, process);
+                self.wake(process);
+                self.record_process(ProcessEvent::Ready, process);
+                self.tell(Input::OneUp(process));
+            }
             Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
             Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
             Directive::Ledger => {
@@ -403,6 +420,11 @@ impl<'p> World<'p> {
             }
             Directive::Wait { .. } | Directive::Done { .. } => {}
         }
+    }
+
+    fn record_process(&mut self, event: ProcessEvent, process: usize) {
+        let detail = Some(format!("process {} of {}", process + 1, self.processes.len()));
+        self.record(Record::Process { event, detail });
     }
 
     fn attempt(&mut self, sending: Sending, dropped: bool) {
@@ -474,6 +496,7 @@ impl Hash for Happening {
         match self {
             Self::Arrive { sent } => sent.hash(state),
             Self::Receive { sent, by } => (sent, by).hash(state),
+            Self::Commit { by } => by.hash(state),
             Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
             Self::Answer { exchange, answer } => (exchange, answer).hash(state),
             Self::Look { by, worker } => (by, worker).hash(state),

@@ -6,7 +6,7 @@ use super::{refusal, trouble};
 use crate::service::{core::Service, server::App};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -31,15 +31,22 @@ async fn health() -> Response {
 }
 
 async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
-    match app.with(move |service, _| service.customer(&id)).await {
+    match app.read(move |service, _| service.customer(&id)).await {
         Ok(Some(view)) => Json(view).into_response(),
         Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
         Err(error) => trouble(&error),
     }
 }
 
-async fn status(State(app): State<App>) -> Response {
-    match app.with(|service, _| service.status()).await {
+/// With `?brief` without what only a look at every account tells.
+async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    if query.as_deref() == Some("brief") {
+        return match app.read(|service, _| service.brief_status()).await {
+            Ok(view) => Json(view).into_response(),
+            Err(error) => trouble(&error),
+        };
+    }
+    match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),
     }

@@ -76,7 +76,7 @@ struct Visit {
 
 async fn success(State(app): State<App>, visit: Result<Query<Visit>, QueryRejection>) -> Response {
     let session = visit.map(|Query(visit)| visit.session_id).unwrap_or_default();
-    match app.with(move |service, _| service.is_active(&session)).await {
+    match app.read(move |service, _| service.is_active(&session)).await {
         Ok(active) => Html(pages::success(active)).into_response(),
         Err(error) => {
             // The person is not to be frightened by a busy moment: the page looks again by itself.

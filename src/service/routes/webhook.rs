@@ -4,18 +4,25 @@
 
 use super::{refusal, trouble};
 use crate::{
-    service::{core::Received, server::App, store::StoreError, verify::verify},
+    service::{
+        core::{Incoming, Received},
+        server::App,
+        store::StoreError,
+        verify::verify,
+        writer::Full,
+    },
     stripe::event::Event,
 };
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
 use bytes::Bytes;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Largest webhook body; Stripe's own events stay far below.
 const WEBHOOK_LIMIT: usize = 512 * 1024;
@@ -38,7 +45,13 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
         return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
     };
-    let received = app.with(move |service, now| service.receive(now, &event)).await;
+    let incoming = Arc::new(Incoming::new(event));
+    // Read here, where requests run side by side, and not by the one writer.
+    incoming.reading();
+    let received = match app.writer.deliver(incoming).await {
+        Ok(received) => received,
+        Err(Full) => return full(),
+    };
     let done = match received {
         Ok(Received::Settled(accepted)) => Ok(accepted),
         Ok(Received::Torn(rest)) => {
@@ -65,6 +78,13 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
         }
         Err(error) => trouble(&error),
     }
+}
+
+/// Too many wait for the writer: Stripe tries again, and a proxy that honours the header sooner.
+fn full() -> Response {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "not available at the moment");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn acknowledged() -> Response {

@@ -1,9 +1,10 @@
-//! What the service keeps, behind one transaction shape: in memory or in SQLite.
+//! What the service keeps, behind one transaction shape: in memory, in SQLite or in PostgreSQL.
 //!
 //! A closure given to [`Store::transact`] is pure over its transaction: it may be run again.
 //! Must not know: what the rows mean.
 
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 use super::{
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use memory::Memory;
+pub use postgres::{Postgres, PostgresAt};
 pub use sqlite::Sqlite;
 
 /// Why a transaction did not commit, by what the caller does next.
@@ -124,6 +126,8 @@ pub enum Store {
     Memory(Memory),
     /// In an SQLite file.
     Sqlite(Sqlite),
+    /// In a PostgreSQL database, which other processes use too.
+    Postgres(Postgres),
 }
 
 /// One open transaction.
@@ -133,6 +137,8 @@ pub enum Tx<'a> {
     Memory(memory::Transaction<'a>),
     /// Over SQLite.
     Sqlite(sqlite::Transaction<'a>),
+    /// Over PostgreSQL.
+    Postgres(postgres::Transaction<'a>),
 }
 
 impl Store {
@@ -141,19 +147,19 @@ impl Store {
         Self::Memory(Memory::default())
     }
 
-    /// A copy of a store in memory; `None` of one in a file, which cannot be copied.
+    /// A copy of a store in memory; `None` of one on a disk, which cannot be copied.
     pub fn snapshot(&self) -> Option<Self> {
         match self {
             Self::Memory(memory) => Some(Self::Memory(memory.clone())),
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) | Self::Postgres(_) => None,
         }
     }
 
-    /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store in a file, nothing.
+    /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store on a disk, nothing.
     pub fn hash_rows<H: std::hash::Hasher>(&self, state: &mut H) {
         match self {
             Self::Memory(memory) => std::hash::Hash::hash(memory, state),
-            Self::Sqlite(_) => {}
+            Self::Sqlite(_) | Self::Postgres(_) => {}
         }
     }
 
@@ -163,6 +169,43 @@ impl Store {
     /// [`StoreError::Broken`] when the file cannot be opened or has another schema version.
     pub fn sqlite(path: &Path) -> Result<Self, StoreError> {
         Sqlite::open(path).map(Self::Sqlite)
+    }
+
+    /// The store in `path`, to read from beside the one who writes: each transaction sees what was committed before it.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when there is no such file.
+    pub fn sqlite_reader(path: &Path) -> Result<Self, StoreError> {
+        Sqlite::open_reader(path).map(Self::Sqlite)
+    }
+
+    /// From now on a commit in a file is answered before it is on disk (deliberate defect 31).
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn leave_commits_unsynced(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.leave_commits_unsynced(),
+            Self::Postgres(postgres) => postgres.leave_commits_unsynced(),
+        }
+    }
+
+    /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when it cannot be reached, has another schema version or may forget what it has confirmed.
+    pub fn postgres(at: &PostgresAt) -> Result<Self, StoreError> {
+        Postgres::open(at.clone(), false).map(Self::Postgres)
+    }
+
+    /// The store in a PostgreSQL database, to read from beside those who write: each transaction sees one moment and holds
+    /// nobody up.
+    ///
+    /// # Errors
+    /// As [`Store::postgres`].
+    pub fn postgres_reader(at: &PostgresAt) -> Result<Self, StoreError> {
+        Postgres::open(at.clone(), true).map(Self::Postgres)
     }
 
     /// Runs `work` in one transaction: all of it or nothing. `work` is run again while the store says [`StoreError::Retry`].
@@ -175,6 +218,8 @@ impl Store {
             let done = match self {
                 Self::Memory(memory) => memory.transact(&mut work),
                 Self::Sqlite(sqlite) => sqlite.transact(&mut work),
+                // Runs it again by itself, with a pause.
+                Self::Postgres(postgres) => return postgres.transact(&mut work),
             };
             match done {
                 Err(StoreError::Retry(_)) if run < RUNS => run += 1,
@@ -189,6 +234,7 @@ macro_rules! each {
         match $self {
             Tx::Memory($tx) => $call,
             Tx::Sqlite($tx) => $call,
+            Tx::Postgres($tx) => $call,
         }
     };
 }

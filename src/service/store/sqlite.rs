@@ -11,7 +11,7 @@ use crate::{
     stripe::event::Event,
     time::Timestamp,
 };
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -24,6 +24,8 @@ const BUSY: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
+    /// Takes no lock: it only reads.
+    reads_only: bool,
 }
 
 impl Sqlite {
@@ -46,7 +48,18 @@ impl Sqlite {
             }
         }
         tx.commit()?;
-        Ok(Self { connection })
+        Ok(Self { connection, reads_only: false })
+    }
+
+    pub(super) fn open_reader(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        Ok(Self { connection, reads_only: true })
+    }
+
+    pub(super) fn leave_commits_unsynced(&mut self) -> Result<(), StoreError> {
+        Ok(self.connection.pragma_update(None, "synchronous", "normal")?)
     }
 
     /// One setting of the open connection.
@@ -66,7 +79,11 @@ impl Sqlite {
         &mut self,
         work: &mut impl FnMut(&mut super::Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let inner = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let behavior = match self.reads_only {
+            true => TransactionBehavior::Deferred,
+            false => TransactionBehavior::Immediate,
+        };
+        let inner = self.connection.transaction_with_behavior(behavior)?;
         let mut tx = super::Tx::Sqlite(Transaction { inner });
         let done = work(&mut tx)?;
         if let super::Tx::Sqlite(tx) = tx {
@@ -214,9 +231,10 @@ impl Transaction<'_> {
     }
 
     pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        // Compared as bytes: the length of a text ends at a NUL.
         let mut statement = self.inner.prepare_cached(
-            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2
-             ORDER BY key",
+            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2
+             AND (?2 = '' OR substr(CAST(key AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)) ORDER BY key",
         )?;
         let rows = statement.query_map([shelf.name(), prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

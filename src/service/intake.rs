@@ -1,0 +1,158 @@
+//! How deliveries come in: those that wait together share one durable commit, and each has its own outcome.
+//!
+//! The batch is decided here, so that a simulation proves the very algorithm that serves. Must not know: sockets, clocks,
+//! who waits for the answers.
+
+use super::{
+    core::{Incoming, Process},
+    defects::Defect,
+    ingest::{self, Accepted, Parts},
+    store::{Store, StoreError},
+};
+use crate::{id::EventId, time::Timestamp};
+use std::{sync::Arc, time::Duration};
+
+/// What a delivery leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// Everything is committed: answer 200.
+    Settled(Accepted),
+    /// A defect tears the work apart: the rest waits in memory.
+    Torn(Rest),
+}
+
+/// Work that waits in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rest {
+    /// Whether 200 is answered before it is done.
+    pub acked: bool,
+    /// How long it waits.
+    pub after: Duration,
+    incoming: Arc<Incoming>,
+    parts: Parts,
+}
+
+/// How long a torn service leaves the gap open: long enough for a kill to fall into it.
+const GAP: Duration = Duration::from_millis(150);
+
+impl Rest {
+    /// Whose work it is.
+    pub fn event_id(&self) -> &EventId {
+        &self.incoming.event.id
+    }
+}
+
+/// How the work of a delivery is divided: what is committed first, and what is left over, with whether 200 comes before it.
+struct Split {
+    first: Option<Parts>,
+    rest: Option<(bool, Parts)>,
+}
+
+impl Process {
+    /// Takes one genuine delivery in.
+    ///
+    /// # Errors
+    /// The store's; the delivery must not be acknowledged then.
+    pub fn receive(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        incoming: &Arc<Incoming>,
+    ) -> Result<Received, StoreError> {
+        let mut received = self.receive_batch(store, now, std::slice::from_ref(incoming));
+        received.pop().unwrap_or_else(|| Err(StoreError::Broken("a batch of one has no outcome".to_owned())))
+    }
+
+    /// Takes genuine deliveries in, in their order and in one transaction; one outcome each. An event that the store refuses
+    /// fails alone. A delivery whose outcome is an error must not be acknowledged; no other may be before this returns.
+    pub fn receive_batch(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        batch: &[Arc<Incoming>],
+    ) -> Vec<Result<Received, StoreError>> {
+        let Split { first, rest } = self.split();
+        let accepted = match first {
+            None => vec![Ok(Accepted { duplicate: false }); batch.len()],
+            Some(parts) if self.settings.defects.has(Defect::DedupeInMemory) => {
+                batch.iter().map(|incoming| self.ingest_remembering(store, now, incoming, parts)).collect()
+            }
+            Some(parts) => self.ingest_all(store, now, batch, parts),
+        };
+        let outcome = |(incoming, accepted): (&Arc<Incoming>, Result<Accepted, StoreError>)| {
+            let accepted = accepted?;
+            Ok(match rest {
+                Some((acked, parts)) if !accepted.duplicate => {
+                    Received::Torn(Rest { acked, after: GAP, incoming: Arc::clone(incoming), parts })
+                }
+                _ => Received::Settled(accepted),
+            })
+        };
+        batch.iter().zip(accepted).map(outcome).collect()
+    }
+
+    fn split(&self) -> Split {
+        let none = Parts { check: true, mark: false, apply: false, jobs: false };
+        let has = |defect| self.settings.defects.has(defect);
+        let torn = |first, rest| Split { first: Some(first), rest: Some((false, Parts { check: false, ..rest })) };
+        if has(Defect::AckBeforePersist) {
+            Split { first: None, rest: Some((true, Parts::ALL)) }
+        } else if has(Defect::CheckThenInsert) {
+            torn(none, Parts::ALL)
+        } else if has(Defect::SeenIsApplied) {
+            torn(Parts { mark: true, ..none }, Parts { mark: false, ..Parts::ALL })
+        } else if has(Defect::JobBeforeCommit) {
+            torn(Parts { jobs: true, ..none }, Parts { jobs: false, ..Parts::ALL })
+        } else if has(Defect::JobAfterCommit) {
+            torn(Parts { jobs: false, ..Parts::ALL }, Parts { jobs: true, ..none })
+        } else {
+            Split { first: Some(Parts { check: !has(Defect::DedupeInMemory), ..Parts::ALL }), rest: None }
+        }
+    }
+
+    /// One transaction; when the store refuses it, one for each half, down to the event that is to blame.
+    fn ingest_all(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        batch: &[Arc<Incoming>],
+        parts: Parts,
+    ) -> Vec<Result<Accepted, StoreError>> {
+        let all = store.transact(|tx| {
+            batch.iter().map(|incoming| ingest::ingest(tx, now, &self.settings, incoming, parts)).collect()
+        });
+        match all {
+            Ok(accepted) => Vec::into_iter(accepted).map(Ok).collect(),
+            Err(StoreError::Refuse(_)) if batch.len() > 1 => {
+                let (front, back) = batch.split_at(batch.len() / 2);
+                let mut accepted = self.ingest_all(store, now, front, parts);
+                accepted.extend(self.ingest_all(store, now, back, parts));
+                accepted
+            }
+            Err(error) => vec![Err(error); batch.len()],
+        }
+    }
+
+    fn ingest_remembering(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        incoming: &Incoming,
+        parts: Parts,
+    ) -> Result<Accepted, StoreError> {
+        if self.remembered.contains(&incoming.event.id) {
+            return Ok(Accepted { duplicate: true });
+        }
+        let accepted = store.transact(|tx| ingest::ingest(tx, now, &self.settings, incoming, parts))?;
+        self.remembered.insert(incoming.event.id.clone());
+        Ok(accepted)
+    }
+
+    /// Does what [`Process::receive_batch`] left over of one delivery.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn resume(&mut self, store: &mut Store, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
+        store.transact(|tx| ingest::ingest(tx, now, &self.settings, &rest.incoming, rest.parts))
+    }
+}
