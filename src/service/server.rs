@@ -68,6 +68,11 @@ pub(super) fn now() -> Timestamp {
 }
 
 impl App {
+    /// Whether browsers reach us over https.
+    pub(super) fn is_https(&self) -> bool {
+        self.shop.url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         now()
     }
