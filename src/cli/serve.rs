@@ -74,13 +74,14 @@ async fn serving(args: &ServeArgs) -> Result<(), Failure> {
         print(&addresses(address, &config)).map_err(broken)?;
     }
     // Dropped with the service: then nothing is delivered any more.
-    let _deliveries = doubles.clone().filter(|_| args.stripe_url.is_none() && !args.until_stdin_closes).map(|doubles| {
-        let url = format!("http://{address}/webhooks/stripe");
-        let deliverer = Deliverer { url, secret: config.secrets[0].clone(), retries: deliverer::patient() };
-        let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(deliverer.run(move |from| doubles.made_events(from)));
-        tasks
-    });
+    let _deliveries =
+        doubles.clone().filter(|_| args.stripe_url.is_none() && !args.until_stdin_closes).map(|doubles| {
+            let url = format!("http://{address}/webhooks/stripe");
+            let deliverer = Deliverer { url, secret: config.secrets[0].clone(), retries: deliverer::patient() };
+            let mut tasks = tokio::task::JoinSet::new();
+            tasks.spawn(deliverer.run(move |from| doubles.made_events(from)));
+            tasks
+        });
     service::run(listener, config, stop(args.until_stdin_closes))
         .await
         .map_err(|error| Failure::Broken(error.to_string()))

@@ -162,11 +162,7 @@ impl Config {
             support_token: Secret::new("support"),
             stripe_url: None,
             stripe_key: Secret::new("stripe"),
-            shop: Shop {
-                price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(),
-                url: None,
-                session_key: Secret::new(""),
-            },
+            shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),

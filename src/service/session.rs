@@ -45,7 +45,8 @@ impl Sealer {
     }
 
     fn mac(&self, seal: Seal, text: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).expect("HMAC takes keys of any length");
         mac.update(seal.name().as_bytes());
         mac.update(b"\n");
         mac.update(text.as_bytes());

@@ -2,14 +2,16 @@
 
 pub(crate) mod browser;
 mod clients;
+mod lighthouse;
 mod newcomer;
 mod purchase;
 
 use hookdrill::{
-    drive::deliverer::{Deliverer, patient},
     drive::clock::RunClock,
+    drive::deliverer::{Deliverer, patient},
     history::record::Call,
     mock::{
+        effect::Effect,
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
@@ -62,9 +64,11 @@ impl Shop {
         let deliverer =
             Deliverer { url: format!("{url}/webhooks/stripe"), secret: Secret::new(SECRET), retries: patient() };
         let (from, hold) = (Arc::clone(&doubles), Arc::clone(&held));
-        tasks.spawn(deliverer.run(move |number| {
-            if hold.load(Ordering::SeqCst) { Vec::new() } else { from.made_events(number) }
-        }));
+        tasks.spawn(deliverer.run(
+            move |number| {
+                if hold.load(Ordering::SeqCst) { Vec::new() } else { from.made_events(number) }
+            },
+        ));
         Self { url, doubles, calls, held, _tasks: tasks }
     }
 
@@ -77,11 +81,11 @@ impl Shop {
         format!("{}{path}", self.url)
     }
 
-    /// Operations at Stripe's double since the last time that this was asked.
-    pub(crate) fn calls(&mut self, operation: &str) -> usize {
+    /// Checkout sessions that the double opened since the last time that this was asked.
+    pub(crate) fn sessions(&mut self) -> usize {
         let mut count = 0;
         while let Ok((_, call)) = self.calls.try_recv() {
-            count += usize::from(call.double == Double::Stripe && call.operation == operation);
+            count += call.effects.iter().filter(|effect| matches!(effect, Effect::SessionOpened { .. })).count();
         }
         count
     }

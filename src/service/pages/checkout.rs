@@ -39,7 +39,9 @@ fn words(state: Activation) -> Markup {
             p.lead { "The bank refused the payment, so nothing was opened. When it is paid after all, your plan opens by \
                       itself." }
         },
-        Activation::Expired => html! { p.lead { "It was not paid in time. Nothing was charged; you can begin again." } },
+        Activation::Expired => {
+            html! { p.lead { "It was not paid in time. Nothing was charged; you can begin again." } }
+        }
         Activation::Unknown => html! {
             p.lead { "The link is not complete, or it is not one of ours. If you have paid, your billing page shows it." }
         },

@@ -151,13 +151,8 @@ mod tests {
     };
 
     fn all() -> Vec<String> {
-        let states = [
-            Activation::Active,
-            Activation::Pending,
-            Activation::Failed,
-            Activation::Expired,
-            Activation::Unknown,
-        ];
+        let states =
+            [Activation::Active, Activation::Pending, Activation::Failed, Activation::Expired, Activation::Unknown];
         let mut pages: Vec<String> = states.into_iter().map(success).collect();
         let typed = Typed { user: "<b>", email: "\"><script>", wrong: Some(("email", "no")), ..Typed::default() };
         let held = Billing { access: true, subscription: Some("sub_1".into()), ..Billing::default() };

@@ -95,19 +95,15 @@ impl Opening {
 /// The question as an HTTP request, relative to the API's base URL.
 pub fn request(ask: &Ask, key: &str) -> Request {
     let (method, path, form, idempotency) = match ask {
-        Ask::Open(opening) => {
-            ("POST", "/v1/checkout/sessions".to_owned(), opening.form(), Some(opening.key()))
-        }
+        Ask::Open(opening) => ("POST", "/v1/checkout/sessions".to_owned(), opening.form(), Some(opening.key())),
         Ask::Look { session } => ("GET", format!("/v1/checkout/sessions/{session}"), vec![], None),
         Ask::Cancel { subscription } => {
             let form = vec![("cancel_at_period_end", "true".to_owned())];
             ("POST", format!("/v1/subscriptions/{subscription}"), form, None)
         }
     };
-    let mut headers = vec![
-        ("authorization".to_owned(), format!("Bearer {key}")),
-        ("stripe-version".to_owned(), VERSION.to_owned()),
-    ];
+    let mut headers =
+        vec![("authorization".to_owned(), format!("Bearer {key}")), ("stripe-version".to_owned(), VERSION.to_owned())];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     if method == "POST" {
         headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
@@ -168,7 +164,10 @@ mod tests {
         assert_ne!(key(opening()), key(Opening { number: 1, ..opening() }));
         assert_ne!(key(opening()), key(Opening { email: "b@example.com".into(), ..opening() }));
         let sent = String::from_utf8(request(&Ask::Open(opening()), "rk").body).expect("text");
-        assert!(sent.contains("customer_email=ada%2Bx%40example.com") && sent.contains("%7BCHECKOUT_SESSION_ID%7D"), "{sent}");
+        assert!(
+            sent.contains("customer_email=ada%2Bx%40example.com") && sent.contains("%7BCHECKOUT_SESSION_ID%7D"),
+            "{sent}"
+        );
         let known = Opening { customer: Some("cus_1".into()), ..opening() };
         assert!(!String::from_utf8(request(&Ask::Open(known), "rk").body).expect("text").contains("customer_email"));
     }

@@ -92,7 +92,10 @@ pub(super) fn own_url(app: &App, headers: &HeaderMap) -> String {
 fn checkout_origin(app: &App) -> String {
     let own = app.stripe_url.as_deref().filter(|url| !url.ends_with("stripe.com")).and_then(|url| {
         let (scheme, rest) = url.split_once("://")?;
-        let host = rest.split('/').next().filter(|host| host.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b','))?;
+        let host = rest
+            .split('/')
+            .next()
+            .filter(|host| host.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b','))?;
         Some(format!("{scheme}://{host}"))
     });
     own.unwrap_or_else(|| "https://checkout.stripe.com".to_owned())

@@ -17,7 +17,10 @@ use crate::service::{
     upstream::stripe::{Answer, Ask, Opening},
 };
 use axum::{
-    extract::{Form, Query, State, rejection::{FormRejection, QueryRejection}},
+    extract::{
+        Form, Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -29,7 +32,11 @@ pub(super) struct Arrival {
     canceled: Option<String>,
 }
 
-pub(super) async fn home(State(app): State<App>, headers: HeaderMap, arrival: Result<Query<Arrival>, QueryRejection>) -> Response {
+pub(super) async fn home(
+    State(app): State<App>,
+    headers: HeaderMap,
+    arrival: Result<Query<Arrival>, QueryRejection>,
+) -> Response {
     let canceled = arrival.is_ok_and(|Query(arrival)| arrival.canceled.is_some());
     form(&app, &headers, &Typed { canceled, ..Typed::default() }, StatusCode::OK)
 }
@@ -111,9 +118,7 @@ async fn way(
 ) -> Result<Way, crate::service::store::StoreError> {
     let (user, email) = (signing.user.clone(), signing.email.clone());
     let begun = app
-        .with(move |service, now| {
-            service.visit(|tx| person::start(tx, now, &user, &email, &visitor, proven))
-        })
+        .with(move |service, now| service.visit(|tx| person::start(tx, now, &user, &email, &visitor, proven)))
         .await?;
     let (customer, opened, before) = match begun {
         Start::Taken => return Ok(Way::Taken),
@@ -146,7 +151,9 @@ async fn way(
             app.with(move |service, now| service.visit(|tx| person::opened(tx, now, &user, &id, opened))).await?;
             Ok(Way::To(url))
         }
-        Ok(Answer::Session { .. } | Answer::Done | Answer::Gone) => Ok(Way::Outage("a session without a page".to_owned())),
+        Ok(Answer::Session { .. } | Answer::Done | Answer::Gone) => {
+            Ok(Way::Outage("a session without a page".to_owned()))
+        }
         Err(why) => Ok(Way::Outage(why)),
     }
 }

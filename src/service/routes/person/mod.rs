@@ -10,9 +10,7 @@ use super::{refusal, trouble};
 use crate::service::{pages, server::App, store::StoreError};
 use axum::{
     Json, Router,
-    extract::{
-        DefaultBodyLimit, State, rejection::JsonRejection,
-    },
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
