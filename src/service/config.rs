@@ -55,8 +55,8 @@ pub struct Settings {
     pub batch: usize,
 }
 
-/// Enough that the cost of a commit is spread thin, few enough that the jobs' own commits come round between two batches.
-const BATCH: usize = 128;
+/// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
+const BATCH: usize = 256;
 
 impl Default for Settings {
     fn default() -> Self {

@@ -141,6 +141,17 @@ impl Service {
         self.process.receive_batch(&mut self.store, now, batch)
     }
 
+    /// Runs `work`; all that it commits is committed at once, at its end. See [`Store::begin_group`].
+    ///
+    /// # Errors
+    /// The one commit's: then nothing is kept, whatever `work` was answered.
+    pub fn grouped<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, StoreError> {
+        self.store.begin_group()?;
+        let done = work(self);
+        self.store.commit_group()?;
+        Ok(done)
+    }
+
     /// What it decides by.
     pub const fn settings(&self) -> &Settings {
         self.process.settings()
