@@ -57,6 +57,11 @@ pub(crate) fn postgres(schema: &str) -> Result<PostgresAt, Failure> {
     Ok(PostgresAt::new(Secret::new(url)).in_schema(schema).trusting(certificates))
 }
 
+/// Variable with the key of Stripe's API.
+pub(crate) const STRIPE_KEY: &str = "STRIPE_API_KEY";
+/// Variable with the key that signs cookies and forms.
+pub(crate) const SESSION_KEY: &str = "HOOKDRILL_SESSION_KEY";
+
 /// Secrets of one run of the embedded service: made up, nobody's.
 #[derive(Clone)]
 pub(crate) struct EmbeddedSecrets {

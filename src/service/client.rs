@@ -4,7 +4,7 @@
 
 use super::{
     config::{Config, Secret},
-    upstream::{Call, CallResult, Transport, Upstream, outcome, request},
+    upstream::{Call, CallResult, Transport, Upstream, outcome, request, stripe},
 };
 use crate::wire::{Request, Response};
 use bytes::Bytes;
@@ -49,6 +49,20 @@ impl Client {
             Err(_) => Err(Transport::TimedOut),
         };
         outcome(call, answer.as_ref().map_err(|error| *error))
+    }
+
+    /// Asks Stripe while a person waits.
+    ///
+    /// # Errors
+    /// Words for the operator's log: why there is no answer.
+    pub async fn ask(&self, ask: &stripe::Ask) -> Result<stripe::Answer, String> {
+        let Some(base) = &self.config.stripe_url else { return Err("no address of Stripe's API is set".to_owned()) };
+        let request = stripe::request(ask, self.config.stripe_key.expose());
+        let answer = match tokio::time::timeout(self.config.call_timeout, self.exchange(base, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Transport::TimedOut),
+        };
+        stripe::read(ask, answer.as_ref().map_err(|error| *error))
     }
 
     async fn exchange(&self, base: &str, request: Request) -> Result<Response, Transport> {

@@ -104,6 +104,17 @@ impl Written {
     }
 }
 
+/// What the person's pages are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Stripe's id of the price that is sold.
+    pub price: String,
+    /// Our own address as browsers see it, without a slash at the end; without one, the address that is listened on.
+    pub url: Option<String>,
+    /// Key that signs cookies and forms. A new one signs everybody out.
+    pub session_key: Secret,
+}
+
 /// Everything a running service is told.
 #[derive(Clone)]
 pub struct Config {
@@ -123,6 +134,8 @@ pub struct Config {
     pub stripe_url: Option<String>,
     /// Key of Stripe's API, restricted to what the service does.
     pub stripe_key: Secret,
+    /// The person's pages.
+    pub shop: Shop,
     /// Where alerts are posted; such a URL often holds a token, so it is kept like a secret.
     pub alert_url: Option<Secret>,
     /// Worker tasks.
@@ -149,6 +162,7 @@ impl Config {
             support_token: Secret::new("support"),
             stripe_url: None,
             stripe_key: Secret::new("stripe"),
+            shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),

@@ -4,10 +4,11 @@
 
 use super::{
     client::Client,
-    config::{Config, Database, Secret, Settings},
+    config::{Config, Database, Secret, Settings, Shop},
     core::Service,
     defects::Defect,
     routes::router,
+    session::Sealer,
     store::{Store, StoreError},
     writer::Writer,
 };
@@ -51,6 +52,12 @@ pub(super) struct App {
     /// Rung when there may be a job.
     pub(super) wake: Arc<Notify>,
     pub(super) public: bool,
+    /// Asks Stripe while a person waits.
+    pub(super) client: Client,
+    pub(super) shop: Arc<Shop>,
+    pub(super) sealer: Sealer,
+    /// Where Stripe's pages may be, for the browser's leave to go there from a form.
+    pub(super) stripe_url: Option<Arc<str>>,
 }
 
 /// The service's clock.
@@ -61,6 +68,11 @@ pub(super) fn now() -> Timestamp {
 }
 
 impl App {
+    /// Whether browsers reach us over https.
+    pub(super) fn is_https(&self) -> bool {
+        self.shop.url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         now()
     }
@@ -101,6 +113,21 @@ fn open(database: &Database, settings: &Settings) -> Result<(Store, Option<Store
     Ok((store, beside))
 }
 
+/// The key of the configuration, or one that nobody knows and that ends with the process.
+fn session_key(given: &Secret) -> Result<Secret, ServiceError> {
+    if !given.expose().is_empty() {
+        return Ok(given.clone());
+    }
+    random_text().map(Secret::new).map_err(|error| ServiceError::Socket(std::io::Error::other(error)))
+}
+
+/// 128 bits from the system as text.
+pub(super) fn random_text() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
 /// Serves until `shutdown` is ready, then lets requests and calls under way end.
 ///
 /// # Errors
@@ -120,15 +147,21 @@ pub async fn run(
     let (store, beside) = open(&config.database, &config.settings)?;
     let over = |store| Service::new(store, config.settings.clone());
     let (writer, written) = Writer::start(over(store), Arc::clone(&config.written))?;
+    let client = Client::new(&config);
+    let mut shop = config.shop.clone();
+    shop.url.get_or_insert_with(|| format!("http://{address}"));
     let app = App {
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
         secrets: config.secrets.clone().into(),
         wake: Arc::new(Notify::new()),
         public: config.public,
+        client: client.clone(),
+        sealer: Sealer::new(session_key(&shop.session_key)?),
+        shop: Arc::new(shop),
+        stripe_url: config.stripe_url.as_deref().map(Arc::from),
     };
     let (stop, stopped) = watch::channel(false);
-    let client = Client::new(&config);
     let mut workers = JoinSet::new();
     for number in 1..=config.workers {
         let owner = format!("{}/{number}", std::process::id());

@@ -4,6 +4,7 @@
 
 mod crm;
 mod desk;
+pub mod stripe;
 
 use crate::wire::{Request, Response};
 use serde_json::Value;
