@@ -141,7 +141,9 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                 ));
             }
         }
-        let kills = |kind: &FaultKind| matches!(kind, FaultKind::Kill { .. } | FaultKind::Down { .. });
+        let kills = |kind: &FaultKind| {
+            matches!(kind, FaultKind::Kill { .. } | FaultKind::KillAtCall(_) | FaultKind::Down { .. })
+        };
         if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
             wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
         }
@@ -249,6 +251,7 @@ async fn live(
     })
     .await
     .map_err(|error| error.to_string())?;
+    doubles.follow(plan);
     for given in &plan.given {
         doubles.give_contact(given.properties.clone());
     }

@@ -104,6 +104,11 @@ pub enum Input {
     Called,
     /// The service answers (again).
     Up,
+    /// A call of the service is held until the service is dead.
+    Held {
+        /// It is to be started again after this long.
+        restart_after_ms: u64,
+    },
     /// The service crashed by itself at a point where the run wanted it to; it is to be started again.
     Crashed {
         /// After this long.
@@ -201,7 +206,7 @@ impl<'p> Interpreter<'p> {
                 .iter()
                 .filter_map(|kill| match &kill.at {
                     KillAt::OnAckOf(delivery) => Some((index(delivery)?, kill.restart_after_ms)),
-                    KillAt::AtMs(_) | KillAt::AtPoint(_) => None,
+                    KillAt::AtMs(_) | KillAt::AtPoint(_) | KillAt::AtCall(_) => None,
                 })
                 .collect(),
             down: false,
@@ -284,6 +289,10 @@ impl<'p> Interpreter<'p> {
             Input::Called => self.last_activity_ms = now_ms,
             Input::Up => self.down = false,
             Input::Crashed { restart_after_ms } => self.went_down(now_ms, restart_after_ms),
+            Input::Held { restart_after_ms } => {
+                self.now_do.push(Directive::Kill);
+                self.went_down(now_ms, restart_after_ms);
+            }
         }
     }
 
@@ -303,9 +312,10 @@ impl<'p> Interpreter<'p> {
             for (index, step) in self.plan.steps.iter().enumerate() {
                 self.due.push(Reverse((now_ms + step.at_ms, Due::Step(index))));
             }
-            for (index, outage) in self.plan.outages.iter().enumerate() {
-                self.due.push(Reverse((now_ms + outage.from_ms, Due::NoteOn(index))));
-                self.due.push(Reverse((now_ms + outage.until_ms, Due::NoteOff(index))));
+            for (index, window) in self.plan.windows().iter().enumerate() {
+                self.due.push(Reverse((now_ms + window.from_ms, Due::NoteOn(index))));
+                let end = window.until_ms.map(|until_ms| Reverse((now_ms + until_ms, Due::NoteOff(index))));
+                self.due.extend(end);
             }
         }
         if phase == Phase::Faults {
@@ -352,12 +362,7 @@ impl<'p> Interpreter<'p> {
     }
 
     fn note(&self, index: usize, on: bool) -> Directive {
-        let outage = &self.plan.outages[index];
-        let double = outage.of.word();
-        let what = match outage.answer {
-            Some(status) => format!("{double} answers {status}"),
-            None => format!("{double} takes {} ms to answer", outage.delay_ms),
-        };
+        let what = self.plan.windows().into_iter().nth(index).map(|window| window.what).unwrap_or_default();
         Directive::Note { what, on }
     }
 

@@ -10,6 +10,7 @@ use super::{
     process::{Service, ServiceStartError},
     target::Target,
     template::fill,
+    transport::{self, Altered, Parcel},
 };
 use crate::{
     history::{
@@ -197,21 +198,29 @@ impl Driver<'_> {
         if !dropped {
             self.lateness_us.push(late_us);
         }
-        let delivery = self.run.plan.deliveries[sending.delivery].id.clone();
-        Attempt { delivery, attempt: sending.attempt, planned_ms: sending.planned_ms, late_us, dropped }
+        let planned = &self.run.plan.deliveries[sending.delivery];
+        let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
+        let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
+        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }
     }
 
     fn send(&mut self, sending: Sending) -> Result<(), DriveError> {
         let attempt = self.attempt(sending, false);
         self.record(Record::Attempt(attempt))?;
         let planned = &self.run.plan.deliveries[sending.delivery];
-        let body = self.run.plan.bodies.get(&planned.body).cloned().unwrap_or_default();
-        let signature = self.shared.target.secrets.header(planned.signature, wall_now().secs(), body.as_bytes());
+        let body = self.run.plan.bodies.get(&planned.body).map_or("", String::as_str);
+        let how = planned.on_the_way(sending.attempt);
+        let Altered { signed, sent } = transport::altered(how, body.as_bytes());
+        let signature = self.shared.target.secrets.header(planned.signature, wall_now().secs(), &signed);
         let headers = crate::stripe::headers::delivery_headers(signature.as_deref());
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         let (delivery, timeout) = (planned.id.clone(), Duration::from_millis(self.run.plan.timeout_ms));
         tokio::spawn(async move {
-            let sent = sender.send("POST", &shared.target.webhook, &headers, Bytes::from(body), timeout).await;
+            let url = &shared.target.webhook;
+            let sent = match how {
+                None => sender.send("POST", url, &headers, sent, timeout).await,
+                Some(how) => transport::send(&sender, how, Parcel { url, headers, body: sent }, timeout).await,
+            };
             let latency_us = shared.clock.now_us().saturating_sub(sending.planned_ms * 1000);
             let event = match sent {
                 Ok(answer) => {
@@ -306,7 +315,11 @@ impl Driver<'_> {
 
     fn take_call(&mut self, interpreter: &mut Interpreter<'_>, at_ms: u64, call: Call) -> Result<(), DriveError> {
         self.run.history.append(at_ms, Record::Call(call))?;
-        interpreter.on(self.run.clock.now_ms(), Input::Called);
+        let now_ms = self.run.clock.now_ms();
+        interpreter.on(now_ms, Input::Called);
+        if let Some(restart_after_ms) = self.run.doubles.take_kill() {
+            interpreter.on(now_ms, Input::Held { restart_after_ms });
+        }
         Ok(())
     }
 

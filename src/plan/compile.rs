@@ -140,6 +140,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         deliveries,
         steps,
         outages,
+        troubles: super::troubles::troubles(&stage),
         kills,
         given,
         faults: scenario.faults.iter().map(Fault::describe).collect(),
@@ -185,6 +186,7 @@ fn deliveries(stage: &Stage<'_>, drafts: Vec<Draft>) -> Vec<Delivery> {
             phase: draft.phase,
             signature: draft.signature,
             drop_first: draft.drop_first,
+            transport: draft.transport,
             expect: draft.expect,
             owed: draft.owed,
             faults: draft.faults,
@@ -222,6 +224,7 @@ fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
                 let mut rng = stage.streams.stream(&format!("fault/{n}/crash"));
                 (KillAt::AtPoint(rng.random_range(1..=most.max(1))), restart_after)
             }
+            FaultKind::KillAtCall(kill) => (KillAt::AtCall(kill.at.clone()), &kill.restart_after),
             _ => return None,
         };
         Some(Kill { at, restart_after_ms: millis(*pause) })
@@ -259,7 +262,10 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::SecretRoll { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
-        | FaultKind::Crash { .. } => None,
+        | FaultKind::Crash { .. }
+        | FaultKind::Transport(_)
+        | FaultKind::Downstream(_)
+        | FaultKind::KillAtCall(_) => None,
     }
 }
 

@@ -2,7 +2,12 @@
 //!
 //! Must not know: how a fault is carried out.
 
-use super::{criterion::Need, model::Between};
+use super::{
+    criterion::Need,
+    downstream::{DownstreamFault, KillAtCall},
+    model::Between,
+    transport::TransportFault,
+};
 use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -118,6 +123,12 @@ pub enum FaultKind {
         /// Time until it is started again.
         restart_after: Duration,
     },
+    /// The way of some attempts is disturbed. Stays owed.
+    Transport(TransportFault),
+    /// Some calls of the service to a double are disturbed. Everything stays owed.
+    Downstream(DownstreamFault),
+    /// The service is killed while one of its calls is held, before or after it took effect. Stays owed.
+    KillAtCall(KillAtCall),
 }
 
 /// When further copies of a duplicate come.
@@ -331,6 +342,18 @@ words!(Place { First => "first", Last => "last" });
 
 words!(Double { Crm => "crm", Support => "support", Stripe => "stripe", Alerts => "alerts" });
 
+impl Double {
+    /// What the target must have so that faults of this double can be carried out.
+    const fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Crm => &[Need::Crm],
+            Self::Support => &[Need::Support],
+            Self::Stripe => &[Need::Stripe],
+            Self::Alerts => &[Need::Alerts],
+        }
+    }
+}
+
 impl Fault {
     /// The fault in words, with what stays owed.
     pub fn describe(&self) -> String {
@@ -353,9 +376,11 @@ impl FaultKind {
             Self::SecretRoll { .. } => "secret_roll",
             Self::Outage { .. } => "outage",
             Self::Slow { .. } => "slow",
-            Self::Kill { .. } => "kill",
+            Self::Kill { .. } | Self::KillAtCall(_) => "kill",
             Self::Down { .. } => "down",
             Self::Crash { .. } => "crash",
+            Self::Transport(_) => "transport",
+            Self::Downstream(_) => "downstream",
         }
     }
 
@@ -369,14 +394,11 @@ impl FaultKind {
             | Self::Forged { .. }
             | Self::Malformed { .. }
             | Self::UnknownType { .. }
-            | Self::SecretRoll { .. } => &[],
-            Self::Outage { of, .. } | Self::Slow { of, .. } => match of {
-                Double::Crm => &[Need::Crm],
-                Double::Support => &[Need::Support],
-                Double::Stripe => &[Need::Stripe],
-                Double::Alerts => &[Need::Alerts],
-            },
-            Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } => &[Need::Process],
+            | Self::SecretRoll { .. }
+            | Self::Transport(_) => &[],
+            Self::Outage { of, .. } | Self::Slow { of, .. } => of.needs(),
+            Self::Downstream(fault) => fault.calls.of.needs(),
+            Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } | Self::KillAtCall(_) => &[Need::Process],
         }
     }
 
@@ -418,6 +440,9 @@ impl FaultKind {
             Self::Crash { restart_after } => {
                 format!("the service crashes at any point, started again {} later", span(restart_after))
             }
+            Self::Transport(fault) => fault.what(),
+            Self::Downstream(fault) => fault.what(),
+            Self::KillAtCall(kill) => kill.what(),
         }
     }
 
@@ -433,7 +458,10 @@ impl FaultKind {
             | Self::Slow { .. }
             | Self::Kill { .. }
             | Self::Down { .. }
-            | Self::Crash { .. } => "everything stays owed",
+            | Self::Crash { .. }
+            | Self::Downstream(_)
+            | Self::KillAtCall(_) => "everything stays owed",
+            Self::Transport(fault) => fault.owed(),
             Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",

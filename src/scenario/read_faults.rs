@@ -6,7 +6,9 @@ use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
+    read_downstream::{downstream, kill_at_call},
     read_stories::{ReadStory, Stories},
+    read_transport::transport,
 };
 use crate::time::parse_duration;
 use std::{collections::BTreeSet, time::Duration};
@@ -19,19 +21,19 @@ const MAX_COPIES: u64 = 100;
 const MAX_WINDOW: u64 = 10_000;
 
 /// Most lost attempts: longer than any schedule.
-const MAX_DROPS: u64 = 1_000;
+pub(super) const MAX_DROPS: u64 = 1_000;
 
 /// How long a dead service stays dead when nothing is said.
-const DEFAULT_RESTART: Duration = Duration::from_millis(200);
+pub(super) const DEFAULT_RESTART: Duration = Duration::from_millis(200);
 
 /// Words for the full second replay.
 const AFTER_EVERYTHING: &str = "after everything";
 
 /// What the reader of a fault gets: its table, and the stories in which its events must be.
-struct Reading<'a, 't> {
-    fields: Fields<'t>,
-    stories: Vec<&'a ReadStory>,
-    mistakes: &'a mut Mistakes,
+pub(super) struct Reading<'a, 't> {
+    pub(super) fields: Fields<'t>,
+    pub(super) stories: Vec<&'a ReadStory>,
+    pub(super) mistakes: &'a mut Mistakes,
 }
 
 type ReadFault = fn(&mut Reading<'_, '_>) -> Option<FaultKind>;
@@ -56,6 +58,8 @@ const FAULTS: &[(&str, (bool, ReadFault))] = &[
     ("kill", (ON_DELIVERIES, kill)),
     ("down", (ON_DOUBLES, down)),
     ("crash", (ON_DOUBLES, crash)),
+    ("transport", (ON_DELIVERIES, transport)),
+    ("downstream", (ON_DELIVERIES, downstream)),
 ];
 
 /// Reads one `[[fault]]`.
@@ -228,14 +232,22 @@ fn crash(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     at.map(|()| FaultKind::Crash { restart_after })
 }
 
+/// On the acknowledgement of an event, or at a call.
 fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    if let Some(at_call) = on.fields.get("at_call") {
+        if on.fields.get("on_ack_of").is_some() {
+            let message = "`kill` holds `on_ack_of` or `at_call`, but may hold only one";
+            on.mistakes.add_help(&at_call.span(), Kind::NotOneChoice, message, "write one [[fault]] for each");
+        }
+        return kill_at_call(on);
+    }
     let on_ack_of = on.selector("on_ack_of");
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
 }
 
 impl Reading<'_, '_> {
-    fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
+    pub(super) fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
         let typed = self.fields.need_text(key, self.mistakes)?;
         self.select(&typed)
     }
