@@ -244,6 +244,11 @@ impl Account {
         self.parties.values().flat_map(|party| &party.failed)
     }
 
+    /// Whether a charge was refunded in full.
+    pub fn is_refunded(&self) -> bool {
+        self.parties.values().any(|party| party.refunded_through.is_some())
+    }
+
     /// Whether Stripe has told anything of it.
     pub fn is_from_stripe(&self) -> bool {
         self.parties.values().any(|party| party.from_stripe)

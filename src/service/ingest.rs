@@ -3,7 +3,8 @@
 //! Must not know: HTTP, signatures, clocks, downstream services.
 
 use super::{
-    account,
+    account::{self, Account},
+    alerts,
     config::Settings,
     core::Incoming,
     defects::Defect,
@@ -63,18 +64,20 @@ pub fn ingest(
     }
     let Some(reading) = incoming.reading() else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
+    let new = settings.alerting.is_some() && tx.party(&reading.party)?.is_none_or(|party| !party.from_stripe);
     if parts.apply {
         learn(tx, reading, event.created, repeat, settings)?;
     }
     if parts.jobs {
         let nonce = repeat.then(|| deliveries.to_string());
-        enqueue(tx, now, settings, event, reading, nonce)?;
+        let account = enqueue(tx, now, settings, event, reading, nonce)?;
+        alerts::watch(tx, now, settings, (reading, new), account.as_ref())?;
     }
     Ok(Accepted { duplicate: false })
 }
 
 /// Another mode's or a connected account's event: stored and acknowledged, never applied (bug class 63).
-fn is_foreign(event: &Event, settings: &Settings) -> bool {
+pub(super) fn is_foreign(event: &Event, settings: &Settings) -> bool {
     event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
 }
 
@@ -99,7 +102,7 @@ fn enqueue(
     event: &Event,
     reading: &Reading,
     nonce: Option<String>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Account>, StoreError> {
     let account = account::of_party(tx, &reading.party)?;
     let mut emails = match &account {
         Some(account) => account.contact_emails(tx)?,
@@ -116,7 +119,7 @@ fn enqueue(
         let task = Task::Ticket { invoice: invoice.clone(), party: reading.party.clone(), nonce };
         queue::enqueue(tx, now, task)?;
     }
-    Ok(())
+    Ok(account)
 }
 
 /// The contact rows are made here, not by the worker: from now on the account keeps to these e-mails, so that another one,

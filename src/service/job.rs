@@ -33,6 +33,20 @@ pub enum Task {
         /// Makes the key another one for each copy of a delivery (deliberate defect 1).
         nonce: Option<String>,
     },
+    /// Fetch the events that never arrived. One row for ever.
+    Reconcile,
+    /// Compare what Stripe, CRM and desk hold with our own state. One row for ever.
+    Audit,
+    /// See whether a completed Checkout has become access.
+    Activation {
+        /// The Checkout session.
+        session: String,
+    },
+    /// Post an alert that was raised.
+    Alert {
+        /// Its document's key.
+        raised: String,
+    },
 }
 
 impl Task {
@@ -42,6 +56,10 @@ impl Task {
             Self::Contact { email } => format!("contact:{email}"),
             Self::LooseContact { email, event } => format!("contact:{email}#{event}"),
             Self::Ticket { .. } => format!("ticket:{}", self.external_id()),
+            Self::Reconcile => "reconcile".to_owned(),
+            Self::Audit => "audit".to_owned(),
+            Self::Activation { session } => format!("activation:{session}"),
+            Self::Alert { raised } => format!("alert:{raised}"),
         }
     }
 
@@ -51,6 +69,7 @@ impl Task {
             Self::Ticket { invoice, nonce: Some(nonce), .. } => format!("invoice:{invoice}#{nonce}"),
             Self::Ticket { invoice, nonce: None, .. } => format!("invoice:{invoice}"),
             Self::Contact { email } | Self::LooseContact { email, .. } => format!("contact:{email}"),
+            Self::Reconcile | Self::Audit | Self::Activation { .. } | Self::Alert { .. } => self.key(),
         }
     }
 }
