@@ -29,8 +29,8 @@ use crate::{
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport},
     scenario::{
-        fault::FaultKind,
-        model::{Body, Scenario, Step},
+        fault::{Double, FaultKind},
+        model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
     },
     stripe::import::ImportOptions,
     time::Timestamp,
@@ -258,7 +258,7 @@ async fn live(
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let (target, service) = match project {
         Some(project) => (project.target.clone(), None),
-        None => start_embedded(args, &secrets, &doubles, scratch.path(), folder).await?,
+        None => start_embedded(args, plan, &secrets, &doubles, (scratch.path(), folder)).await?,
     };
     if service.is_none() {
         reachable(&target.webhook).await?;
@@ -275,17 +275,23 @@ async fn live(
 
 async fn start_embedded(
     args: &RunArgs,
+    plan: &Plan,
     secrets: &EmbeddedSecrets,
     doubles: &Doubles,
-    scratch: &Path,
-    folder: &Path,
+    (scratch, folder): (&Path, &Path),
 ) -> Result<(Target, Option<Service>), String> {
-    let (crm, support) = (doubles.crm_url(), doubles.support_url());
+    let given = ScenarioDoubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
+    let peers = embedded::Peers {
+        crm: doubles.crm_url(),
+        support: doubles.support_url(),
+        stripe: given.stripe.then(|| doubles.url(Double::Stripe)),
+        alerts: given.alerts.then(|| doubles.url(Double::Alerts)),
+    };
     let log = folder.join("service.log");
-    let command = embedded::command(secrets, &scratch.join("service.db"), &log, (&crm, &support), &args.defect)
+    let command = embedded::command(secrets, &scratch.join("service.db"), &log, &peers, &args.defect)
         .map_err(|error| format!("cannot find this program again: {error}"))?;
     let service = Service::start(command).await.map_err(|error| error.to_string())?;
-    let target = embedded::target(&service.url(), secrets, args.seed).map_err(|error| error.to_string())?;
+    let target = embedded::target(&service.url(), secrets, args.seed, given).map_err(|error| error.to_string())?;
     Ok((target, Some(service)))
 }
 
