@@ -15,7 +15,7 @@ use servers::{Kind, Server};
 use std::time::Duration;
 
 /// Connections of the load generator: twice the largest batch, so that one batch can gather while another commits.
-const CONNECTIONS: usize = 256;
+const CONNECTIONS: usize = 512;
 
 /// The objective for an acknowledgement; a rate at which more than a hundredth takes longer is not sustained.
 const OBJECTIVE: Duration = Duration::from_millis(300);

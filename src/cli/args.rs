@@ -38,6 +38,8 @@ pub enum Command {
     Signature(SignatureArgs),
     /// Start the reference service (webhooks at /webhooks/stripe)
     Serve(ServeArgs),
+    /// Print where Stripe, the reference service's own state, CRM and desk disagree
+    Audit(AuditArgs),
 }
 
 /// `run`
@@ -68,6 +70,13 @@ pub struct RunArgs {
     /// Switch a deliberate defect of the embedded service on, to see what catches it
     #[arg(long, value_name = "NAME", conflicts_with = "target")]
     pub defect: Vec<String>,
+    /// Where the embedded service keeps its data
+    #[arg(long, value_enum, default_value_t = DatabaseKind::Sqlite, conflicts_with_all = ["target", "simulate"])]
+    pub database: DatabaseKind,
+    /// Processes of the embedded service over one database; deliveries go to them in turn
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["target", "simulate"],
+          value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub processes: u32,
     /// Run in virtual time: the reference service and the doubles as functions, the same bytes for the same seed
     #[arg(long, conflicts_with = "target")]
     pub simulate: bool,
@@ -89,6 +98,15 @@ pub struct RunArgs {
     /// Only the final verdict
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Databases of the embedded service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseKind {
+    /// A new SQLite file.
+    Sqlite,
+    /// A new schema of the PostgreSQL that the variable DATABASE_URL names.
+    Postgres,
 }
 
 /// `plan`
@@ -224,9 +242,13 @@ pub struct ServeArgs {
     /// Listen on an address that other machines reach
     #[arg(long)]
     pub allow_remote: bool,
-    /// SQLite database (default: in memory, gone at the end)
+    /// SQLite file, or the word `postgres` for the database that the variable DATABASE_URL names (default: in memory, gone
+    /// at the end)
     #[arg(long, value_name = "FILE")]
     pub database: Option<PathBuf>,
+    /// Schema of a PostgreSQL database, made when absent
+    #[arg(long, value_name = "NAME", default_value = "hookdrill", requires = "database")]
+    pub database_schema: String,
     /// Base URL of the CRM (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub crm_url: Option<String>,
@@ -236,10 +258,42 @@ pub struct ServeArgs {
     /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub lease: std::time::Duration,
+    /// Base URL of Stripe's API; events that never arrive are fetched there, with the key in the variable STRIPE_API_KEY
+    #[arg(long, value_name = "URL")]
+    pub stripe_url: Option<String>,
+    /// Pause between two looks at Stripe's list of events
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub reconcile: std::time::Duration,
+    /// Let an empty database take in all events that Stripe still lists (30 days), not only those from now on
+    #[arg(long, requires = "stripe_url")]
+    pub backfill: bool,
+    /// Pause between two rounds of comparing a few customers with Stripe, CRM and desk (0s: only when asked)
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub audit: std::time::Duration,
+    /// After this long a completed Checkout without access is an alert, posted to the URL in HOOKDRILL_ALERT_URL
+    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub activation_alert: std::time::Duration,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,
     /// End when standard input closes
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// `audit`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// Base URL of a running `hookdrill serve`
+    #[arg(long, default_value = "http://127.0.0.1:4242", value_name = "URL")]
+    pub url: String,
+    /// Compare every customer now, and wait for it
+    #[arg(long)]
+    pub now: bool,
+    /// Longest wait for a comparison that was asked for
+    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub within: std::time::Duration,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -5,7 +5,7 @@
 use super::{
     Failure,
     args::ServeArgs,
-    embedded::{CRM_TOKEN, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    embedded::{ALERT_URL, CRM_TOKEN, POSTGRES, STRIPE_KEY, SUPPORT_TOKEN, WEBHOOK_SECRET},
     exit::Exit,
     voice::print,
 };
@@ -17,7 +17,7 @@ use crate::{
     },
     service::{
         self,
-        config::{Config, Database, Secret},
+        config::{Alerting, Config, Database, Secret},
         defects::{Defect, Defects},
     },
 };
@@ -106,7 +106,25 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         }
     }
     if let Some(path) = &args.database {
-        config.database = Database::File(path.clone());
+        config.database = match path.to_str() {
+            Some(POSTGRES) => Database::Postgres(super::embedded::postgres(&args.database_schema)?),
+            _ => Database::File(path.clone()),
+        };
+    }
+    if let Some(key) = super::environment(STRIPE_KEY) {
+        config.stripe_key = Secret::new(key);
+    }
+    config.stripe_url.clone_from(&args.stripe_url);
+    config.alert_url = super::environment(ALERT_URL).map(Secret::new);
+    let asks = args.stripe_url.is_some();
+    let within = Alerting { activation_within: args.activation_alert };
+    config.settings.stripe = asks;
+    config.settings.reconcile = asks.then_some(args.reconcile);
+    config.settings.backfill = args.backfill;
+    config.settings.audit = (!args.audit.is_zero()).then_some(args.audit);
+    config.settings.alerting = config.alert_url.is_some().then_some(within);
+    if asks && args.reconcile.is_zero() {
+        return Err(Failure::Usage("--reconcile must be longer than 0s".to_owned()));
     }
     config.public = args.allow_remote;
     config.settings.lease = args.lease;

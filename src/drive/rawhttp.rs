@@ -173,18 +173,32 @@ fn title_case(name: &str) -> String {
     name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
-/// The answer up to the end of the connection.
+/// The answer, up to its length or the end of the connection.
 async fn read_answer(wire: &mut Wire) -> Answer {
     let mut bytes = Vec::new();
-    let mut reader = (&mut wire.0).take(ANSWER_LIMIT as u64);
-    let ended = reader.read_to_end(&mut bytes).await;
+    let ended = loop {
+        match wire.0.read_buf(&mut bytes).await {
+            Ok(0) => break Ok(()),
+            Ok(_) if bytes.len() >= ANSWER_LIMIT || is_whole(&bytes) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
     let text = String::from_utf8_lossy(&bytes);
     let status = text.split(' ').nth(1).filter(|_| text.starts_with("HTTP/1.")).and_then(|code| code.parse().ok());
     match (status, ended) {
         (Some(status), _) => Answer::of(status, text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned()),
         (None, Err(error)) => broken(error),
-        (None, Ok(_)) => Answer::none(Outcome::Indefinite, "broken off: the connection was closed".to_owned()),
+        (None, Ok(())) => Answer::none(Outcome::Indefinite, "broken off: the connection was closed".to_owned()),
     }
+}
+
+/// Whether an answer with a `Content-Length` has come to its end; of others the end of the connection tells.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..at]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() - at - 4 >= length)
 }
 
 #[cfg(test)]

@@ -104,6 +104,8 @@ pub async fn send(
         Transport::WrongContentType => parcel.set("content-type", "text/plain"),
         Transport::Gzip => parcel.set("content-encoding", "gzip"),
         Transport::PlainHttp => parcel.set("x-forwarded-proto", "http"),
+        // The client says no length of a body without bytes.
+        Transport::Empty => parcel.set("content-length", "0"),
         _ => {}
     }
     let url = url(how, parcel.url);

@@ -273,8 +273,10 @@ pub struct Queue {
     pub pending: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Customers whose own state and CRM contact disagree, or that could not be tied to a person.
-    pub drift: u64,
+    /// Customers whose own state and CRM contact disagree, or that could not be tied to a person. Only the last reading has
+    /// it: it takes a look at every customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<u64>,
     /// Tickets in no queue.
     pub unrouted: u64,
     /// Events stored, each id once.

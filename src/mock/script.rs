@@ -40,11 +40,39 @@ const MOST_REPEATS: u32 = 2;
 /// What a run does to the calls of its service, and how far it is with it.
 #[derive(Clone, Debug)]
 pub struct Script {
+    stage: Stage,
     streams: Streams,
     outages: Vec<Outage>,
-    troubles: Vec<(CallTrouble, u32)>,
-    kills: Vec<(AtCall, u64, u32)>,
+    troubles: Vec<Counted<CallTrouble>>,
+    kills: Vec<Counted<(AtCall, u64)>>,
     broken: Vec<Broken>,
+}
+
+/// How far the run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// All faults are on.
+    Faults,
+    /// Those alone that are about a number of calls: they are finite, and their calls may come while the service drains.
+    Draining,
+    /// None.
+    Over,
+}
+
+/// A fault of single calls with its counts.
+#[derive(Clone, Debug)]
+struct Counted<T> {
+    what: T,
+    /// Logical calls that fitted it.
+    fitted: u32,
+    /// Logical calls to which it happened.
+    happened: u32,
+}
+
+impl<T> Counted<T> {
+    const fn new(what: T) -> Self {
+        Self { what, fitted: 0, happened: 0 }
+    }
 }
 
 /// A call that a fault broke not long ago.
@@ -116,34 +144,48 @@ pub struct Called {
 impl Script {
     /// Nothing but outages.
     pub fn of_outages(outages: Vec<Outage>) -> Self {
-        Self { streams: Streams::new(0), outages, troubles: Vec::new(), kills: Vec::new(), broken: Vec::new() }
+        let (streams, troubles, kills, broken) = (Streams::new(0), Vec::new(), Vec::new(), Vec::new());
+        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken }
     }
 
     /// All that a plan does to calls.
     pub fn new(plan: &Plan) -> Self {
         let kills = plan.kills.iter().filter_map(|kill| match &kill.at {
-            KillAt::AtCall(call) => Some((call.clone(), kill.restart_after_ms, 0)),
+            KillAt::AtCall(call) => Some(Counted::new((call.clone(), kill.restart_after_ms))),
             KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtPoint(_) => None,
         });
         Self {
             streams: Streams::new(plan.seed),
             outages: plan.outages.clone(),
-            troubles: plan.troubles.iter().map(|trouble| (trouble.clone(), 0)).collect(),
+            troubles: plan.troubles.iter().cloned().map(Counted::new).collect(),
             kills: kills.collect(),
-            broken: Vec::new(),
+            ..Self::of_outages(Vec::new())
         }
+    }
+
+    /// The quiet phase begins: what is not about a number of calls is over.
+    pub fn drain(&mut self) {
+        self.stage = Stage::Draining;
     }
 
     /// Ends it: from now on every call is answered by its model.
     pub fn end(&mut self) {
-        *self = Self { streams: self.streams, ..Self::of_outages(Vec::new()) };
+        self.stage = Stage::Over;
+    }
+
+    /// Faults of single calls that never happened, in words: no call fitted them, or too few.
+    pub fn unused(&self) -> Vec<String> {
+        let troubles = self.troubles.iter().filter(|trouble| trouble.happened == 0).map(|trouble| trouble.what.what());
+        let kills =
+            self.kills.iter().filter(|kill| kill.happened == 0).map(|kill| format!("kill {}", kill.what.0.what()));
+        troubles.chain(kills).collect()
     }
 
     /// Feeds all that decides what comes next to `state`; the plan is not part of it.
     pub fn hash_state<H: Hasher>(&self, state: &mut H) {
-        self.outages.len().hash(state);
-        self.troubles.iter().for_each(|(_, count)| count.hash(state));
-        self.kills.iter().for_each(|(.., count)| count.hash(state));
+        self.stage.hash(state);
+        self.troubles.iter().for_each(|trouble| (trouble.fitted, trouble.happened).hash(state));
+        self.kills.iter().for_each(|kill| (kill.fitted, kill.happened).hash(state));
         self.broken.iter().for_each(|broken| (broken.same, broken.last_ms, broken.repeats).hash(state));
     }
 
@@ -170,8 +212,13 @@ impl Script {
     }
 
     fn decide(&mut self, of: Double, operation: &str, now_ms: u64, request: &Request) -> Decision {
+        let mut decision = match self.stage {
+            Stage::Faults => self.outage(of, now_ms),
+            Stage::Draining => Decision::default(),
+            Stage::Over => return Decision::default(),
+        };
         if self.troubles.is_empty() && self.kills.is_empty() {
-            return self.outage(of, now_ms);
+            return decision;
         }
         let same = Same::new(of, request);
         self.broken.retain(|broken| broken.is_recent(now_ms));
@@ -179,7 +226,6 @@ impl Script {
             (broken.last_ms, broken.repeats) = (now_ms, broken.repeats + 1);
             return broken.decision.clone();
         }
-        let mut decision = self.outage(of, now_ms);
         self.troubles(&mut decision, of, operation, now_ms, request);
         self.kills(&mut decision, of, operation);
         // A repetition after a kill comes from another process: it is a call of its own.
@@ -197,20 +243,21 @@ impl Script {
 
     /// Of several troubles the first that ends the call does so, the longest delay counts; each counts for itself.
     fn troubles(&mut self, decision: &mut Decision, of: Double, operation: &str, now_ms: u64, request: &Request) {
-        for (trouble, count) in &mut self.troubles {
+        for Counted { what: trouble, fitted, happened } in &mut self.troubles {
             if trouble.of != of || !fits(trouble, operation, now_ms, request) {
                 continue;
             }
-            *count += 1;
+            *fitted += 1;
             let wanted = match trouble.which {
-                Which::All => true,
-                Which::First(first) => *count <= first,
-                Which::Nth(nth) => *count == nth,
+                Which::All => self.stage == Stage::Faults,
+                Which::First(first) => *fitted <= first,
+                Which::Nth(nth) => *fitted == nth,
             };
-            let mut rng = self.streams.stream(&format!("fault/{}/call/{count}", trouble.fault));
+            let mut rng = self.streams.stream(&format!("fault/{}/call/{fitted}", trouble.fault));
             if !wanted || rng.random::<f64>() >= trouble.probability {
                 continue;
             }
+            *happened += 1;
             let ends = |ending| decision.ending.is_none().then_some(ending);
             let ending = match trouble.does {
                 CallDoes::Answer { status, retry_after_s } => {
@@ -241,12 +288,13 @@ impl Script {
     }
 
     fn kills(&mut self, decision: &mut Decision, of: Double, operation: &str) {
-        for (at, restart_after_ms, count) in &mut self.kills {
+        for Counted { what: (at, restart_after_ms), fitted, happened } in &mut self.kills {
             if at.of != of || at.operation.as_deref().is_some_and(|wanted| wanted != operation) {
                 continue;
             }
-            *count += 1;
-            if *count == at.nth {
+            *fitted += 1;
+            if *fitted == at.nth {
+                *happened += 1;
                 decision.kill_ms = Some(*restart_after_ms);
                 decision.ending = Some(match at.moment {
                     Moment::Before => Ending::Unheard(Break::Silence),
@@ -291,7 +339,12 @@ impl Same {
 
 fn fits(trouble: &CallTrouble, operation: &str, now_ms: u64, request: &Request) -> bool {
     let in_time = now_ms >= trouble.from_ms && trouble.until_ms.is_none_or(|until_ms| now_ms < until_ms);
-    let asked = trouble.operation.as_deref().is_none_or(|wanted| wanted == operation);
+    let asked = match (&trouble.operation, trouble.does) {
+        (Some(wanted), _) => wanted == operation,
+        // What is not written reaches no index.
+        (None, CallDoes::LaggingIndex { .. }) => operation.starts_with("create_") || operation.starts_with("update_"),
+        (None, _) => true,
+    };
     in_time && asked && (trouble.about.is_empty() || trouble.about.iter().any(|name| names(request, name)))
 }
 
@@ -317,7 +370,7 @@ mod tests {
     }
 
     fn script(troubles: Vec<CallTrouble>) -> Script {
-        let troubles = troubles.into_iter().map(|trouble| (trouble, 0)).collect();
+        let troubles = troubles.into_iter().map(Counted::new).collect();
         Script { troubles, ..Script::of_outages(Vec::new()) }
     }
 
@@ -411,13 +464,31 @@ mod tests {
     fn a_kill_holds_the_nth_call_before_or_after_its_effect_once() {
         for (moment, done) in [(Moment::Before, 0), (Moment::After, 1)] {
             let at = AtCall { of: Double::Crm, operation: Some("create_contact".to_owned()), nth: 2, moment };
-            let mut script = Script { kills: vec![(at, 700, 0)], ..Script::of_outages(Vec::new()) };
+            let kills = vec![Counted::new((at, 700))];
+            let mut script = Script { kills, ..Script::of_outages(Vec::new()) };
             let list: Vec<_> = (0..3).map(|n| (n, create(&format!("c{n}@example.com"), None))).collect();
             let called = calls(&mut script, &list);
             let kills: Vec<_> = called.iter().map(|called| called.kill_ms).collect();
             assert_eq!(kills, [None, Some(700), None]);
             assert_eq!((called[1].answered.effects.len(), called[1].breaks), (done, Some(Break::Silence)));
         }
+    }
+
+    #[test]
+    fn while_the_service_drains_only_counted_faults_go_on_and_what_never_happened_is_told() {
+        let list: Vec<_> = (0..3).map(|n| (n * 1_000, create(&format!("c{n}@example.com"), None))).collect();
+        let error = CallDoes::Answer { status: 500, retry_after_s: None };
+        let mut each = script(vec![trouble(error, Which::All)]);
+        each.drain();
+        assert_eq!(broken(&mut each, &list), [false; 3]);
+        assert_eq!(each.unused(), ["crm create_contact: answers 500"]);
+        let mut second = script(vec![trouble(error, Which::Nth(2))]);
+        second.drain();
+        assert_eq!(broken(&mut second, &list), [false, true, false]);
+        assert!(second.unused().is_empty());
+        let mut over = script(vec![trouble(error, Which::Nth(2))]);
+        over.end();
+        assert_eq!(broken(&mut over, &list), [false; 3]);
     }
 
     #[test]
@@ -430,6 +501,7 @@ mod tests {
         let made = script.call(&mut models, Double::Crm, 0, &create("a@example.com", None));
         assert!(!made.faulted && made.fault.as_deref().is_some_and(|fault| fault.contains("5.000s")), "{made:?}");
         assert!((10..=20).contains(&made.answered.response.delay.as_millis()));
+        assert_eq!(script.unused(), [] as [String; 0]);
         script.end();
         let body =
             br#"{"filterGroups":[{"filters":[{"propertyName":"email","operator":"EQ","value":"a@example.com"}]}]}"#;

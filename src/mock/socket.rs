@@ -186,9 +186,19 @@ impl Doubles {
         self.shared.state().kills_ms.pop()
     }
 
-    /// Ends all faults, the planned ones included: the quiet phase begins.
+    /// Ends all faults but those that are about a number of calls: the quiet phase begins.
     pub fn faults_off(&self) {
+        self.shared.state().script.drain();
+    }
+
+    /// Ends all faults.
+    pub fn faults_over(&self) {
         self.shared.state().script.end();
+    }
+
+    /// Faults of single calls that never happened, in words.
+    pub fn unused_faults(&self) -> Vec<String> {
+        self.shared.state().script.unused()
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }
         | FaultKind::StoreBusy { .. }
+        | FaultKind::RandomKills { .. }
         | FaultKind::Downstream(_)
         | FaultKind::KillAtCall(_) => {}
     }

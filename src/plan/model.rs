@@ -99,8 +99,7 @@ impl Plan {
             Window { from_ms: outage.from_ms, until_ms: Some(outage.until_ms), what }
         });
         let troubles = self.troubles.iter().map(|trouble| {
-            let (double, operation) = (trouble.of.word(), trouble.operation.as_deref().unwrap_or("any call"));
-            let what = format!("{double} {operation}: {}", trouble.does.what());
+            let what = trouble.what();
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
         let busy = self.store_busy.iter().map(|busy| {
@@ -343,6 +342,14 @@ pub struct CallTrouble {
     pub does: CallDoes,
 }
 
+impl CallTrouble {
+    /// To which calls what happens, in words.
+    pub fn what(&self) -> String {
+        let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
+        format!("{double} {operation}: {}", self.does.what())
+    }
+}
+
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -387,6 +394,10 @@ pub struct Kill {
     pub at: KillAt,
     /// Started again after this.
     pub restart_after_ms: u64,
+    /// Which of the processes that are up then is killed: the number drawn for it, to be divided by how many there are.
+    /// Absent when it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<u32>,
 }
 
 /// The moment of a kill.

@@ -25,6 +25,7 @@ pub fn timeline(plan: &Plan) -> String {
     let kills = plan.kills.iter().map(|kill| {
         let on = match &kill.at {
             KillAt::OnAckOf(delivery) => format!("on the first acknowledgement of {delivery}"),
+            KillAt::AtMs(at_ms) if kill.lot.is_some() => format!("one process at {}", seconds(*at_ms)),
             KillAt::AtMs(at_ms) => format!("at {}", seconds(*at_ms)),
             KillAt::AtPoint(point) => format!("at scheduling point {point}"),
             KillAt::AtCall(call) => call.what(),

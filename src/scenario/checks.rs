@@ -96,6 +96,7 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::Down { .. }
             | FaultKind::Crash { .. }
             | FaultKind::StoreBusy { .. }
+            | FaultKind::RandomKills { .. }
             | FaultKind::Transport(_)
             | FaultKind::Downstream(_)
             | FaultKind::KillAtCall(_) => 0,
@@ -280,7 +281,11 @@ fn has_fault(parts: &Parts<'_>, wanted: impl Fn(&FaultKind) -> bool) -> bool {
 }
 
 fn is_bad_payload(kind: &FaultKind) -> bool {
-    matches!(kind, FaultKind::Malformed { .. } | FaultKind::Forged { .. })
+    match kind {
+        FaultKind::Malformed { .. } | FaultKind::Forged { .. } => true,
+        FaultKind::Transport(fault) => fault.how.is_bad_payload(),
+        _ => false,
+    }
 }
 
 fn is_replay(kind: &FaultKind) -> bool {

@@ -124,6 +124,18 @@ pub enum FaultKind {
         /// For how long.
         lasts: Duration,
     },
+    /// One process of the service is killed (SIGKILL) at moments drawn from the seed, and started again later; the others
+    /// work on. Stays owed.
+    RandomKills {
+        /// How often.
+        times: u32,
+        /// From this time of the run.
+        from: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Time until the process is started again, drawn for each kill.
+        restart_after: Between,
+    },
     /// A service process crashes at a scheduling point drawn from the seed, and is started again later; simulated only.
     /// Stays owed.
     Crash {
@@ -390,6 +402,7 @@ impl FaultKind {
             Self::Slow { .. } => "slow",
             Self::Kill { .. } | Self::KillAtCall(_) => "kill",
             Self::Down { .. } => "down",
+            Self::RandomKills { .. } => "random_kills",
             Self::Crash { .. } => "crash",
             Self::Transport(_) => "transport",
             Self::Downstream(_) => "downstream",
@@ -414,6 +427,7 @@ impl FaultKind {
             | Self::Down { .. }
             | Self::Crash { .. }
             | Self::StoreBusy { .. }
+            | Self::RandomKills { .. }
             | Self::KillAtCall(_) => &[Need::Process],
         }
     }
@@ -455,6 +469,12 @@ impl FaultKind {
                 span(restart_after)
             ),
             Self::Down { from, lasts } => format!("the service is down from {} for {}", span(from), span(lasts)),
+            Self::RandomKills { times, from, lasts, restart_after } => format!(
+                "a process of the service is killed {times} times from {} for {}, started again {} later",
+                span(from),
+                span(lasts),
+                drawn(*restart_after)
+            ),
             Self::Crash { restart_after } => {
                 format!("the service crashes at any point, started again {} later", span(restart_after))
             }
@@ -479,6 +499,7 @@ impl FaultKind {
             | Self::Kill { .. }
             | Self::Down { .. }
             | Self::Crash { .. }
+            | Self::RandomKills { .. }
             | Self::Downstream(_)
             | Self::KillAtCall(_) => "everything stays owed",
             Self::Transport(fault) => fault.owed(),

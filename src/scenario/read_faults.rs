@@ -23,6 +23,9 @@ const MAX_WINDOW: u64 = 10_000;
 /// Most lost attempts: longer than any schedule.
 pub(super) const MAX_DROPS: u64 = 1_000;
 
+/// Most kills of one fault: a thousand restarts take minutes.
+const MAX_KILLS: u64 = 1_000;
+
 /// How long a dead service stays dead when nothing is said.
 pub(super) const DEFAULT_RESTART: Duration = Duration::from_millis(200);
 
@@ -57,6 +60,7 @@ const FAULTS: &[(&str, (bool, ReadFault))] = &[
     ("slow", (ON_DOUBLES, slow)),
     ("kill", (ON_DELIVERIES, kill)),
     ("down", (ON_DOUBLES, down)),
+    ("random_kills", (ON_DOUBLES, random_kills)),
     ("crash", (ON_DOUBLES, crash)),
     ("store_busy", (ON_DOUBLES, store_busy)),
     ("transport", (ON_DELIVERIES, transport)),
@@ -231,6 +235,15 @@ fn lasts(on: &mut Reading<'_, '_>) -> Option<Duration> {
 fn down(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
     Some(FaultKind::Down { from, lasts: lasts(on)? })
+}
+
+fn random_kills(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let times = on.fields.need_count("times", 1..MAX_KILLS + 1, on.mistakes);
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    let lasts = lasts(on);
+    let restart_after = on.fields.between("restart_after", DEFAULT_RESTART.into(), on.mistakes);
+    let times = u32::try_from(times?.value).ok()?;
+    Some(FaultKind::RandomKills { times, from, lasts: lasts?, restart_after })
 }
 
 /// The one value of `at`; a point by name or number may follow.

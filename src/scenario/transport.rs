@@ -125,6 +125,11 @@ impl Transport {
         }
     }
 
+    /// Whether it makes a bad payload that can be answered: a safe 4xx is the right answer.
+    pub const fn is_bad_payload(self) -> bool {
+        matches!(self, Self::Truncated | Self::Empty | Self::InvalidUtf8)
+    }
+
     /// What happens, in words.
     pub fn what(self) -> String {
         let span = |ms| format_duration(Duration::from_millis(ms));

@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::defects::Defects;
+use super::{defects::Defects, store::PostgresAt};
 pub use crate::stripe::signature::Secret;
 use std::{
     fmt,
@@ -85,8 +85,8 @@ pub const RECONCILE: Duration = Duration::from_secs(30);
 /// Pause between two rounds of comparing when nothing is said.
 pub const AUDIT: Duration = Duration::from_secs(300);
 
-/// Enough that the cost of a commit is spread thin, few enough that the jobs' own commits come round between two batches.
-const BATCH: usize = 128;
+/// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
+const BATCH: usize = 256;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -112,6 +112,8 @@ pub enum Database {
     Memory,
     /// An SQLite file, made when it is absent.
     File(PathBuf),
+    /// A PostgreSQL database, which other processes of the service use too.
+    Postgres(PostgresAt),
 }
 
 /// What the one writer has done since it started.

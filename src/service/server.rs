@@ -3,6 +3,7 @@
 //! Must not know: how anything is decided.
 
 use super::{
+    alerts::Answered,
     client::Client,
     config::{Config, Database, Secret, Settings},
     core::Service,
@@ -15,7 +16,10 @@ use crate::time::Timestamp;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -51,6 +55,29 @@ pub(super) struct App {
     /// Rung when there may be a job.
     pub(super) wake: Arc<Notify>,
     pub(super) public: bool,
+    /// Deliveries that were answered without the store, and which it has not heard of.
+    pub(super) unheard: Arc<Unheard>,
+}
+
+/// Deliveries that were answered before they came to the store.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// Their signature did not fit.
+    pub(super) refused: AtomicU64,
+    /// Too many waited.
+    pub(super) turned_away: AtomicU64,
+}
+
+impl Unheard {
+    pub(super) fn add(counter: &AtomicU64) {
+        // Only counted: no other memory has to be in step.
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tell(&self, service: &mut Service, now: Timestamp) {
+        service.note(now, Answered::Refused, self.refused.swap(0, Ordering::Relaxed));
+        service.note(now, Answered::Failed, self.turned_away.swap(0, Ordering::Relaxed));
+    }
 }
 
 /// The service's clock.
@@ -90,16 +117,15 @@ impl App {
 
 /// The store to write to, and one to read from beside it.
 fn open(database: &Database, settings: &Settings) -> Result<(Store, Option<Store>), StoreError> {
-    match database {
-        Database::Memory => Ok((Store::memory(), None)),
-        Database::File(path) => {
-            let mut store = Store::sqlite(path)?;
-            if settings.defects.has(Defect::CommitNotSynced) {
-                store.leave_commits_unsynced()?;
-            }
-            Ok((store, Some(Store::sqlite_reader(path)?)))
-        }
+    let (mut store, beside) = match database {
+        Database::Memory => (Store::memory(), None),
+        Database::File(path) => (Store::sqlite(path)?, Some(Store::sqlite_reader(path)?)),
+        Database::Postgres(at) => (Store::postgres(at)?, Some(Store::postgres_reader(at)?)),
+    };
+    if settings.defects.has(Defect::CommitNotSynced) {
+        store.leave_commits_unsynced()?;
     }
+    Ok((store, beside))
 }
 
 /// Serves until `shutdown` is ready, then lets requests and calls under way end.
@@ -127,6 +153,7 @@ pub async fn run(
         secrets: config.secrets.clone().into(),
         wake: Arc::new(Notify::new()),
         public: config.public,
+        unheard: Arc::new(Unheard::default()),
     };
     let (stop, stopped) = watch::channel(false);
     let client = Client::new(&config);
@@ -179,7 +206,12 @@ const IDLE: Duration = Duration::from_secs(1);
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
-        match app.with(move |service, now| service.begin(now, &name)).await {
+        let unheard = Arc::clone(&app.unheard);
+        let begun = app.with(move |service, now| {
+            unheard.tell(service, now);
+            service.begin(now, &name)
+        });
+        match begun.await {
             Ok(Some((lease, call))) => {
                 // There may be more: one worker wakes the next.
                 app.wake.notify_one();

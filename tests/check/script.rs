@@ -77,7 +77,7 @@ impl Script {
         let contacts = (1..=ids.len()).map(contact).collect();
         self.records.push((at, Record::Ledger { contacts, tickets: Vec::new() }));
         let events = self.plan.deliveries.iter().filter(|d| d.phase == Phase::Faults).count() as u64;
-        let queue = Queue { pending: 0, dead: 0, drift: 0, unrouted: 0, events, last: true };
+        let queue = Queue { pending: 0, dead: 0, drift: Some(0), unrouted: 0, events, last: true };
         self.records.push((at, Record::Queue(queue)));
     }
 

@@ -163,7 +163,7 @@ async fn killed_at_random_moments_every_acknowledged_event_takes_effect_once() {
     let (wrong, acknowledged) = rounds(kills, &[]).await;
     crate::loudly(&format!("killed {kills} times: {acknowledged} events acknowledged, {} wrong", wrong.len()));
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(acknowledged as u64 >= 10 * kills, "only {acknowledged} events were acknowledged");
+    assert!(acknowledged as u64 >= 3 * kills, "only {acknowledged} events were acknowledged");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

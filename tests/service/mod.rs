@@ -1,5 +1,6 @@
 //! The reference service from outside its modules: whole stories over the core, defects, and real sockets.
 
+mod batch;
 mod child;
 mod core;
 mod fixtures;

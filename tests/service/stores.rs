@@ -380,7 +380,10 @@ fn round(seed: u64, subjects: &mut [Subject], wanted: &BTreeSet<&str>) -> usize 
         let operations: Vec<_> = (0..rng.random_range(1..7)).map(|_| operation(&mut rng)).collect();
         let spoil = rng.random_range(0..5) == 0;
         let answers: Vec<_> = subjects.iter_mut().map(|subject| transact(subject, &operations, spoil)).collect();
-        let rows: Vec<_> = subjects.iter_mut().map(everything).collect();
+        // The rows of a few transactions at a time: what one of them spoilt is still there.
+        let look = transaction % 5 == 0;
+        let rows: Vec<_> =
+            subjects.iter_mut().map(|subject| if look { everything(subject) } else { Vec::new() }).collect();
         for place in 1..subjects.len() {
             let which = format!("{} and {}, seed {seed}, {operations:?}", subjects[0].name, subjects[place].name);
             assert_eq!(answers[0].1, answers[place].1, "{which}");

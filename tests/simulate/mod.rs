@@ -53,7 +53,15 @@ fn a_crash_at_every_point_is_survived_and_told_by_name() {
         let (done, summary) = simulate(&[&format!("scenarios/{scenario}.toml"), "--crash-everywhere"]);
         assert_eq!(done.code, 0, "{scenario}: {done}");
         let crashes = crashes(&summary);
-        let all = ["delivery arrived", "ingest committed", "answer sent", "queue looked", "job claimed", "call sent"];
+        let all = [
+            "delivery arrived",
+            "batch taken",
+            "ingest committed",
+            "answer sent",
+            "queue looked",
+            "job claimed",
+            "call sent",
+        ];
         for point in all.into_iter().chain(["call took effect", "call answered", "job finished"]) {
             let row = crashes.iter().find(|(name, ..)| name == point);
             assert!(

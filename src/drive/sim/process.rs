@@ -67,14 +67,17 @@ impl Running {
 impl World<'_> {
     /// Starts every process that is not up.
     pub(super) fn wake_everyone(&mut self) {
-        for process in 0..self.processes.len() {
-            if self.processes[process].up {
-                continue;
-            }
-            let life = self.processes[process].life + 1;
-            self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
-            self.ring(process);
+        (0..self.processes.len()).for_each(|process| self.wake(process));
+    }
+
+    /// Starts a process, unless it is up.
+    pub(super) fn wake(&mut self, process: usize) {
+        if self.processes[process].up {
+            return;
         }
+        let life = self.processes[process].life + 1;
+        self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
+        self.ring(process);
     }
 
     /// The process is gone with all that it remembers; who waits for its answer sees the connection break.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     drive::{
         interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-        live::{KEPT_TEXT, percentile_99},
+        live::{KEPT_TEXT, never_happened, percentile_99},
     },
     history::{
         file::History,
@@ -194,7 +194,8 @@ impl<'p> World<'p> {
     pub fn new(setup: &'p Setup, plan: &'p Plan, crash: Option<Crash>) -> Self {
         let streams = Streams::new(plan.seed);
         let has = |ability: &str| setup.target.abilities().iter().any(|a| a == ability);
-        let abilities = Abilities { probe: has("access_probe"), queue: has("queue") };
+        let processes = setup.simulation.processes as usize;
+        let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
             KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtCall(_) => None,
@@ -408,8 +409,10 @@ impl<'p> World<'p> {
     fn carry_out(&mut self, directive: Directive) {
         match directive {
             Directive::Enter(phase) => {
-                if phase == RunPhase::Quiet {
-                    self.script.end();
+                match phase {
+                    RunPhase::Quiet => self.script.drain(),
+                    RunPhase::Replay => self.script.end(),
+                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 if phase == RunPhase::Faults {
                     self.give_events();
@@ -430,6 +433,16 @@ impl<'p> World<'p> {
                 self.record(Record::Process { event: ProcessEvent::Ready, detail: None });
                 self.tell(Input::Up);
             }
+            Directive::KillOne(process) => {
+                self.die(process);
+                self.record_process(ProcessEvent::Killed, process);
+            }
+            Directive::StartOne(process) => {
+                self.record_process(ProcessEvent::Started, process);
+                self.wake(process);
+                self.record_process(ProcessEvent::Ready, process);
+                self.tell(Input::OneUp(process));
+            }
             Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
             Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
             Directive::Ledger => {
@@ -438,6 +451,11 @@ impl<'p> World<'p> {
             }
             Directive::Wait { .. } | Directive::Done { .. } => {}
         }
+    }
+
+    fn record_process(&mut self, event: ProcessEvent, process: usize) {
+        let detail = Some(format!("process {} of {}", process + 1, self.processes.len()));
+        self.record(Record::Process { event, detail });
     }
 
     fn attempt(&mut self, sending: Sending, dropped: bool) {
@@ -489,6 +507,9 @@ impl<'p> World<'p> {
     }
 
     fn finish(&mut self, incomplete: Option<String>) {
+        for what in self.script.unused() {
+            self.record(Record::Fault { what: never_happened(&what), on: false });
+        }
         self.record(Record::Process { event: ProcessEvent::Stopped, detail: None });
         self.lateness_us.sort_unstable();
         let lateness_p99_us = percentile_99(&self.lateness_us);

@@ -6,7 +6,7 @@ use super::{refusal, trouble};
 use crate::service::{core::Service, server::App};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -24,6 +24,8 @@ pub(super) fn internal() -> Router<App> {
         .route("/api/customers/{id}", get(customer))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
+        .route("/internal/audit", get(audit).post(audit_now))
+        .route("/internal/alerts", get(alerts))
 }
 
 async fn health() -> Response {
@@ -38,9 +40,40 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn status(State(app): State<App>) -> Response {
+/// With `?brief` without what only a look at every account tells.
+async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    if query.as_deref() == Some("brief") {
+        return match app.read(|service, _| service.brief_status()).await {
+            Ok(view) => Json(view).into_response(),
+            Err(error) => trouble(&error),
+        };
+    }
     match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.audit()).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit_now(State(app): State<App>) -> Response {
+    match app.with(Service::audit_now).await {
+        Ok(()) => {
+            app.wake.notify_one();
+            (StatusCode::ACCEPTED, Json(json!({"running": true}))).into_response()
+        }
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn alerts(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.alerts()).await {
+        Ok(alerts) => Json(json!({"alerts": alerts})).into_response(),
         Err(error) => trouble(&error),
     }
 }

@@ -6,7 +6,7 @@ use super::{refusal, trouble};
 use crate::{
     service::{
         core::{Incoming, Received},
-        server::App,
+        server::{App, Unheard},
         store::StoreError,
         verify::verify,
         writer::Full,
@@ -40,6 +40,7 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     };
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
+        Unheard::add(&app.unheard.refused);
         return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
@@ -50,7 +51,10 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     incoming.reading();
     let received = match app.writer.deliver(incoming).await {
         Ok(received) => received,
-        Err(Full) => return full(),
+        Err(Full) => {
+            Unheard::add(&app.unheard.turned_away);
+            return full();
+        }
     };
     let done = match received {
         Ok(Received::Settled(accepted)) => Ok(accepted),

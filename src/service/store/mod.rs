@@ -127,7 +127,7 @@ pub enum Store {
     /// In an SQLite file.
     Sqlite(Sqlite),
     /// In a PostgreSQL database, which other processes use too.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// One open transaction.
@@ -198,12 +198,37 @@ impl Store {
         }
     }
 
+    /// From here to [`Store::commit_group`] transactions stay apart (each is all or nothing by itself) but share one commit:
+    /// nothing of them is seen by others or survives before that has succeeded, so nobody may be told of them before. To
+    /// a crash it looks as if they had committed one after the other without a pause. In memory and in
+    /// PostgreSQL each commits by itself.
+    ///
+    /// # Errors
+    /// The store's; then no group is open.
+    pub fn begin_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.begin_group(),
+        }
+    }
+
+    /// Commits what was done since [`Store::begin_group`].
+    ///
+    /// # Errors
+    /// The commit's: then nothing of the group is kept, whatever its transactions were answered.
+    pub fn commit_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.commit_group(),
+        }
+    }
+
     /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
     ///
     /// # Errors
     /// [`StoreError::Broken`] when it cannot be reached, has another schema version or may forget what it has confirmed.
     pub fn postgres(at: &PostgresAt) -> Result<Self, StoreError> {
-        Postgres::open(at.clone(), false).map(Self::Postgres)
+        Postgres::open(at.clone(), false).map(Box::new).map(Self::Postgres)
     }
 
     /// The store in a PostgreSQL database, to read from beside those who write: each transaction sees one moment and holds
@@ -212,7 +237,7 @@ impl Store {
     /// # Errors
     /// As [`Store::postgres`].
     pub fn postgres_reader(at: &PostgresAt) -> Result<Self, StoreError> {
-        Postgres::open(at.clone(), true).map(Self::Postgres)
+        Postgres::open(at.clone(), true).map(Box::new).map(Self::Postgres)
     }
 
     /// Runs `work` in one transaction: all of it or nothing. `work` is run again while the store says [`StoreError::Retry`].

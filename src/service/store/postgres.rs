@@ -106,7 +106,9 @@ impl Postgres {
     /// From now on the server confirms a commit before it is on disk.
     pub(super) fn leave_commits_unsynced(&mut self) -> Result<(), StoreError> {
         let session = self.session()?;
-        session.client.batch_execute("SET synchronous_commit = off").map_err(|error| StoreError::from(failed(&error)))
+        let left = aside(|| session.client.batch_execute("SET synchronous_commit = off"));
+        let left = left.map_err(|_| StoreError::Broken("the connection panicked".to_owned()))?;
+        left.map_err(|error| StoreError::from(failed(&error)))
     }
 
     /// How often a transaction had to be run again because it met another one.
