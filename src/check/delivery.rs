@@ -68,9 +68,10 @@ pub(super) fn events_lost(case: &Case<'_>, bound: Bound) -> Finding {
     let is_lost = |event: &&Owed<'_>| event.fate != Fate::Open && !heard(event, &ends[event.chain]);
     let lost: Vec<&Owed<'_>> = case.events.iter().filter(is_lost).collect();
     let fetched = case.events.iter().filter(|event| event.fate == Fate::Undelivered).count();
-    let unread = case.events.iter().any(|event| {
-        event.fate == Fate::Undelivered && matches!(ends[event.chain], Took::Unreadable(_))
-    });
+    let unread = case
+        .events
+        .iter()
+        .any(|event| event.fate == Fate::Undelivered && matches!(ends[event.chain], Took::Unreadable(_)));
     let open = case.events.iter().filter(|event| event.fate == Fate::Open).count();
     let unfinished = if open > 0 { format!(", {open} not finished") } else { String::new() };
     let gone = lost.iter().filter(|event| event.fate == Fate::Undelivered).count();

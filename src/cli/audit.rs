@@ -111,7 +111,8 @@ fn table(view: &AuditView) -> String {
     }
     let reconcile = &view.reconcile;
     let ended = reconcile.ended.as_deref().unwrap_or("never");
-    let _ = writeln!(out, "Stripe's events last read: {ended}; fetched because they had not come: {}", reconcile.repaired);
+    let _ =
+        writeln!(out, "Stripe's events last read: {ended}; fetched because they had not come: {}", reconcile.repaired);
     if reconcile.failures > 0 {
         let _ = writeln!(out, "reading Stripe's events has failed {} times in a row", reconcile.failures);
     }

@@ -67,8 +67,8 @@ struct Simulated<'a> {
 impl<'a> Simulated<'a> {
     fn new(args: &'a RunArgs, found: &'a Found) -> Result<Self, String> {
         let secrets = EmbeddedSecrets::new(args.seed);
-        let target =
-            embedded::target("http://simulated.invalid", &secrets, args.seed, found.scenario.doubles).map_err(|error| error.to_string())?;
+        let target = embedded::target("http://simulated.invalid", &secrets, args.seed, found.scenario.doubles)
+            .map_err(|error| error.to_string())?;
         let defects = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
         let settings = embedded::settings(defects, found.scenario.doubles);
         let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());

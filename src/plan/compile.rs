@@ -6,8 +6,8 @@ use super::{
     cast::{Draft, Stage, cast, millis},
     faults,
     model::{
-        Action, Busy, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan, PlannedContact,
-        PlannedStep, StripeEvent,
+        Action, Busy, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
+        PlannedContact, PlannedStep, StripeEvent,
     },
 };
 use crate::{

@@ -73,7 +73,7 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         FaultKind::Drop { of, first } => {
             let fetched = stage.scenario.doubles.stripe;
             drop_first(&mut stage.drafts, n, &picks(of), (*first, fetched));
-        },
+        }
         FaultKind::Forged { of, signature } => forged(stage, n, &picks(of), *signature),
         FaultKind::Malformed { before, body } => {
             let picks = picks(before);

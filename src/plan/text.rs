@@ -6,7 +6,11 @@ use super::model::{
     Action, CallDoes, CallTrouble, Delivery, DeliveryKind, KillAt, Outage, Phase, Plan, PlannedStep, Reaction, Signing,
     TransportStep,
 };
-use crate::scenario::{downstream::Which, fault::{ALL_ATTEMPTS, Place}, model::Page};
+use crate::scenario::{
+    downstream::Which,
+    fault::{ALL_ATTEMPTS, Place},
+    model::Page,
+};
 use std::fmt::Write;
 
 /// The schedule: customers, faults, deliveries in order, steps, outages, kills.

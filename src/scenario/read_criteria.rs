@@ -57,7 +57,6 @@ fn alerts(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Crite
     kinds.collect::<Option<BTreeSet<_>>>().map(Criterion::Alerts)
 }
 
-
 const ACCESS: &[(&str, AccessIs)] = &[
     ("granted", AccessIs::This(Access::Granted)),
     ("revoked", AccessIs::This(Access::Revoked)),

@@ -4,7 +4,10 @@
 
 use super::{
     error::{ScenarioErrorKind as Kind, suggest},
-    fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
+    fault::{
+        ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order,
+        Place,
+    },
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
     read_downstream::{downstream, kill_at_call},
     read_stories::{ReadStory, Stories},

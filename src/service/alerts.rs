@@ -106,12 +106,8 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<Raised>, StoreError> {
 
 /// What is posted for an alert.
 pub(super) fn posted(tx: &mut Tx<'_>, key: &str) -> Result<Option<Posted>, StoreError> {
-    let posted = |raised: Raised| Posted {
-        alert: raised.alert,
-        key: raised.key,
-        text: raised.text,
-        at: raised.at.to_string(),
-    };
+    let posted =
+        |raised: Raised| Posted { alert: raised.alert, key: raised.key, text: raised.text, at: raised.at.to_string() };
     Ok(read(tx, key)?.map(posted))
 }
 
@@ -132,7 +128,8 @@ pub(super) fn watch(
     account: Option<&Account>,
 ) -> Result<(), StoreError> {
     let Some(alerting) = settings.alerting else { return Ok(()) };
-    if let Fact::Checkout { session, subscription: Some(_), settled: Settled::Paid | Settled::Free, .. } = &reading.fact {
+    if let Fact::Checkout { session, subscription: Some(_), settled: Settled::Paid | Settled::Free, .. } = &reading.fact
+    {
         queue::schedule(tx, now + alerting.activation_within, Task::Activation { session: session.clone() })?;
     }
     let doubled = new && account.is_some_and(|account| account.customers().count() > 1);
@@ -299,8 +296,7 @@ mod tests {
         let mut store = Store::memory();
         for (secs, well, failed, refused) in counts {
             let mut tally = Tally::default();
-            for (answered, number) in
-                [(Answered::Well, well), (Answered::Failed, failed), (Answered::Refused, refused)]
+            for (answered, number) in [(Answered::Well, well), (Answered::Failed, failed), (Answered::Refused, refused)]
             {
                 tally.note(at(*secs), answered, *number);
             }

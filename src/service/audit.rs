@@ -133,9 +133,9 @@ pub fn compare(expected: &Expected, seen: &[(Look, Seen)]) -> Vec<Disagreement> 
         match (look, seen) {
             (Look::Subscriptions { customer }, Seen::Subscriptions(theirs)) => {
                 let Some(ours) = expected.customers.get(customer) else { continue };
-                let theirs = theirs.as_ref().map(|all| {
-                    all.iter().map(|one| (one.id.clone(), one.status.clone())).collect::<BTreeMap<_, _>>()
-                });
+                let theirs = theirs
+                    .as_ref()
+                    .map(|all| all.iter().map(|one| (one.id.clone(), one.status.clone())).collect::<BTreeMap<_, _>>());
                 subscriptions(&mut all, customer, ours, theirs.as_ref());
             }
             (Look::Contacts { email, .. }, Seen::Contacts(theirs)) => contacts(&mut all, expected, email, theirs),

@@ -182,7 +182,11 @@ mod tests {
         assert_eq!(progress.after().as_deref(), Some("evt_22"));
         assert_eq!(took(&mut progress, &[21, 20], true), (vec!["21".into(), "20".into()], false));
         let (looked, over) = took(&mut progress, &[19, 15, 14, 13, 12], true);
-        assert_eq!((looked, over), (vec!["19".into(), "15".into(), "14".into()], true), "ten minutes before the cursor");
+        assert_eq!(
+            (looked, over),
+            (vec!["19".into(), "15".into(), "14".into()], true),
+            "ten minutes before the cursor"
+        );
         assert_eq!(progress.cursor.as_ref().map(|cursor| cursor.id.as_str()), Some("evt_23"));
         assert_eq!(progress.after(), None);
     }

@@ -127,9 +127,15 @@ pub(super) fn parts(look: &Look) -> Parts {
         Look::Contacts { email, customers } => {
             let mut body = super::crm::search(email, customers);
             body["limit"] = json!(MOST_CONTACTS);
-            body["properties"] = json!(
-                ["email", "stripe_customer_id", "app_user_id", "subscription_status", "plan", "access", "last_paid_date"]
-            );
+            body["properties"] = json!([
+                "email",
+                "stripe_customer_id",
+                "app_user_id",
+                "subscription_status",
+                "plan",
+                "access",
+                "last_paid_date"
+            ]);
             ("POST", "/crm/v3/objects/contacts/search".to_owned(), vec![], Some(body))
         }
         Look::Tickets { external_id } => {

@@ -112,6 +112,9 @@ fn next_account(tx: &mut Tx<'_>, round: &mut Round) -> Result<bool, StoreError> 
     if round.position.is_some() && round.left == 0 && !round.full {
         return Ok(false);
     }
+    if round.position.is_none() {
+        round.left = CUSTOMERS;
+    }
     for id in tx.party_ids()? {
         if round.position.as_ref().is_some_and(|position| id <= *position) {
             continue;
@@ -139,12 +142,7 @@ fn end_round(now: Timestamp, job: &mut Job, round: &mut Round, settings: &Settin
     }
 }
 
-pub(super) fn answer(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    job: &mut Job,
-    result: &CallResult,
-) -> Result<(), StoreError> {
+pub(super) fn answer(tx: &mut Tx<'_>, now: Timestamp, job: &mut Job, result: &CallResult) -> Result<(), StoreError> {
     let mut round = Round::read(tx)?;
     let failed = match result {
         CallResult::Seen(seen) => {
