@@ -17,7 +17,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 /// Requests that may wait for the writer. More than that is a service that is too slow: it says so (503, `Retry-After`)
 /// while Stripe still listens, rather than answering after the sender has given up. About a tenth of a second of work.
@@ -31,7 +34,10 @@ enum Write {
 }
 
 /// Tells who asked, once it is known whether what was done is on disk.
-type Tell = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// What is to be told to one who waits.
+type Told = Box<dyn FnOnce() + Send>;
 
 /// The line of those who want to write; cheap to clone.
 #[derive(Clone)]
@@ -49,12 +55,14 @@ impl Writer {
     pub(super) fn start(mut service: Service, written: Arc<Written>) -> io::Result<(Self, oneshot::Receiver<()>)> {
         let (line, mut waiting) = mpsc::channel(WAITING);
         let (end, ended) = oneshot::channel();
-        let counts = Arc::clone(&written);
+        let (counts, runtime) = (Arc::clone(&written), Handle::current());
         let limit = service.settings().batch.max(1);
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let mut taken = Vec::new();
             while waiting.blocking_recv_many(&mut taken, limit) > 0 {
-                write(&mut service, &mut taken, &counts);
+                let told = write(&mut service, &mut taken, &counts);
+                // Told from within: one wake-up of another thread for all of them, not one for each.
+                runtime.spawn(async move { told.into_iter().for_each(|tell| tell()) });
             }
             drop(service);
             // Nobody listens any more only when the server has been dropped: then nobody has to know.
@@ -98,7 +106,7 @@ fn gone() -> StoreError {
 
 /// One round: what was taken from the line, the deliveries in one batch, then the others one by one, all with one commit;
 /// so neither waits for the disk twice, and neither starves the other. Nobody hears of anything before the commit.
-fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) {
+fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) -> Vec<Told> {
     let (mut batch, mut answers, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for write in taken.drain(..) {
         match write {
@@ -117,27 +125,19 @@ fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) {
         let tells: Vec<Tell> = others.into_iter().filter_map(|work| survive(|| work(service))).collect();
         (outcomes, tells)
     });
-    match done {
-        Ok((outcomes, tells)) => {
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // The sender may have hung up: what is committed stays committed.
-                drop(answer.send(outcome));
-            }
-            tells.into_iter().for_each(|tell| tell(Ok(())));
-        }
-        Err(error) => refuse(answers, &error),
-    }
+    let (outcomes, tells) = match done {
+        Ok(done) => done,
+        // Nobody's work is kept. Who is not answered learns it from the end of the channel.
+        Err(error) => (vec![Err(error); batch.len()], Vec::new()),
+    };
+    // Whoever hung up meanwhile is not told; what is committed stays committed.
+    let delivered = answers.into_iter().zip(outcomes);
+    let delivered = delivered.map(|(answer, outcome)| -> Told { Box::new(move || drop(answer.send(outcome))) });
+    delivered.chain(tells.into_iter().map(|tell| -> Told { Box::new(move || tell(Ok(()))) })).collect()
 }
 
 fn receive(service: &mut Service, batch: &[Arc<Incoming>]) -> Vec<Outcome> {
     if batch.is_empty() { Vec::new() } else { service.receive_batch(now(), batch) }
-}
-
-/// The one commit failed: nobody's work is kept. Who is not answered learns it from the end of the channel.
-fn refuse(answers: Vec<oneshot::Sender<Outcome>>, error: &StoreError) {
-    for answer in answers {
-        drop(answer.send(Err(error.clone())));
-    }
 }
 
 fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {

@@ -441,6 +441,23 @@ fn a_server_that_may_forget_is_refused() {
     assert_eq!(store.setting("synchronous_commit").as_deref(), Ok("on"), "set for the session");
 }
 
+/// The log writer of this server rests for ten seconds: what nobody waits for stays in memory.
+#[test]
+fn a_commit_is_on_disk_before_it_is_answered() {
+    let settings = ["wal_writer_delay=10s", "autovacuum=off", "bgwriter_lru_maxpages=0"];
+    let Some(server) = private("a_commit_is_on_disk", &settings) else { return };
+    let mut client = server.client().expect("a client");
+    let mut on_disk = |store: &mut Store| {
+        store.transact(|tx| tx.record_event(&event(0), Timestamp::from_millis(1))).expect("committed");
+        let sql = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()";
+        client.query_one(sql, &[]).expect("an answer").get::<_, bool>(0)
+    };
+    let mut store = server.store();
+    assert!((0..20).all(|_| on_disk(&mut store)));
+    store.leave_commits_unsynced().expect("told");
+    assert!((0..20).any(|_| !on_disk(&mut store)), "the check sees a commit that is not on disk");
+}
+
 #[test]
 fn many_processes_may_make_the_schema_at_once_and_another_version_is_left_alone() {
     let Some(server) = server("many_processes_may_make_the_schema") else { return };

@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A look and what was there.
+type Looked = (Look, Seen);
+
 pub(super) fn call(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -66,13 +69,13 @@ fn next_look(
     account: &Account,
     seen: &[Seen],
     settings: &Settings,
-) -> Result<(Option<Look>, Vec<(Look, Seen)>), StoreError> {
+) -> Result<(Option<Look>, Vec<Looked>), StoreError> {
     let looks = audit::looks(&audit::expected(tx, account)?, settings);
     let next = looks.get(seen.len()).cloned();
     Ok((next, looks.into_iter().zip(seen.iter().cloned()).collect()))
 }
 
-fn conclude(tx: &mut Tx<'_>, now: Timestamp, account: &Account, seen: &[(Look, Seen)]) -> Result<(), StoreError> {
+fn conclude(tx: &mut Tx<'_>, now: Timestamp, account: &Account, seen: &[Looked]) -> Result<(), StoreError> {
     let expected = audit::expected(tx, account)?;
     let disagreements = audit::compare(&expected, seen);
     for found in &disagreements {

@@ -12,6 +12,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use sha2::{Digest, Sha256};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -27,10 +28,11 @@ const DEFAULT_SCHEMA: &str = "hookdrill";
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// What each session is set to. Commits are on the server's disk before they are answered. A process that freezes in the
-/// middle of a transaction must not hold rows for ever. Scans of whole tables would make every serialisable writer meet every
-/// other one, so that even small tables go by their index.
-const SESSION: &str = "SET synchronous_commit = on; SET lock_timeout = '5s'; SET statement_timeout = '30s'; \
-    SET idle_in_transaction_session_timeout = '30s'; SET enable_seqscan = off; SET client_min_messages = warning";
+/// middle of a transaction is thrown out before those who wait for it give up. Statements are planned while the tables are
+/// empty and kept for as long as the connection lives: they must go by the index from the start.
+const SESSION: &str = "SET synchronous_commit = on; SET idle_in_transaction_session_timeout = '4s'; \
+    SET lock_timeout = '8s'; SET statement_timeout = '30s'; SET enable_seqscan = off; \
+    SET client_min_messages = warning";
 
 /// Where the database is. Its URL holds a password and is never shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,12 @@ impl PostgresAt {
             session.client.batch_execute(&sql).map_err(|error| StoreError::from(failed(&error)))
         });
         dropped.unwrap_or_else(|_| Err(StoreError::Broken("connecting panicked".to_owned())))
+    }
+
+    /// The number of the lock that those who write take: another one for each schema.
+    pub(super) fn lock(&self) -> i64 {
+        let digest = Sha256::digest(self.schema.as_bytes());
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
     }
 
     /// The name in quotes; names that would need more than that are refused.

@@ -4,13 +4,11 @@
 //! Must not know: tables.
 
 use super::super::StoreError;
-use postgres::error::{Error, SqlState};
+use postgres::error::Error;
 
 /// How a run of a transaction ended that did not commit.
 #[derive(Clone, Debug)]
 pub(super) enum Failed {
-    /// A unique key is taken: by a transaction that ran at the same time, or for good.
-    Unique(String),
     /// The commit was sent and its answer never came.
     Unknown(String),
     /// Anything else.
@@ -26,7 +24,6 @@ impl From<StoreError> for Failed {
 impl From<Failed> for StoreError {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Unique(what) => Self::Refuse(what),
             Failed::Unknown(what) => Self::Retry(format!("whether it was committed is not known: {what}")),
             Failed::Store(error) => error,
         }
@@ -43,9 +40,6 @@ pub(super) fn failed(error: &Error) -> Failed {
         });
     };
     let what = format!("{}: {}", db.code().code(), db.message());
-    if *db.code() == SqlState::UNIQUE_VIOLATION {
-        return Failed::Unique(what);
-    }
     Failed::Store(of_code(db.code().code(), what))
 }
 
@@ -80,7 +74,7 @@ mod tests {
         for code in ["40001", "40P01", "57P01", "08006", "53300", "25006"] {
             assert!(matches!(of(code), StoreError::Retry(_)), "{code}");
         }
-        for code in ["23503", "23514", "22021", "22003", "54000"] {
+        for code in ["23503", "23505", "23514", "22021", "22003", "54000"] {
             assert!(matches!(of(code), StoreError::Refuse(_)), "{code}");
         }
         for code in ["53100", "42P01", "XX001", "42501", ""] {
