@@ -105,6 +105,9 @@ fn alerts_are_silent_just_below_what_calls_for_them() {
 fn an_alert_that_nobody_expects_fails() {
     assert_eq!(alerts_of("alert-late-activation", ("[\"activation_late\"]", "\"none\"")), "fail");
     assert_eq!(alerts_of("dropped-event-repaired", ("stripe = true", "stripe = true ")), "pass");
+}
+
+#[test]
 fn what_arrives_during_a_commit_shares_the_next_and_a_crash_there_is_survived() {
     let folder = scratch();
     let text = r#"
