@@ -3,6 +3,7 @@
 //! Must not know: how anything is decided.
 
 use super::{
+    alerts::Answered,
     client::Client,
     config::{Config, Database, Secret, Settings, Shop},
     core::Service,
@@ -16,7 +17,10 @@ use crate::time::Timestamp;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -58,6 +62,29 @@ pub(super) struct App {
     pub(super) sealer: Sealer,
     /// Where Stripe's pages may be, for the browser's leave to go there from a form.
     pub(super) stripe_url: Option<Arc<str>>,
+    /// Deliveries that were answered without the store, and which it has not heard of.
+    pub(super) unheard: Arc<Unheard>,
+}
+
+/// Deliveries that were answered before they came to the store.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// Their signature did not fit.
+    pub(super) refused: AtomicU64,
+    /// Too many waited.
+    pub(super) turned_away: AtomicU64,
+}
+
+impl Unheard {
+    pub(super) fn add(counter: &AtomicU64) {
+        // Only counted: no other memory has to be in step.
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tell(&self, service: &mut Service, now: Timestamp) {
+        service.note(now, Answered::Refused, self.refused.swap(0, Ordering::Relaxed));
+        service.note(now, Answered::Failed, self.turned_away.swap(0, Ordering::Relaxed));
+    }
 }
 
 /// The service's clock.
@@ -160,6 +187,7 @@ pub async fn run(
         sealer: Sealer::new(session_key(&shop.session_key)?),
         shop: Arc::new(shop),
         stripe_url: config.stripe_url.as_deref().map(Arc::from),
+        unheard: Arc::new(Unheard::default()),
     };
     let (stop, stopped) = watch::channel(false);
     let mut workers = JoinSet::new();
@@ -211,7 +239,12 @@ const IDLE: Duration = Duration::from_secs(1);
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
-        match app.with(move |service, now| service.begin(now, &name)).await {
+        let unheard = Arc::clone(&app.unheard);
+        let begun = app.with(move |service, now| {
+            unheard.tell(service, now);
+            service.begin(now, &name)
+        });
+        match begun.await {
             Ok(Some((lease, call))) => {
                 // There may be more: one worker wakes the next.
                 app.wake.notify_one();
