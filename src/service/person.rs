@@ -3,8 +3,9 @@
 //! Nothing here grants anything: access is a function of Stripe's events alone. Must not know: HTTP, pages, clocks.
 
 use super::{
-    account::{self, Account},
+    account::{self, Account, Flag},
     ingest,
+    reading::CheckoutEnd,
     snapshot::Subscription,
     status,
     store::{Identity, Shelf, StoreError, Tx},
@@ -91,7 +92,7 @@ pub struct Billing {
 pub struct Entitlement {
     /// Whether they may.
     pub entitled: bool,
-    /// `active`, `no_plan`, `payment_failed`, `canceled`, `refunded` or `anonymous`.
+    /// `active`, `no_plan`, `payment_failed`, `canceled`, `no_payment` or `anonymous`.
     pub reason: &'static str,
 }
 
@@ -142,8 +143,8 @@ pub fn start(
 }
 
 /// The one call site of a sign-up from a page: the anonymous chat of this browser becomes the person's.
-fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, _chat: &str) -> Result<bool, StoreError> {
-    ingest::sign_up(tx, now, user, email)
+fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, chat: &str) -> Result<bool, StoreError> {
+    ingest::sign_up(tx, now, user, email, Some(chat).filter(|chat| !chat.is_empty()))
 }
 
 /// Notes that the session was opened for the person, as their number `opened`.
@@ -168,10 +169,13 @@ pub fn activation(tx: &mut Tx<'_>, now: Timestamp, session: &str) -> Result<Acti
     }
     if let Some(party) = tx.linked(Identity::Session, session)?.into_iter().next() {
         let account = account::of_party(tx, &party)?.unwrap_or_default();
-        return Ok(match account.access() {
-            true => Activation::Active,
-            false if account.failed().next().is_some() => Activation::Failed,
-            false => Activation::Pending,
+        let due = account.flags().iter().any(|flag| matches!(flag, Flag::PaymentDue | Flag::WrittenOff));
+        return Ok(match account.checkout(session) {
+            _ if account.access() => Activation::Active,
+            Some(CheckoutEnd::Expired) => Activation::Expired,
+            Some(CheckoutEnd::Failed) => Activation::Failed,
+            Some(CheckoutEnd::Unpaid | CheckoutEnd::Free | CheckoutEnd::Paid) | None if due => Activation::Failed,
+            Some(CheckoutEnd::Unpaid | CheckoutEnd::Free | CheckoutEnd::Paid) | None => Activation::Pending,
         });
     }
     let opened = tx.doc(Shelf::Checkout, &format!("session:{session}"))?.and_then(|text| text.parse::<i64>().ok());
@@ -180,10 +184,9 @@ pub fn activation(tx: &mut Tx<'_>, now: Timestamp, session: &str) -> Result<Acti
 }
 
 fn leading(account: &Account) -> Option<(&str, &Subscription)> {
-    let all = account.parties.values().flat_map(|party| {
-        party.subscriptions.iter().map(|(id, subscription)| (id.as_str(), subscription, party.refunded_through))
-    });
-    let first = all.max_by_key(|(id, subscription, refunded)| (subscription.weight(*refunded), *id));
+    let living = account.parties.values().filter(|party| party.deleted.is_none());
+    let all = living.flat_map(|party| party.subscribed().map(|(id, held, standing)| (id.as_str(), held, standing)));
+    let first = all.max_by_key(|(id, subscription, standing)| (subscription.weight(*standing), *id));
     first.map(|(id, subscription, _)| (id, subscription))
 }
 
@@ -248,7 +251,8 @@ pub fn entitlement(tx: &mut Tx<'_>, user: Option<&str>, chat: Option<&str>) -> R
         _ if entitled => "active",
         "canceled" | "incomplete_expired" => "canceled",
         "past_due" | "unpaid" | "incomplete" => "payment_failed",
-        "active" if account.parties.values().any(|party| party.refunded_through.is_some()) => "refunded",
+        // Never paid, given back, or taken back by the bank.
+        "active" => "no_payment",
         _ => "no_plan",
     };
     Ok(Entitlement { entitled, reason })

@@ -22,6 +22,7 @@ pub(super) fn open() -> Router<App> {
 pub(super) fn internal() -> Router<App> {
     Router::new()
         .route("/api/customers/{id}", get(customer))
+        .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
 }
@@ -33,6 +34,14 @@ async fn health() -> Response {
 async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
     match app.read(move |service, _| service.customer(&id)).await {
         Ok(Some(view)) => Json(view).into_response(),
+        Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn history(State(app): State<App>, Path(id): Path<String>) -> Response {
+    match app.read(move |service, _| service.history(&id)).await {
+        Ok(Some(entries)) => Json(entries).into_response(),
         Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
         Err(error) => trouble(&error),
     }

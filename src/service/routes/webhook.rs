@@ -3,15 +3,13 @@
 //! Must not know: what an event means.
 
 use super::{refusal, trouble};
-use crate::{
-    service::{
-        core::{Incoming, Received},
-        server::App,
-        store::StoreError,
-        verify::verify,
-        writer::Full,
-    },
-    stripe::event::Event,
+use crate::service::{
+    core::{Incoming, Received},
+    reading,
+    server::App,
+    store::StoreError,
+    verify::verify,
+    writer::Full,
 };
 use axum::{
     Json, Router,
@@ -42,7 +40,7 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
         return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
     }
-    let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
+    let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
         return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
     };
     let incoming = Arc::new(Incoming::new(event));
