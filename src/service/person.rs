@@ -6,7 +6,6 @@ use super::{
     account::{self, Account, Flag},
     ingest,
     reading::CheckoutEnd,
-    snapshot::Subscription,
     status,
     store::{Identity, Shelf, StoreError, Tx},
 };
@@ -92,7 +91,7 @@ pub struct Billing {
 pub struct Entitlement {
     /// Whether they may.
     pub entitled: bool,
-    /// `active`, `no_plan`, `payment_failed`, `canceled`, `no_payment` or `anonymous`.
+    /// `active`, `no_plan`, `payment_failed`, `canceled`, `refunded` or `anonymous`.
     pub reason: &'static str,
 }
 
@@ -144,7 +143,7 @@ pub fn start(
 
 /// The one call site of a sign-up from a page: the anonymous chat of this browser becomes the person's.
 fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, chat: &str) -> Result<bool, StoreError> {
-    ingest::sign_up(tx, now, user, email, Some(chat).filter(|chat| !chat.is_empty()))
+    ingest::sign_up(tx, now, user, email, Some(chat))
 }
 
 /// Notes that the session was opened for the person, as their number `opened`.
@@ -183,13 +182,6 @@ pub fn activation(tx: &mut Tx<'_>, now: Timestamp, session: &str) -> Result<Acti
     Ok(if over { Activation::Expired } else { Activation::Pending })
 }
 
-fn leading(account: &Account) -> Option<(&str, &Subscription)> {
-    let living = account.parties.values().filter(|party| party.deleted.is_none());
-    let all = living.flat_map(|party| party.subscribed().map(|(id, held, standing)| (id.as_str(), held, standing)));
-    let first = all.max_by_key(|(id, subscription, standing)| (subscription.weight(*standing), *id));
-    first.map(|(id, subscription, _)| (id, subscription))
-}
-
 /// What a person pays for.
 ///
 /// # Errors
@@ -205,13 +197,13 @@ pub fn billing(tx: &mut Tx<'_>, now: Timestamp, user: &str) -> Result<Billing, S
         email: account.emails().first().map(|email| (*email).to_owned()),
         ..Billing::default()
     };
-    if let Some((id, subscription)) = leading(&account) {
+    if let Some((id, subscription)) = account.subscription() {
         let object = subscription.current().map(|current| &current.object);
         let at = |name: &str| object.and_then(|object| object[name].as_i64()).map(Timestamp::from_secs);
         let planned = object.is_some_and(|object| object["cancel_at_period_end"] == true);
         billing.ends = at("ended_at").or(at("cancel_at")).or(billing.period_end.filter(|_| planned));
         if !subscription.is_over() && billing.ends.is_none() && subscription.current().is_some() {
-            billing.subscription = Some(id.to_owned());
+            billing.subscription = Some(id.to_string());
             let asked = tx.doc(Shelf::Checkout, &format!("cancel:{id}"))?.and_then(|text| text.parse::<i64>().ok());
             billing.cancelling = asked.is_some_and(|at| now.secs().saturating_sub(at) < CANCEL_SHOWN_SECS);
         }
@@ -251,8 +243,7 @@ pub fn entitlement(tx: &mut Tx<'_>, user: Option<&str>, chat: Option<&str>) -> R
         _ if entitled => "active",
         "canceled" | "incomplete_expired" => "canceled",
         "past_due" | "unpaid" | "incomplete" => "payment_failed",
-        // Never paid, given back, or taken back by the bank.
-        "active" => "no_payment",
+        "active" if account.is_refunded() => "refunded",
         _ => "no_plan",
     };
     Ok(Entitlement { entitled, reason })

@@ -13,7 +13,7 @@ pub fn chat(entitlement: Entitlement) -> String {
         "active" => "Your plan includes the chat. Ask away.",
         "payment_failed" => "The last payment did not go through. The chat opens again when it is paid.",
         "canceled" => "Your plan has ended, and the chat with it.",
-        "no_payment" => "Your plan is not paid, or its payment was given back, so the chat is closed.",
+        "refunded" => "Your payment was given back, so the chat is closed.",
         "anonymous" => "The chat is part of a plan. What you ask here before you sign up stays with you afterwards.",
         _ => "The chat is part of a plan, and you have none at the moment.",
     };
