@@ -26,6 +26,7 @@ pub mod queue;
 pub mod reading;
 mod routes;
 pub mod server;
+pub mod session;
 pub mod snapshot;
 pub mod state;
 pub mod status;
