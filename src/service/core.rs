@@ -7,6 +7,7 @@ use super::{
     config::Settings,
     ingest::{self, Accepted},
     job::Lease,
+    overview,
     queue,
     reading::{self, Reading},
     status::{self, CustomerView, StatusView},
@@ -178,12 +179,20 @@ impl Service {
         self.process.next_ready(&mut self.store)
     }
 
-    /// Puts every job that was given up back to work; answers how many.
+    /// Gives a claim back whose call will not be answered here any more.
+    ///
+    /// # Errors
+    /// The store's; the lease then runs out.
+    pub fn release(&mut self, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
+        self.store.transact(|tx| queue::release(tx, now, lease))
+    }
+
+    /// A person puts one job that was given up back to work, or all of them; answers how many.
     ///
     /// # Errors
     /// The store's.
-    pub fn requeue(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        self.store.transact(|tx| queue::requeue(tx, now))
+    pub fn requeue_by_hand(&mut self, now: Timestamp, one: Option<u64>) -> Result<u64, StoreError> {
+        self.store.transact(|tx| overview::requeue(tx, now, one))
     }
 
     /// A person signs up; answers whether they are new.

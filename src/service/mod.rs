@@ -14,6 +14,7 @@
 //! Must not know: plans, scenarios, doubles, judging.
 
 pub mod account;
+mod admin_pages;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -24,6 +25,10 @@ pub mod job;
 pub mod pages;
 pub mod queue;
 pub mod reading;
+mod listener;
+pub mod log;
+pub mod metrics;
+pub mod overview;
 mod routes;
 pub mod server;
 pub mod session;
@@ -31,6 +36,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod telemetry;
 pub mod upstream;
 pub(crate) mod verify;
 pub mod worker;

@@ -106,8 +106,7 @@ fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) {
         }
     }
     if !batch.is_empty() {
-        Written::add(&written.deliveries, batch.len());
-        Written::add(&written.batches, 1);
+        written.batch(batch.len());
         // A panic in a transaction undoes it; those who wait learn that there was no answer.
         let outcomes = survive(|| service.receive_batch(now(), &batch)).unwrap_or_default();
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
