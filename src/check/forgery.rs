@@ -90,12 +90,12 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
         "{}: each bad payload gets a 4xx that gives nothing away, each unknown type a 2xx",
         words::bound(bound, "unsafe answer")
     ));
-    let bad: Vec<&Delivery> = case.plan.deliveries.iter().filter(|d| d.expect == Reaction::Refuse).collect();
+    let bad: Vec<&Delivery> = case.plan.deliveries.iter().filter(|delivery| may_be_bad(delivery)).collect();
     let mut found: Vec<Trace> = leaks(case);
     found.extend(refused_unknown_types(case));
     let mut heard = 0;
     for delivery in &bad {
-        for sent in case.seen.sent(&delivery.id) {
+        for sent in case.seen.sent(&delivery.id).iter().filter(|sent| is_bad(delivery, sent)) {
             heard += u64::from(status(sent).is_some());
             found.extend(unsafe_answer(case, delivery, sent));
         }
@@ -107,7 +107,8 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
-    let silent = bad.iter().filter(|d| case.seen.sent(&d.id).iter().all(|sent| status(sent).is_none())).count();
+    let unheard = |d: &Delivery| case.seen.sent(&d.id).iter().all(|s| !is_bad(d, s) || status(s).is_none());
+    let silent = bad.iter().filter(|delivery| unheard(delivery)).count();
     match (bad.is_empty(), silent) {
         (true, _) => finding.inconclusive("the plan holds no bad payload, so no answer was put to the test"),
         (false, 0) => finding.counted(case, bound, found.len() as u64, "answers were unsafe"),
@@ -116,6 +117,18 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
             finding.inconclusive(case.gap.clone().unwrap_or(why))
         }
     }
+}
+
+/// Whether a delivery is a bad payload, or one of its attempts is made one on its way.
+fn may_be_bad(delivery: &Delivery) -> bool {
+    delivery.expect == Reaction::Refuse || delivery.transport.iter().any(|step| step.how.is_bad_payload())
+}
+
+/// Whether that very attempt was a bad payload.
+fn is_bad(delivery: &Delivery, sent: &Sent<'_>) -> bool {
+    let attempt = &sent.attempt.what;
+    let broken = delivery.on_the_way(attempt.attempt).is_some_and(|how| how.is_bad_payload());
+    delivery.expect == Reaction::Refuse || (broken && !attempt.dropped)
 }
 
 fn status(sent: &Sent<'_>) -> Option<u16> {
@@ -138,7 +151,8 @@ fn leaks(case: &Case<'_>) -> Vec<Trace> {
 
 /// What is unsafe about the answer to a bad payload. One that leaks is counted by [`leaks`] already.
 fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Option<Trace> {
-    let what = format!("{} ({})", delivery.id, kind_words(delivery.kind));
+    let way = delivery.on_the_way(sent.attempt.what.attempt).map(|how| how.what());
+    let what = format!("{} ({})", delivery.id, way.as_deref().unwrap_or(kind_words(delivery.kind)));
     let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
     match status(sent) {
         Some(400..=499) => None,

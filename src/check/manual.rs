@@ -36,9 +36,10 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
         };
     };
     let report = queue.what;
+    let drift = report.drift.unwrap_or(0);
     let parts = [
         (report.dead, format!("{} given up", count(report.dead, "job"))),
-        (report.drift, format!("{} whose state and contact disagree", count(report.drift, "customer"))),
+        (drift, format!("{} whose state and contact disagree", count(drift, "customer"))),
         (report.unrouted, format!("{} in no queue", count(report.unrouted, "ticket"))),
         (crashes, crash_words(crashes)),
     ];
@@ -47,7 +48,7 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = finding.seeing(seen).evidence(died).evidence([queue.n]);
     let texts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(_, text)| text.clone()).collect();
     // A disagreement may still heal while jobs run; the rest cannot.
-    if exceeds(bound, sum - report.drift) {
+    if exceeds(bound, sum - drift) {
         return finding.fail(texts.join(", "));
     }
     if exceeds(bound, sum) {

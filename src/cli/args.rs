@@ -68,6 +68,13 @@ pub struct RunArgs {
     /// Switch a deliberate defect of the embedded service on, to see what catches it
     #[arg(long, value_name = "NAME", conflicts_with = "target")]
     pub defect: Vec<String>,
+    /// Where the embedded service keeps its data
+    #[arg(long, value_enum, default_value_t = DatabaseKind::Sqlite, conflicts_with_all = ["target", "simulate"])]
+    pub database: DatabaseKind,
+    /// Processes of the embedded service over one database; deliveries go to them in turn
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with_all = ["target", "simulate"],
+          value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub processes: u32,
     /// Run in virtual time: the reference service and the doubles as functions, the same bytes for the same seed
     #[arg(long, conflicts_with = "target")]
     pub simulate: bool,
@@ -89,6 +96,15 @@ pub struct RunArgs {
     /// Only the final verdict
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Databases of the embedded service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseKind {
+    /// A new SQLite file.
+    Sqlite,
+    /// A new schema of the PostgreSQL that the variable DATABASE_URL names.
+    Postgres,
 }
 
 /// `plan`
@@ -224,9 +240,13 @@ pub struct ServeArgs {
     /// Listen on an address that other machines reach
     #[arg(long)]
     pub allow_remote: bool,
-    /// SQLite database (default: in memory, gone at the end)
+    /// SQLite file, or the word `postgres` for the database that the variable DATABASE_URL names (default: in memory, gone
+    /// at the end)
     #[arg(long, value_name = "FILE")]
     pub database: Option<PathBuf>,
+    /// Schema of a PostgreSQL database, made when absent
+    #[arg(long, value_name = "NAME", default_value = "hookdrill", requires = "database")]
+    pub database_schema: String,
     /// Base URL of the CRM (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub crm_url: Option<String>,

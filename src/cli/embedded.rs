@@ -2,6 +2,7 @@
 //!
 //! Must not know: plans, verdicts.
 
+use super::Failure;
 use crate::{
     drive::{
         probe::{Expression, ExpressionError, ProbeSpec},
@@ -9,9 +10,14 @@ use crate::{
         signing::{SigningSecrets, made_up_secret},
         target::{SignUp, Target},
     },
+    service::{Secret, store::PostgresAt},
     time::format_duration,
 };
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How long a worker of the embedded service may hold a job, live and simulated.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
@@ -21,6 +27,35 @@ pub(crate) const WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
 pub(crate) const CRM_TOKEN: &str = "HOOKDRILL_CRM_TOKEN";
 /// Variable with the support desk's token.
 pub(crate) const SUPPORT_TOKEN: &str = "HOOKDRILL_SUPPORT_TOKEN";
+
+/// Variable with the URL of a PostgreSQL database.
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+/// Variable with a file of certificates to trust when connecting to PostgreSQL; its own tools know it too.
+pub(crate) const ROOT_CERTIFICATES: &str = "PGSSLROOTCERT";
+/// In the place of a file: the database that [`DATABASE_URL`] names.
+pub(crate) const POSTGRES: &str = "postgres";
+
+/// Where the embedded service keeps its data.
+pub(crate) enum ServedFrom {
+    /// An SQLite file.
+    File(PathBuf),
+    /// A schema of the database that [`DATABASE_URL`] names.
+    Schema(String),
+}
+
+/// The schema of that name in the database that the environment names.
+///
+/// # Errors
+/// [`Failure::Usage`] when it names none.
+pub(crate) fn postgres(schema: &str) -> Result<PostgresAt, Failure> {
+    let url = super::environment(DATABASE_URL).ok_or_else(|| {
+        Failure::Usage(format!(
+            "the environment has no {DATABASE_URL}; set it to something like postgresql://user:password@host:5432/database"
+        ))
+    })?;
+    let certificates = super::environment(ROOT_CERTIFICATES).map(PathBuf::from);
+    Ok(PostgresAt::new(Secret::new(url)).in_schema(schema).trusting(certificates))
+}
 
 /// Secrets of one run of the embedded service: made up, nobody's.
 #[derive(Clone)]
@@ -47,14 +82,20 @@ impl EmbeddedSecrets {
 /// The child's command line. Secrets are in its environment, never among the arguments.
 pub(crate) fn command(
     secrets: &EmbeddedSecrets,
-    database: &Path,
+    database: &ServedFrom,
     log: &Path,
     urls: (&str, &str),
     defects: &[String],
 ) -> std::io::Result<ServiceCommand> {
     let mut arguments: Vec<String> =
         ["serve", "--until-stdin-closes", "--database"].map(str::to_owned).into_iter().collect();
-    arguments.push(database.display().to_string());
+    match database {
+        ServedFrom::File(path) => arguments.push(path.display().to_string()),
+        // Its URL is in the environment, which the child shares.
+        ServedFrom::Schema(name) => {
+            arguments.extend([POSTGRES.to_owned(), "--database-schema".to_owned(), name.clone()]);
+        }
+    }
     for (name, value) in [("--crm-url", urls.0), ("--support-url", urls.1)] {
         arguments.extend([name.to_owned(), value.to_owned()]);
     }

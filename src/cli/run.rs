@@ -4,8 +4,8 @@
 
 use super::{
     Failure,
-    args::RunArgs,
-    embedded::{self, EmbeddedSecrets},
+    args::{DatabaseKind, RunArgs},
+    embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
     simulate,
@@ -16,7 +16,7 @@ use crate::{
     drive::{
         clock::RunClock,
         live::{LiveRun, drive},
-        process::Service,
+        process::Fleet,
         project::{self, Project},
         target::Target,
     },
@@ -32,11 +32,11 @@ use crate::{
         fault::FaultKind,
         model::{Body, Scenario, Step},
     },
+    service::store::PostgresAt,
     stripe::import::ImportOptions,
     time::Timestamp,
 };
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -141,7 +141,15 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                 ));
             }
         }
-        let kills = |kind: &FaultKind| matches!(kind, FaultKind::Kill { .. } | FaultKind::Down { .. });
+        let kills = |kind: &FaultKind| {
+            matches!(
+                kind,
+                FaultKind::Kill { .. }
+                    | FaultKind::KillAtCall(_)
+                    | FaultKind::Down { .. }
+                    | FaultKind::RandomKills { .. }
+            )
+        };
         if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
             wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
         }
@@ -171,7 +179,10 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
 pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
     let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
+    let database = (args.database == DatabaseKind::Postgres).then(|| embedded::POSTGRES.to_owned());
     let options = [
+        ("--database", database),
+        ("--processes", (args.processes > 1).then(|| args.processes.to_string())),
         ("--target", args.target.as_ref().map(|p| p.display().to_string())),
         ("--fixtures", fixtures),
         ("--epoch", args.epoch.map(|epoch| epoch.to_string())),
@@ -249,41 +260,81 @@ async fn live(
     })
     .await
     .map_err(|error| error.to_string())?;
+    doubles.follow(plan);
     for given in &plan.given {
         doubles.give_contact(given.properties.clone());
     }
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
-    let (target, service) = match project {
-        Some(project) => (project.target.clone(), None),
-        None => start_embedded(args, &secrets, &doubles, scratch.path(), folder).await?,
+    let database = Scratch::new(args, scratch.path())?;
+    let (targets, service) = match project {
+        Some(project) => (vec![project.target.clone()], None),
+        None => start_embedded(args, &secrets, &doubles, &database.from, folder).await?,
     };
     if service.is_none() {
-        reachable(&target.webhook).await?;
+        reachable(&targets[0].webhook).await?;
     }
-    let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
+    let url = super::environment(embedded::DATABASE_URL);
+    let hidden = secrets.all().into_iter().chain(targets[0].secrets.all()).chain(url.as_deref());
+    let redactor = Redactor::new(&hidden.collect::<Vec<_>>());
     // What an app says of itself (a status, a plan) may hold what it should not: nothing of it is written unredacted.
     let history = file::Writer::create(&folder.join("history.jsonl"))
         .map(|writer| writer.redacting(redactor.clone()))
         .map_err(|error| format!("cannot write the history: {error}"))?;
-    let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
-    let run = LiveRun { plan, target, service, doubles: &doubles, calls, clock, history, options, redactor };
-    drive(run).await.map_err(|error| error.to_string())
+    let options = [
+        ("defects", args.defect.join(" ")),
+        ("database", format!("{:?}", args.database).to_lowercase()),
+        ("processes", args.processes.to_string()),
+    ];
+    // A target of the user's has what it has.
+    let options = options.into_iter().take(if project.is_some() { 1 } else { 3 });
+    let options = options.map(|(name, value)| (name.to_owned(), value)).collect();
+    let run = LiveRun { plan, targets, service, doubles: &doubles, calls, clock, history, options, redactor };
+    let driven = drive(run).await.map_err(|error| error.to_string());
+    driven.and(database.clear())
+}
+
+/// The database of one run: nothing of it is left afterwards.
+struct Scratch {
+    from: ServedFrom,
+    schema: Option<PostgresAt>,
+}
+
+impl Scratch {
+    fn new(args: &RunArgs, folder: &Path) -> Result<Self, String> {
+        match args.database {
+            DatabaseKind::Sqlite => Ok(Self { from: ServedFrom::File(folder.join("service.db")), schema: None }),
+            DatabaseKind::Postgres => {
+                // The folder has a name that no other run on this machine has.
+                let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+                let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+                let name = format!("run_{}_{name}", std::process::id());
+                let schema = embedded::postgres(&name).map_err(|error| error.to_string())?;
+                Ok(Self { from: ServedFrom::Schema(name), schema: Some(schema) })
+            }
+        }
+    }
+
+    fn clear(self) -> Result<(), String> {
+        let dropped = self.schema.as_ref().map_or(Ok(()), PostgresAt::drop_schema);
+        dropped.map_err(|error| format!("cannot take the schema of the run away: {error}"))
+    }
 }
 
 async fn start_embedded(
     args: &RunArgs,
     secrets: &EmbeddedSecrets,
     doubles: &Doubles,
-    scratch: &Path,
+    database: &ServedFrom,
     folder: &Path,
-) -> Result<(Target, Option<Service>), String> {
+) -> Result<(Vec<Target>, Option<Fleet>), String> {
     let (crm, support) = (doubles.crm_url(), doubles.support_url());
     let log = folder.join("service.log");
-    let command = embedded::command(secrets, &scratch.join("service.db"), &log, (&crm, &support), &args.defect)
+    let command = embedded::command(secrets, database, &log, (&crm, &support), &args.defect)
         .map_err(|error| format!("cannot find this program again: {error}"))?;
-    let service = Service::start(command).await.map_err(|error| error.to_string())?;
-    let target = embedded::target(&service.url(), secrets, args.seed).map_err(|error| error.to_string())?;
-    Ok((target, Some(service)))
+    let fleet = Fleet::start(&command, args.processes).await.map_err(|error| error.to_string())?;
+    let target = |url: &String| embedded::target(url, secrets, args.seed);
+    let targets: Result<Vec<_>, _> = fleet.urls().await.iter().map(target).collect();
+    Ok((targets.map_err(|error| error.to_string())?, Some(fleet)))
 }
 
 /// A target that is down is a broken run, not a service that loses events.

@@ -5,7 +5,7 @@
 use super::{
     Failure,
     args::ServeArgs,
-    embedded::{CRM_TOKEN, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    embedded::{CRM_TOKEN, POSTGRES, SUPPORT_TOKEN, WEBHOOK_SECRET},
     exit::Exit,
     voice::print,
 };
@@ -106,7 +106,10 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         }
     }
     if let Some(path) = &args.database {
-        config.database = Database::File(path.clone());
+        config.database = match path.to_str() {
+            Some(POSTGRES) => Database::Postgres(super::embedded::postgres(&args.database_schema)?),
+            _ => Database::File(path.clone()),
+        };
     }
     config.public = args.allow_remote;
     config.settings.lease = args.lease;

@@ -197,7 +197,7 @@ impl<'a> Simulated<'a> {
             }
             Some((Crash { at_point, restart_after_ms }, ran)) => {
                 let mut crashed = plan;
-                crashed.kills.push(Kill { at: KillAt::AtPoint(at_point), restart_after_ms });
+                crashed.kills.push(Kill { at: KillAt::AtPoint(at_point), restart_after_ms, lot: None });
                 self.keep(&crashed, &ran, report)?;
                 report.verdicts = Some(check::judge(&judged, &crashed, &ran.history));
                 report.notes.push(format!("shown: the run that crashed at scheduling point {at_point}"));

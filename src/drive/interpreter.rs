@@ -35,6 +35,10 @@ pub enum Directive {
     Kill,
     /// Start the service again.
     Restart,
+    /// Kill one process of the service; the others work on.
+    KillOne(usize),
+    /// Start that process again.
+    StartOne(usize),
     /// Read the state of instance number `instance`; `last` at the end of a quiet phase.
     Probe {
         /// Index in [`Plan::instances`].
@@ -104,6 +108,13 @@ pub enum Input {
     Called,
     /// The service answers (again).
     Up,
+    /// One process answers again.
+    OneUp(usize),
+    /// A call of the service is held until the service is dead.
+    Held {
+        /// It is to be started again after this long.
+        restart_after_ms: u64,
+    },
     /// The service crashed by itself at a point where the run wanted it to; it is to be started again.
     Crashed {
         /// After this long.
@@ -118,6 +129,8 @@ pub struct Abilities {
     pub probe: bool,
     /// It reports its queue.
     pub queue: bool,
+    /// How many processes it has that can be killed one by one.
+    pub processes: usize,
 }
 
 /// Gap between two readings of one customer while waiting for activation: fine against an objective of minutes.
@@ -137,7 +150,8 @@ const PROBES_AT_ONCE: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Due {
     Restart,
-    Kill { restart_after_ms: u64 },
+    StartOne { process: usize, life: u64 },
+    Kill { restart_after_ms: u64, lot: Option<u32> },
     NoteOff(usize),
     NoteOn(usize),
     Step(usize),
@@ -154,7 +168,7 @@ enum Stage {
     Over,
 }
 
-/// The machine. Order of what is due at the same time: restarts, ends of faults, beginnings of faults, steps,
+/// The machine. Order of what is due at the same time: restarts, kills, ends of faults, beginnings of faults, steps,
 /// attempts by delivery number, polls.
 #[derive(Clone, Debug)]
 pub struct Interpreter<'p> {
@@ -169,6 +183,9 @@ pub struct Interpreter<'p> {
     kills_left: BTreeMap<usize, u64>,
     down: bool,
     down_until_ms: u64,
+    /// Processes that were killed one by one and do not answer yet, with the number of the kill.
+    away: BTreeMap<usize, u64>,
+    kills: u64,
     polling: BTreeMap<usize, bool>,
     must_open: BTreeSet<usize>,
     polling_since: BTreeMap<usize, u64>,
@@ -201,11 +218,13 @@ impl<'p> Interpreter<'p> {
                 .iter()
                 .filter_map(|kill| match &kill.at {
                     KillAt::OnAckOf(delivery) => Some((index(delivery)?, kill.restart_after_ms)),
-                    KillAt::AtMs(_) | KillAt::AtPoint(_) => None,
+                    KillAt::AtMs(_) | KillAt::AtPoint(_) | KillAt::AtCall(_) => None,
                 })
                 .collect(),
             down: false,
             down_until_ms: 0,
+            away: BTreeMap::new(),
+            kills: 0,
             polling: BTreeMap::new(),
             must_open: must_open(plan),
             polling_since: BTreeMap::new(),
@@ -226,7 +245,7 @@ impl<'p> Interpreter<'p> {
         let mut due: Vec<_> = self.due.iter().map(|Reverse(due)| due).collect();
         due.sort_unstable();
         (self.abilities, self.stage, due, &self.now_do, &self.in_flight, self.open_steps).hash(state);
-        (&self.unfinished, &self.kills_left, self.down, self.down_until_ms).hash(state);
+        (&self.unfinished, &self.kills_left, self.down, self.down_until_ms, &self.away, self.kills).hash(state);
         (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms)
             .hash(state);
         let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
@@ -282,8 +301,14 @@ impl<'p> Interpreter<'p> {
             }
             Input::Stepped => self.open_steps = self.open_steps.saturating_sub(1),
             Input::Called => self.last_activity_ms = now_ms,
-            Input::Up => self.down = false,
+            // All of them were started.
+            Input::Up => (self.down, self.away) = (false, BTreeMap::new()),
+            Input::OneUp(process) => drop(self.away.remove(&process)),
             Input::Crashed { restart_after_ms } => self.went_down(now_ms, restart_after_ms),
+            Input::Held { restart_after_ms } => {
+                self.now_do.push(Directive::Kill);
+                self.went_down(now_ms, restart_after_ms);
+            }
         }
     }
 
@@ -303,16 +328,17 @@ impl<'p> Interpreter<'p> {
             for (index, step) in self.plan.steps.iter().enumerate() {
                 self.due.push(Reverse((now_ms + step.at_ms, Due::Step(index))));
             }
-            for (index, outage) in self.plan.outages.iter().enumerate() {
-                self.due.push(Reverse((now_ms + outage.from_ms, Due::NoteOn(index))));
-                self.due.push(Reverse((now_ms + outage.until_ms, Due::NoteOff(index))));
+            for (index, window) in self.plan.windows().iter().enumerate() {
+                self.due.push(Reverse((now_ms + window.from_ms, Due::NoteOn(index))));
+                let end = window.until_ms.map(|until_ms| Reverse((now_ms + until_ms, Due::NoteOff(index))));
+                self.due.extend(end);
             }
         }
         if phase == Phase::Faults {
             for kill in &self.plan.kills {
                 if let KillAt::AtMs(at_ms) = kill.at {
-                    let restart_after_ms = kill.restart_after_ms;
-                    self.due.push(Reverse((now_ms + at_ms, Due::Kill { restart_after_ms })));
+                    let (restart_after_ms, lot) = (kill.restart_after_ms, kill.lot);
+                    self.due.push(Reverse((now_ms + at_ms, Due::Kill { restart_after_ms, lot })));
                 }
             }
         }
@@ -343,7 +369,11 @@ impl<'p> Interpreter<'p> {
             Due::NoteOn(index) => Some(self.note(index, true)),
             Due::NoteOff(index) => Some(self.note(index, false)),
             Due::Restart => (self.down && now_ms >= self.down_until_ms).then_some(Directive::Restart),
-            Due::Kill { restart_after_ms } => {
+            Due::StartOne { process, life } => {
+                (!self.down && self.away.get(&process) == Some(&life)).then_some(Directive::StartOne(process))
+            }
+            Due::Kill { restart_after_ms, lot: Some(lot) } => self.kill_one(now_ms, restart_after_ms, lot),
+            Due::Kill { restart_after_ms, lot: None } => {
                 self.went_down(now_ms, restart_after_ms);
                 Some(Directive::Kill)
             }
@@ -352,12 +382,7 @@ impl<'p> Interpreter<'p> {
     }
 
     fn note(&self, index: usize, on: bool) -> Directive {
-        let outage = &self.plan.outages[index];
-        let double = outage.of.word();
-        let what = match outage.answer {
-            Some(status) => format!("{double} answers {status}"),
-            None => format!("{double} takes {} ms to answer", outage.delay_ms),
-        };
+        let what = self.plan.windows().into_iter().nth(index).map(|window| window.what).unwrap_or_default();
         Directive::Note { what, on }
     }
 
@@ -388,6 +413,20 @@ impl<'p> Interpreter<'p> {
             }
             Outcome::Refused | Outcome::Indefinite => self.again_or_give_up(delivery, attempt, now_ms),
         }
+    }
+
+    /// Nobody, when no process is up.
+    fn kill_one(&mut self, now_ms: u64, restart_after_ms: u64, lot: u32) -> Option<Directive> {
+        let up: Vec<usize> = (0..self.abilities.processes).filter(|process| !self.away.contains_key(process)).collect();
+        if self.down || up.is_empty() {
+            return None;
+        }
+        let process = up[lot as usize % up.len()];
+        self.kills += 1;
+        let life = self.kills;
+        self.away.insert(process, life);
+        self.due.push(Reverse((now_ms + restart_after_ms, Due::StartOne { process, life })));
+        Some(Directive::KillOne(process))
     }
 
     /// Several kills may overlap: the last restart counts.
@@ -456,7 +495,12 @@ impl<'p> Interpreter<'p> {
     /// Whether anything but retries and polls is still to come in this phase.
     fn plan_left(&self) -> bool {
         self.due.iter().any(|Reverse((_, due))| match due {
-            Due::Restart | Due::Kill { .. } | Due::NoteOff(_) | Due::NoteOn(_) | Due::Step(_) => true,
+            Due::Restart
+            | Due::StartOne { .. }
+            | Due::Kill { .. }
+            | Due::NoteOff(_)
+            | Due::NoteOn(_)
+            | Due::Step(_) => true,
             Due::Attempt { attempt, .. } => *attempt == 1,
             Due::Poll { .. } => false,
         })
@@ -488,7 +532,7 @@ impl<'p> Interpreter<'p> {
             self.stage = Stage::Over;
             return Some(Directive::Done { incomplete: Some(self.what_is_left()) });
         }
-        let idle = self.unfinished.is_empty() && self.in_flight.is_empty() && !self.down;
+        let idle = self.unfinished.is_empty() && self.in_flight.is_empty() && self.is_up();
         if self.abilities.queue && idle && !self.queue_asked && now_ms >= self.queue_next_ms {
             self.queue_asked = true;
             return Some(Directive::ReadQueue { last: false });
@@ -503,8 +547,14 @@ impl<'p> Interpreter<'p> {
         Some(self.wait(now_ms, until))
     }
 
+    /// Every process is.
+    fn is_up(&self) -> bool {
+        !self.down && self.away.is_empty()
+    }
+
     fn drained(&self, now_ms: u64) -> bool {
-        let sender_idle = self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && !self.down;
+        let sender_idle =
+            self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && self.is_up();
         let service_idle = if self.abilities.queue {
             self.queue_empty && !self.queue_asked
         } else {
@@ -521,7 +571,7 @@ impl<'p> Interpreter<'p> {
             self.plan.quiet_budget_ms,
             self.unfinished.len(),
             self.in_flight.len(),
-            match (self.down, self.abilities.queue, self.queue_empty) {
+            match (!self.is_up(), self.abilities.queue, self.queue_empty) {
                 (true, _, _) => "the service is down",
                 (_, true, false) => "the service still has jobs waiting",
                 _ => "the service is not yet quiet",

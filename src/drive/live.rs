@@ -7,9 +7,10 @@ use super::{
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-    process::{Service, ServiceStartError},
+    process::{Fleet, ServiceStartError, Slot},
     target::Target,
     template::fill,
+    transport::{self, Altered, Parcel},
 };
 use crate::{
     history::{
@@ -24,17 +25,24 @@ use crate::{
 use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Everything that a live run needs.
 pub struct LiveRun<'a> {
     /// What is to be done.
     pub plan: &'a Plan,
-    /// To whom.
-    pub target: Target,
-    /// The child process, when the target is ours.
-    pub service: Option<Service>,
+    /// To whom: one for each process, or the one that is not ours.
+    pub targets: Vec<Target>,
+    /// The child processes, in the order of the targets, when they are ours.
+    pub service: Option<Fleet>,
     /// The doubles, when the target uses them.
     pub doubles: &'a Doubles,
     /// Calls as the doubles see them, with their time.
@@ -74,6 +82,7 @@ pub enum DriveError {
 /// What a finished task reports.
 enum Event {
     Happened(Input, Record),
+    Started(usize, Result<(), ServiceStartError>),
     Broken(String),
 }
 
@@ -93,7 +102,10 @@ struct Driver<'a> {
 }
 
 struct Shared {
-    target: Target,
+    targets: Vec<Target>,
+    /// Of each target: whether it answers. When none does, all are asked, and refuse.
+    up: Vec<AtomicBool>,
+    turn: AtomicUsize,
     clock: RunClock,
     redactor: Redactor,
 }
@@ -104,10 +116,21 @@ struct Shared {
 /// [`DriveError`] when the run broke: then the history ends early and nothing may be judged from what is missing.
 pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
     let (events, mut inbox) = unbounded_channel();
-    let shared = Arc::new(Shared { target: run.target.clone(), clock: run.clock, redactor: run.redactor.clone() });
+    let shared = Arc::new(Shared {
+        targets: run.targets.clone(),
+        up: run.targets.iter().map(|_| AtomicBool::new(true)).collect(),
+        turn: AtomicUsize::new(0),
+        clock: run.clock,
+        redactor: run.redactor.clone(),
+    });
     let mut driver = Driver { run, sender: Sender::new(), shared, events, lateness_us: Vec::new() };
     driver.write_start()?;
-    let abilities = Abilities { probe: driver.run.target.probe.is_some(), queue: driver.run.target.queue.is_some() };
+    let target = driver.shared.target();
+    let abilities = Abilities {
+        probe: target.probe.is_some(),
+        queue: target.queue.is_some(),
+        processes: driver.run.service.as_ref().map_or(0, Fleet::len),
+    };
     let plan = driver.run.plan;
     let mut interpreter = Interpreter::new(plan, abilities);
     loop {
@@ -117,7 +140,7 @@ pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
         }
         match interpreter.poll(driver.run.clock.now_ms()) {
             Directive::Wait { until_ms } => {
-                driver.look_at_the_child()?;
+                driver.look_at_the_children()?;
                 let now_ms = driver.run.clock.now_ms();
                 let nap = driver.run.clock.until(until_ms.min(now_ms + LOOK_MS));
                 tokio::select! {
@@ -149,8 +172,8 @@ impl Driver<'_> {
             epoch: plan.epoch,
             started: self.run.clock.started(),
             body: "live".to_owned(),
-            target: self.run.target.name.clone(),
-            abilities: self.run.target.abilities(),
+            target: self.shared.target().name.clone(),
+            abilities: self.shared.target().abilities(),
             options: self.run.options.clone(),
         };
         self.record(Record::Start(start))
@@ -159,8 +182,10 @@ impl Driver<'_> {
     async fn carry_out(&mut self, interpreter: &mut Interpreter<'_>, directive: Directive) -> Result<(), DriveError> {
         match directive {
             Directive::Enter(phase) => {
-                if phase == RunPhase::Quiet {
-                    self.run.doubles.faults_off();
+                match phase {
+                    RunPhase::Quiet => self.run.doubles.faults_off(),
+                    RunPhase::Replay => self.run.doubles.faults_over(),
+                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase })
             }
@@ -176,6 +201,8 @@ impl Driver<'_> {
             Directive::Note { what, on } => self.record(Record::Fault { what, on }),
             Directive::Kill => self.kill().await,
             Directive::Restart => self.restart(interpreter).await,
+            Directive::KillOne(process) => self.kill_one(process).await,
+            Directive::StartOne(process) => self.start_one(process),
             Directive::Probe { instance, last } => {
                 self.probe(instance, last);
                 Ok(())
@@ -197,21 +224,29 @@ impl Driver<'_> {
         if !dropped {
             self.lateness_us.push(late_us);
         }
-        let delivery = self.run.plan.deliveries[sending.delivery].id.clone();
-        Attempt { delivery, attempt: sending.attempt, planned_ms: sending.planned_ms, late_us, dropped }
+        let planned = &self.run.plan.deliveries[sending.delivery];
+        let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
+        let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
+        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }
     }
 
     fn send(&mut self, sending: Sending) -> Result<(), DriveError> {
         let attempt = self.attempt(sending, false);
         self.record(Record::Attempt(attempt))?;
         let planned = &self.run.plan.deliveries[sending.delivery];
-        let body = self.run.plan.bodies.get(&planned.body).cloned().unwrap_or_default();
-        let signature = self.shared.target.secrets.header(planned.signature, wall_now().secs(), body.as_bytes());
+        let body = self.run.plan.bodies.get(&planned.body).map_or("", String::as_str);
+        let how = planned.on_the_way(sending.attempt);
+        let Altered { signed, sent } = transport::altered(how, body.as_bytes());
+        let signature = self.shared.target().secrets.header(planned.signature, wall_now().secs(), &signed);
         let headers = crate::stripe::headers::delivery_headers(signature.as_deref());
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         let (delivery, timeout) = (planned.id.clone(), Duration::from_millis(self.run.plan.timeout_ms));
         tokio::spawn(async move {
-            let sent = sender.send("POST", &shared.target.webhook, &headers, Bytes::from(body), timeout).await;
+            let url = &shared.target().webhook;
+            let sent = match how {
+                None => sender.send("POST", url, &headers, sent, timeout).await,
+                Some(how) => transport::send(&sender, how, Parcel { url, headers, body: sent }, timeout).await,
+            };
             let latency_us = shared.clock.now_us().saturating_sub(sending.planned_ms * 1000);
             let event = match sent {
                 Ok(answer) => {
@@ -253,33 +288,79 @@ impl Driver<'_> {
             let queue = shared.queue(&sender, last).await;
             let pending = queue.as_ref().map(|q| q.pending);
             let record =
-                queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: 0, unrouted: 0, events: 0, last: false });
+                queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: None, unrouted: 0, events: 0, last: false });
             drop(events.send(Event::Happened(Input::Queue { pending, last }, Record::Queue(record))));
         });
     }
 
     async fn kill(&mut self) -> Result<(), DriveError> {
-        if let Some(service) = self.run.service.as_mut() {
-            service.kill().await;
+        if let Some(fleet) = &self.run.service {
+            for (process, slot) in fleet.slots().enumerate() {
+                self.shared.mark(process, false);
+                slot.lock().await.kill().await;
+            }
         }
         self.record(Record::Process { event: ProcessEvent::Killed, detail: None })
     }
 
     async fn restart(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
         self.record(Record::Process { event: ProcessEvent::Started, detail: None })?;
-        if let Some(service) = self.run.service.as_mut() {
-            service.start_again().await?;
+        if let Some(fleet) = &self.run.service {
+            for (process, slot) in fleet.slots().enumerate() {
+                slot.lock().await.start_again().await?;
+                self.shared.mark(process, true);
+            }
         }
         self.record(Record::Process { event: ProcessEvent::Ready, detail: None })?;
         interpreter.on(self.run.clock.now_ms(), Input::Up);
         Ok(())
     }
 
-    fn look_at_the_child(&mut self) -> Result<(), DriveError> {
-        match self.run.service.as_mut().and_then(Service::ended) {
-            Some(detail) => self.record(Record::Process { event: ProcessEvent::Died, detail: Some(detail) }),
-            None => Ok(()),
+    fn record_process(&mut self, event: ProcessEvent, process: usize, how: &str) -> Result<(), DriveError> {
+        let detail = Some(format!("process {} of {}{how}", process + 1, self.run.targets.len()));
+        self.record(Record::Process { event, detail })
+    }
+
+    async fn kill_one(&mut self, process: usize) -> Result<(), DriveError> {
+        self.shared.mark(process, false);
+        if let Some(slot) = self.slot(process) {
+            slot.lock().await.kill().await;
         }
+        self.record_process(ProcessEvent::Killed, process, "")
+    }
+
+    /// Beside everything else: whatever the others have to do goes on.
+    fn start_one(&mut self, process: usize) -> Result<(), DriveError> {
+        self.record_process(ProcessEvent::Started, process, "")?;
+        let (slot, events) = (self.slot(process), self.events.clone());
+        tokio::spawn(async move {
+            let started = match slot {
+                Some(slot) => slot.lock().await.start_again().await,
+                None => Ok(()),
+            };
+            drop(events.send(Event::Started(process, started)));
+        });
+        Ok(())
+    }
+
+    fn slot(&self, process: usize) -> Option<Slot> {
+        self.run.service.as_ref()?.slots().nth(process).cloned()
+    }
+
+    fn look_at_the_children(&mut self) -> Result<(), DriveError> {
+        let Some(fleet) = &self.run.service else { return Ok(()) };
+        // One that is just being started or killed is looked at the next time.
+        let ended = |slot: &Slot| slot.try_lock().ok().and_then(|mut service| service.ended());
+        let ended: Vec<_> = fleet.slots().map(ended).enumerate().collect();
+        for (process, detail) in ended {
+            let Some(detail) = detail else { continue };
+            self.shared.mark(process, false);
+            match self.run.targets.len() {
+                1 => self.record(Record::Process { event: ProcessEvent::Died, detail: Some(detail) })?,
+                _ => self.record_process(ProcessEvent::Died, process, &format!(": {detail}"))?,
+            }
+        }
+        Ok(())
     }
 
     fn take_event(&mut self, interpreter: &mut Interpreter<'_>, event: Event) -> Result<(), DriveError> {
@@ -291,6 +372,13 @@ impl Driver<'_> {
                     self.record(record)?;
                 }
                 interpreter.on(self.run.clock.now_ms(), input);
+                Ok(())
+            }
+            Event::Started(process, started) => {
+                started?;
+                self.shared.mark(process, true);
+                self.record_process(ProcessEvent::Ready, process, "")?;
+                interpreter.on(self.run.clock.now_ms(), Input::OneUp(process));
                 Ok(())
             }
             Event::Broken(what) => Err(DriveError::Request(what)),
@@ -306,19 +394,33 @@ impl Driver<'_> {
 
     fn take_call(&mut self, interpreter: &mut Interpreter<'_>, at_ms: u64, call: Call) -> Result<(), DriveError> {
         self.run.history.append(at_ms, Record::Call(call))?;
-        interpreter.on(self.run.clock.now_ms(), Input::Called);
+        let now_ms = self.run.clock.now_ms();
+        interpreter.on(now_ms, Input::Called);
+        if let Some(restart_after_ms) = self.run.doubles.take_kill() {
+            interpreter.on(now_ms, Input::Held { restart_after_ms });
+        }
         Ok(())
     }
 
     async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
-        if let Some(mut service) = self.run.service.take() {
-            service.kill().await;
+        for what in self.run.doubles.unused_faults() {
+            self.record(Record::Fault { what: never_happened(&what), on: false })?;
+        }
+        if let Some(fleet) = self.run.service.take() {
+            for slot in fleet.slots() {
+                slot.lock().await.kill().await;
+            }
             self.record(Record::Process { event: ProcessEvent::Stopped, detail: None })?;
         }
         self.lateness_us.sort_unstable();
         let lateness_p99_us = percentile_99(&self.lateness_us);
         self.record(Record::End { incomplete, lateness_p99_us })
     }
+}
+
+/// What the history says of a fault for which no call came.
+pub(super) fn never_happened(what: &str) -> String {
+    format!("never happened: {what}")
 }
 
 /// Nearest-rank 99th percentile of sorted values; 0 of none.
@@ -328,6 +430,20 @@ pub(super) fn percentile_99(sorted: &[u64]) -> u64 {
 }
 
 impl Shared {
+    fn mark(&self, process: usize, up: bool) {
+        if let Some(mark) = self.up.get(process) {
+            mark.store(up, Ordering::Relaxed);
+        }
+    }
+
+    /// In turn one of those that answer, as a load balancer does.
+    fn target(&self) -> &Target {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let many = self.targets.len();
+        let next = (0..many).map(|n| (turn + n) % many).find(|n| self.up[*n].load(Ordering::Relaxed));
+        &self.targets[next.unwrap_or(turn % many)]
+    }
+
     fn reply(&self, delivery: crate::id::DeliveryId, attempt: u32, latency_us: u64, answer: &Answer) -> Reply {
         let good = answer.status.is_some_and(crate::stripe::retry::is_success);
         Reply {
@@ -348,7 +464,7 @@ impl Shared {
         let agent = ("user-agent", user_agent(agent).to_owned());
         let sent = match action {
             Action::SignUp => self.sign_up(sender, instance, agent).await,
-            Action::Visit(Page::Success) => match &self.target.success_page {
+            Action::Visit(Page::Success) => match &self.target().success_page {
                 Some(page) => match fill(page, instance) {
                     Ok(url) => send_text(sender, "GET", &url, &[agent], Bytes::new()).await,
                     Err(why) => Err(why),
@@ -374,7 +490,7 @@ impl Shared {
         instance: &Instance,
         agent: (&'static str, String),
     ) -> Result<Answer, String> {
-        let spec = self.target.sign_up.as_ref().ok_or("the target has no sign-up")?;
+        let spec = self.target().sign_up.as_ref().ok_or("the target has no sign-up")?;
         let url = fill(&spec.url, instance)?;
         let mut json = serde_json::Map::new();
         for (name, text) in &spec.json {
@@ -387,7 +503,7 @@ impl Shared {
 
     async fn probe(&self, sender: &Sender, instance: &Instance, last: bool) -> Probe {
         let mut probe = Probe::unread(instance.id.clone(), last);
-        let Some(spec) = &self.target.probe else { return probe };
+        let Some(spec) = &self.target().probe else { return probe };
         let sent = match fill(&spec.http, instance) {
             Ok(url) => send_text(sender, "GET", &url, &[("accept", "application/json".to_owned())], Bytes::new()).await,
             Err(why) => Err(why),
@@ -411,14 +527,15 @@ impl Shared {
     }
 
     async fn queue(&self, sender: &Sender, last: bool) -> Option<Queue> {
-        let url = self.target.queue.as_ref()?;
-        let answer = send_text(sender, "GET", url, &[], Bytes::new()).await.ok()?;
+        let whole = self.target().queue.as_ref()?;
+        let url = if last { whole.clone() } else { format!("{whole}?brief") };
+        let answer = send_text(sender, "GET", &url, &[], Bytes::new()).await.ok()?;
         let body: Value = serde_json::from_str(&answer.text).ok()?;
         let number = |name: &str| body[name].as_u64();
         Some(Queue {
             pending: number("pending")?,
             dead: number("dead")?,
-            drift: number("drift")?,
+            drift: if last { Some(number("drift")?) } else { None },
             unrouted: number("unrouted")?,
             events: number("events")?,
             last,

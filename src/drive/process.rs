@@ -5,11 +5,13 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdin, Command},
+    sync::Mutex,
 };
 
 /// How the child is started.
@@ -38,6 +40,49 @@ pub struct Service {
     child: Option<Child>,
     _stdin: Option<ChildStdin>,
     port: u16,
+}
+
+/// One place for a process of the service; whoever starts or kills it holds the lock.
+pub type Slot = Arc<Mutex<Service>>;
+
+/// All processes of the service, over one database.
+#[derive(Debug)]
+pub struct Fleet {
+    slots: Vec<Slot>,
+}
+
+impl Fleet {
+    /// Starts so many processes, one after the other.
+    ///
+    /// # Errors
+    /// [`ServiceStartError`] of the first that does not start.
+    pub async fn start(command: &ServiceCommand, processes: u32) -> Result<Self, ServiceStartError> {
+        let mut slots = Vec::new();
+        for _ in 0..processes {
+            slots.push(Arc::new(Mutex::new(Service::start(command.clone()).await?)));
+        }
+        Ok(Self { slots })
+    }
+
+    /// The places, in order.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "a fleet of none is no fleet")]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Base URL of each.
+    pub async fn urls(&self) -> Vec<String> {
+        let mut urls = Vec::new();
+        for slot in &self.slots {
+            urls.push(slot.lock().await.url());
+        }
+        urls
+    }
 }
 
 /// Why the service does not run.
@@ -78,6 +123,9 @@ impl Service {
     /// # Errors
     /// [`ServiceStartError`] with the end of the child's log.
     pub async fn start_again(&mut self) -> Result<(), ServiceStartError> {
+        if self.child.is_some() && self.ended().is_none() {
+            return Ok(());
+        }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.command.log);
         let mut child = Command::new(&self.command.program)
             .args(&self.command.arguments)

@@ -225,7 +225,14 @@ mod tests {
     }
 
     fn attempt() -> Record {
-        Record::Attempt(Attempt { delivery: "d0001".into(), attempt: 1, planned_ms: 7, late_us: 3, dropped: false })
+        Record::Attempt(Attempt {
+            delivery: "d0001".into(),
+            attempt: 1,
+            planned_ms: 7,
+            late_us: 3,
+            dropped: false,
+            fault: None,
+        })
     }
 
     #[test]

@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn attempt(attempt: u32, dropped: bool) -> Record {
-        Record::Attempt(Attempt { delivery: "d1".into(), attempt, planned_ms: 0, late_us: 0, dropped })
+        Record::Attempt(Attempt { delivery: "d1".into(), attempt, planned_ms: 0, late_us: 0, dropped, fault: None })
     }
 
     fn reply(attempt: u32, outcome: Outcome) -> Record {

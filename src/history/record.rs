@@ -133,6 +133,9 @@ pub struct Attempt {
     pub late_us: u64,
     /// Lost by a fault before it arrived: never on the wire, no reply follows.
     pub dropped: bool,
+    /// What a fault did to it on its way: the fault's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// How an attempt ended.
@@ -179,8 +182,11 @@ pub struct Call {
     pub operation: String,
     /// Status of the answer.
     pub status: u16,
-    /// Whether an outage answered instead of the model.
+    /// Whether a fault kept the model's own answer from the caller.
     pub faulted: bool,
+    /// What a fault did to it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// What it did.
     pub effects: Vec<Effect>,
 }
@@ -267,8 +273,10 @@ pub struct Queue {
     pub pending: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Customers whose own state and CRM contact disagree, or that could not be tied to a person.
-    pub drift: u64,
+    /// Customers whose own state and CRM contact disagree, or that could not be tied to a person. Only the last reading has
+    /// it: it takes a look at every customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<u64>,
     /// Tickets in no queue.
     pub unrouted: u64,
     /// Events stored, each id once.

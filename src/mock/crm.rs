@@ -109,6 +109,11 @@ impl Route {
 type Done = Result<(Response, Vec<Effect>), Refusal>;
 
 impl Crm {
+    /// From now on searches see a write this much later, milliseconds; returns what it was.
+    pub(super) fn lag(&mut self, lag_ms: u64) -> u64 {
+        std::mem::replace(&mut self.options.search_lag_ms, lag_ms)
+    }
+
     /// A CRM without contacts.
     pub fn new(options: CrmOptions) -> Self {
         Self { options, contacts: BTreeMap::new(), emails: BTreeMap::new() }

@@ -118,6 +118,11 @@ impl Route {
 type Done = Result<(Response, Vec<Effect>), Refusal>;
 
 impl Desk {
+    /// From now on searches see a write this much later, milliseconds; returns what it was.
+    pub(super) fn lag(&mut self, lag_ms: u64) -> u64 {
+        std::mem::replace(&mut self.options.search_lag_ms, lag_ms)
+    }
+
     /// A desk without tickets.
     pub fn new(options: DeskOptions) -> Self {
         Self { options, tickets: BTreeMap::new(), by_external_id: BTreeMap::new(), keys: BTreeMap::new() }

@@ -10,5 +10,7 @@ pub mod effect;
 mod lagged;
 pub mod models;
 pub mod outage;
+pub mod relay;
+pub mod script;
 pub mod socket;
 pub mod stripe;

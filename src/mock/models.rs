@@ -67,6 +67,16 @@ impl Models {
         }
     }
 
+    /// As [`Self::handle`], where what this call writes reaches a search index `lag_ms` later instead of the usual time.
+    pub fn handle_lagging(&mut self, of: Double, now_ms: u64, request: &Request, lag_ms: Option<u64>) -> Answered {
+        let Some(lag_ms) = lag_ms else { return self.handle(of, now_ms, request) };
+        let usual = (self.crm.lag(lag_ms), self.desk.lag(lag_ms));
+        let answered = self.handle(of, now_ms, request);
+        self.crm.lag(usual.0);
+        self.desk.lag(usual.1);
+        answered
+    }
+
     /// Answers one call at `now_ms` after the start of the run.
     pub fn handle(&mut self, of: Double, now_ms: u64, request: &Request) -> Answered {
         match of {

@@ -27,13 +27,25 @@ pub fn decide(outages: &[Outage], of: Double, now_ms: u64) -> Interference {
     }
 }
 
-fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Response {
+/// An error as the API that is doubled writes it.
+pub(super) fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Response {
     let body = match (of, status) {
         (Double::Crm, 429) => super::crm::error_body("RATE_LIMITS", "You have reached your rate limit", NO_CALL),
+        (Double::Crm, 401) => super::crm::error_body("INVALID_AUTHENTICATION", "Authentication failed", NO_CALL),
+        (Double::Crm, 403) => super::crm::error_body("MISSING_SCOPES", "A required scope is missing", NO_CALL),
+        (Double::Crm, 409) => {
+            super::crm::error_body("CONFLICT", "The object is being written by another call", NO_CALL)
+        }
         (Double::Crm, _) => super::crm::error_body("INTERNAL_ERROR", "scripted outage", NO_CALL),
         (Double::Support, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
+        (Double::Support, 401) => json!({ "error": "Couldn't authenticate you" }),
+        (Double::Support, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
+        (Double::Support, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),
         (Double::Support, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
         (Double::Stripe, 429) => stripe_error("rate_limit_error", "Too many requests."),
+        (Double::Stripe, 401) => stripe_error("invalid_request_error", "Invalid API Key provided."),
+        (Double::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),
+        (Double::Stripe, 409) => stripe_error("idempotency_error", "Another request with this key is in progress."),
         (Double::Stripe, _) => stripe_error("api_error", "scripted outage"),
         (Double::Alerts, _) => json!({ "error": "scripted outage" }),
     };

@@ -1,4 +1,5 @@
-//! The doubles behind real sockets: one wiremock server in front of each model, and a record of every call.
+//! The doubles behind real sockets: one wiremock server in front of each model, a relay of ours in front of that, and a
+//! record of every call.
 //!
 //! wiremock answers the calls of one server one after the other; a model is locked only while it computes an answer, and
 //! delays are awaited by wiremock outside of any lock. Recording is off, `expect` is unused (it panics on drop). wiremock
@@ -6,14 +7,14 @@
 //! Must not know: who reads the calls.
 
 use super::{
-    answer::Answered,
     effect::{Contact, Ticket},
     models::{ModelOptions, Models},
-    outage::{self, Interference},
+    relay::{self, Relay},
+    script::{Called, Script},
 };
 use crate::{
     history::record::Call,
-    plan::model::Outage,
+    plan::model::{Outage, Plan},
     scenario::fault::Double,
     wire::{Request, Response},
 };
@@ -92,7 +93,7 @@ fn name(double: Double) -> &'static str {
 /// Running doubles; they stop when this is dropped.
 #[derive(Debug)]
 pub struct Doubles {
-    servers: BTreeMap<Double, MockServer>,
+    servers: BTreeMap<Double, (Relay, MockServer)>,
     shared: Arc<Shared>,
 }
 
@@ -105,7 +106,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     models: Models,
-    outages: Vec<Outage>,
+    script: Script,
+    kills_ms: Vec<u64>,
 }
 
 impl fmt::Debug for Shared {
@@ -124,18 +126,23 @@ impl Doubles {
             .iter()
             .map(|(_, double)| Ok((*double, listen(*double, options.listen.get(double).copied())?)))
             .collect::<Result<Vec<_>, DoublesError>>()?;
-        let state = State { models: Models::new(&options.models), outages: options.outages };
+        let script = Script::of_outages(options.outages);
+        let state = State { models: Models::new(&options.models), script, kills_ms: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), now_ms: options.now_ms, calls: options.calls });
         let mut servers = BTreeMap::new();
         for (double, listener) in listeners {
-            servers.insert(double, serve(listener, double, &shared).await);
+            let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            let server = serve(double, &shared).await;
+            let relay = Relay::start(listener, *server.address());
+            let relay = relay.map_err(|reason| DoublesError::Listen { double, address, reason })?;
+            servers.insert(double, (relay, server));
         }
         Ok(Self { servers, shared })
     }
 
     /// Base URL of a double, without a slash at the end.
     pub fn url(&self, of: Double) -> String {
-        self.servers.get(&of).map(|server| url(*server.address())).unwrap_or_default()
+        self.servers.get(&of).map(|(relay, _)| url(relay.address())).unwrap_or_default()
     }
 
     /// Base URL of the CRM, without a slash at the end.
@@ -159,9 +166,30 @@ impl Doubles {
         (state.models.crm.contacts(), state.models.desk.tickets())
     }
 
-    /// Ends all outages, the planned ones included: the quiet phase begins.
+    /// From now on all happens to calls that a plan asks for: outages, troubles of single calls, kills.
+    pub fn follow(&self, plan: &Plan) {
+        self.shared.state().script = Script::new(plan);
+    }
+
+    /// A kill that a call has asked for since the last time: until when the service stays dead, milliseconds. The call is
+    /// held until its caller is gone.
+    pub fn take_kill(&self) -> Option<u64> {
+        self.shared.state().kills_ms.pop()
+    }
+
+    /// Ends all faults but those that are about a number of calls: the quiet phase begins.
     pub fn faults_off(&self) {
-        self.shared.state().outages.clear();
+        self.shared.state().script.drain();
+    }
+
+    /// Ends all faults.
+    pub fn faults_over(&self) {
+        self.shared.state().script.end();
+    }
+
+    /// Faults of single calls that never happened, in words.
+    pub fn unused_faults(&self) -> Vec<String> {
+        self.shared.state().script.unused()
     }
 }
 
@@ -173,18 +201,18 @@ impl Shared {
 
     /// Time, effect and report of a call are taken under one lock, so that the order of the calls is that of the effects.
     fn answer(&self, double: Double, request: &Request) -> Response {
-        let mut state = self.state();
+        let mut guard = self.state();
         let now_ms = (self.now_ms)();
-        let Interference { answer, delay } = outage::decide(&state.outages, double, now_ms);
-        let faulted = answer.is_some();
-        let Answered { operation, mut response, effects } = match answer {
-            Some(response) => Answered { operation: Models::operation(double, request), response, effects: Vec::new() },
-            None => state.models.handle(double, now_ms, request),
-        };
-        response.delay = delay;
-        let call = Call { double, operation: operation.to_owned(), status: response.status, faulted, effects };
+        let state = &mut *guard;
+        let called = state.script.call(&mut state.models, double, now_ms, request);
+        state.kills_ms.extend(called.kill_ms);
+        let Called { answered, breaks, faulted, fault, .. } = called;
+        let (operation, status) = (answered.operation.to_owned(), answered.response.status);
+        let call = Call { double, operation, status, faulted, fault, effects: answered.effects };
         // Nobody listens any more when the run is over: then there is nothing to record.
         self.calls.send((now_ms, call)).ok();
+        let mut response = answered.response;
+        response.headers.extend(breaks.map(|breaks| (relay::MARK.to_owned(), relay::mark(breaks).to_owned())));
         response
     }
 }
@@ -197,8 +225,9 @@ fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, Do
     })
 }
 
-async fn serve(listener: TcpListener, double: Double, shared: &Arc<Shared>) -> MockServer {
-    let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+/// The server behind the relay, on a free port of its own.
+async fn serve(double: Double, shared: &Arc<Shared>) -> MockServer {
+    let server = MockServer::builder().disable_request_recording().start().await;
     let shared = Arc::clone(shared);
     let respond = move |request: &wiremock::Request| template(shared.answer(double, &wire_request(request)));
     Mock::given(any()).respond_with(respond).mount(&server).await;
@@ -220,6 +249,7 @@ fn wire_request(request: &wiremock::Request) -> Request {
 
 /// wiremock panics on a status or header that is none; ours come from a plan file, so they are checked here.
 fn template(response: Response) -> ResponseTemplate {
+    // 0 is that of a call without an answer, which the relay never lets out.
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(value.as_str()).ok()?))

@@ -5,7 +5,7 @@
 
 use super::{
     compile::PlanError,
-    model::{DeliveryKind, Instance, Phase, Reaction, Signing},
+    model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep},
 };
 use crate::{
     id::{CustomerId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
@@ -47,6 +47,8 @@ pub(super) struct Draft {
     pub(super) signature: Signing,
     /// Lost attempts.
     pub(super) drop_first: u32,
+    /// What happens on the way to the attempts after those.
+    pub(super) transport: Vec<TransportStep>,
     /// Right reaction.
     pub(super) expect: Reaction,
     /// Whether an effect is owed.
@@ -234,6 +236,7 @@ fn genuine(story: usize, life: usize, index: usize, event: Event, body: String, 
         phase: Phase::Faults,
         signature: Signing::Genuine,
         drop_first: 0,
+        transport: Vec::new(),
         expect: Reaction::Accept,
         owed: true,
         faults: Vec::new(),

@@ -140,6 +140,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         deliveries,
         steps,
         outages,
+        troubles: super::troubles::troubles(&stage),
         kills,
         given,
         faults: scenario.faults.iter().map(Fault::describe).collect(),
@@ -185,6 +186,7 @@ fn deliveries(stage: &Stage<'_>, drafts: Vec<Draft>) -> Vec<Delivery> {
             phase: draft.phase,
             signature: draft.signature,
             drop_first: draft.drop_first,
+            transport: draft.transport,
             expect: draft.expect,
             owed: draft.owed,
             faults: draft.faults,
@@ -222,11 +224,30 @@ fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
                 let mut rng = stage.streams.stream(&format!("fault/{n}/crash"));
                 (KillAt::AtPoint(rng.random_range(1..=most.max(1))), restart_after)
             }
+            FaultKind::RandomKills { .. } => return Some(random_kills(stage, n, &fault.kind)),
+            FaultKind::KillAtCall(kill) => (KillAt::AtCall(kill.at.clone()), &kill.restart_after),
             _ => return None,
         };
-        Some(Kill { at, restart_after_ms: millis(*pause) })
+        Some(vec![Kill { at, restart_after_ms: millis(*pause), lot: None }])
     };
-    stage.scenario.faults.iter().enumerate().filter_map(kill).collect()
+    stage.scenario.faults.iter().enumerate().filter_map(kill).flatten().collect()
+}
+
+/// The moments, pauses and lots of kills of one process each, in order of time.
+fn random_kills(stage: &Stage<'_>, n: usize, fault: &FaultKind) -> Vec<Kill> {
+    let FaultKind::RandomKills { times, from, lasts, restart_after } = fault else { return Vec::new() };
+    let mut rng = stage.streams.stream(&format!("fault/{n}/random_kills"));
+    let (first, last) = (millis(*from), millis(*from + *lasts));
+    let mut kills: Vec<_> = (0..*times)
+        .map(|_| {
+            let at_ms = rng.random_range(first..last.max(first + 1));
+            let pause = rng.random_range(millis(restart_after.least)..=millis(restart_after.most));
+            (at_ms, pause, rng.random::<u32>())
+        })
+        .collect();
+    kills.sort_unstable();
+    let kill = |(at_ms, restart_after_ms, lot)| Kill { at: KillAt::AtMs(at_ms), restart_after_ms, lot: Some(lot) };
+    kills.into_iter().map(kill).collect()
 }
 
 fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
@@ -259,7 +280,11 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::SecretRoll { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
-        | FaultKind::Crash { .. } => None,
+        | FaultKind::Crash { .. }
+        | FaultKind::RandomKills { .. }
+        | FaultKind::Transport(_)
+        | FaultKind::Downstream(_)
+        | FaultKind::KillAtCall(_) => None,
     }
 }
 

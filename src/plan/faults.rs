@@ -5,7 +5,7 @@
 
 use super::{
     cast::{Bodies, Draft, Stage, instance, millis},
-    model::{DeliveryKind, Instance, Phase, Reaction, Signing},
+    model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep},
 };
 use crate::{
     id::EventId,
@@ -13,6 +13,7 @@ use crate::{
     scenario::{
         fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         model::{Between, Scenario, StoryUse},
+        transport::TransportFault,
     },
     stripe::rekey::Rekeyer,
 };
@@ -79,6 +80,11 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
             let picks = picks(before);
             unknown_type(&mut stage.drafts, &mut stage.bodies, n, &picks, stage.streams);
         }
+        FaultKind::Transport(fault) => {
+            let picks = picks(&fault.of);
+            let streams = stage.streams;
+            transport(&mut stage.drafts, n, &picks, fault, streams);
+        }
         // A roll of the secret is about times, which are only known at the end: see `settle`.
         FaultKind::SecretRoll { .. } => {}
         // These do not change a delivery: the doubles and the process are at fault.
@@ -86,7 +92,10 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Slow { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
-        | FaultKind::Crash { .. } => {}
+        | FaultKind::Crash { .. }
+        | FaultKind::RandomKills { .. }
+        | FaultKind::Downstream(_)
+        | FaultKind::KillAtCall(_) => {}
     }
 }
 
@@ -119,6 +128,7 @@ fn duplicate(drafts: &mut Vec<Draft>, n: usize, picks: &Picks, copies: u32, mut 
                 DuplicateSpacing::AfterEverything => {
                     draft.phase = Phase::Replay;
                     draft.drop_first = 0;
+                    draft.transport = Vec::new();
                     draft.faults = vec![n];
                     draft.genuine = Some(genuine);
                     draft.pass = copy - 1;
@@ -142,6 +152,17 @@ fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, first: u32) {
     for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
         draft.drop_first = draft.drop_first.saturating_add(first);
         draft.faults.push(n);
+    }
+}
+
+/// Something happens on the way, to every copy that exists so far. Each draws by itself, in the order of the drafts.
+fn transport(drafts: &mut [Draft], n: usize, picks: &Picks, fault: &TransportFault, streams: Streams) {
+    let mut rng = streams.stream(&format!("fault/{n}/transport"));
+    for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
+        if rng.random::<f64>() < fault.probability {
+            draft.transport.push(TransportStep { how: fault.how, attempts: fault.first });
+            draft.faults.push(n);
+        }
     }
 }
 
@@ -308,6 +329,7 @@ fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: us
         phase: Phase::Faults,
         signature: Signing::Genuine,
         drop_first: 0,
+        transport: Vec::new(),
         expect,
         owed: false,
         faults: vec![n],

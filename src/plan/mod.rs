@@ -7,3 +7,4 @@ pub mod compile;
 pub mod faults;
 pub mod model;
 pub mod text;
+mod troubles;

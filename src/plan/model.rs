@@ -6,8 +6,10 @@
 use crate::{
     id::{CustomerId, DeliveryId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
     scenario::{
+        downstream::{AtCall, Which},
         fault::{BadSignature, Double, MalformedBody, Place},
         model::{Agent, Page},
+        transport::Transport,
     },
     stripe::recording::Expectation,
     time::Timestamp,
@@ -43,6 +45,9 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// When doubles misbehave.
     pub outages: Vec<Outage>,
+    /// What goes wrong with calls to doubles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<CallTrouble>,
     /// When the service is killed.
     pub kills: Vec<Kill>,
     /// Contacts that exist before the run.
@@ -53,7 +58,35 @@ pub struct Plan {
     pub bodies: BTreeMap<String, String>,
 }
 
+/// A time in which doubles misbehave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From.
+    pub from_ms: u64,
+    /// Until (exclusive); to the end of the faults when absent.
+    pub until_ms: Option<u64>,
+    /// What happens, in words.
+    pub what: String,
+}
+
 impl Plan {
+    /// Every time in which doubles misbehave: outages, then troubles of single calls.
+    pub fn windows(&self) -> Vec<Window> {
+        let outages = self.outages.iter().map(|outage| {
+            let double = outage.of.word();
+            let what = match outage.answer {
+                Some(status) => format!("{double} answers {status}"),
+                None => format!("{double} takes {} ms to answer", outage.delay_ms),
+            };
+            Window { from_ms: outage.from_ms, until_ms: Some(outage.until_ms), what }
+        });
+        let troubles = self.troubles.iter().map(|trouble| {
+            let what = trouble.what();
+            Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
+        });
+        outages.chain(troubles).collect()
+    }
+
     /// How many customers live through it: chains of stories, without those who only stand in forged bodies.
     pub fn customers(&self) -> u64 {
         self.instances.iter().filter(|i| !i.ghost && i.continues.is_none()).count() as u64
@@ -114,12 +147,38 @@ pub struct Delivery {
     pub signature: Signing,
     /// This many first attempts are lost before they arrive.
     pub drop_first: u32,
+    /// What happens on the way to the attempts after those, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transport: Vec<TransportStep>,
     /// The right reaction.
     pub expect: Reaction,
     /// Whether an effect is owed for it. Of several deliveries of one event each is owed, the effect is one.
     pub owed: bool,
     /// Index of the fault that made or changed it, in [`Plan::faults`].
     pub faults: Vec<usize>,
+}
+
+/// What happens on the way to some attempts of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransportStep {
+    /// What.
+    pub how: Transport,
+    /// To so many attempts; to all that follow when absent.
+    pub attempts: Option<u32>,
+}
+
+impl Delivery {
+    /// What happens on the way to an attempt (from 1), if anything does.
+    pub fn on_the_way(&self, attempt: u32) -> Option<Transport> {
+        let mut left = attempt.checked_sub(self.drop_first.checked_add(1)?)?;
+        for step in &self.transport {
+            match step.attempts {
+                Some(attempts) if left >= attempts => left -= attempts,
+                Some(_) | None => return Some(step.how),
+            }
+        }
+        None
+    }
 }
 
 /// What kind of delivery it is.
@@ -212,6 +271,76 @@ pub struct Outage {
     pub delay_ms: u64,
 }
 
+/// What goes wrong with some calls of the service to a double.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallTrouble {
+    /// Index of the fault, in [`Plan::faults`]; names the random stream too.
+    pub fault: usize,
+    /// To which double.
+    pub of: Double,
+    /// Of this operation only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Only calls in which one of these texts stands: ids and addresses of one customer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<String>,
+    /// Which of the logical calls that fit.
+    pub which: Which,
+    /// From.
+    pub from_ms: u64,
+    /// Until (exclusive); to the end of the faults when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+    /// Chance for each logical call; 1 is always.
+    pub probability: f64,
+    /// What happens.
+    pub does: CallDoes,
+}
+
+impl CallTrouble {
+    /// To which calls what happens, in words.
+    pub fn what(&self) -> String {
+        let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
+        format!("{double} {operation}: {}", self.does.what())
+    }
+}
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallDoes {
+    /// Answered with this status instead of by the model.
+    Answer {
+        /// Status code.
+        status: u16,
+        /// Value of `Retry-After`, seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_s: Option<u64>,
+    },
+    /// The model answers, after a time drawn between the two.
+    Slow {
+        /// At least, milliseconds.
+        least_ms: u64,
+        /// At most, milliseconds.
+        most_ms: u64,
+    },
+    /// Never answered; the model does not hear of it.
+    Hang,
+    /// The connection is reset; the model does not hear of it.
+    Reset,
+    /// The model does it; the connection is reset instead of the answer.
+    LostReply,
+    /// The model does it; the answer is broken JSON.
+    MalformedJson,
+    /// The model does it; the answer ends before its length.
+    TruncatedAnswer,
+    /// The model does it; searches see it so much later.
+    LaggingIndex {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+}
+
 /// A kill of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kill {
@@ -220,6 +349,10 @@ pub struct Kill {
     pub at: KillAt,
     /// Started again after this.
     pub restart_after_ms: u64,
+    /// Which of the processes that are up then is killed: the number drawn for it, to be divided by how many there are.
+    /// Absent when it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lot: Option<u32>,
 }
 
 /// The moment of a kill.
@@ -233,6 +366,8 @@ pub enum KillAt {
     /// Right after the scheduling point of this number, from 1, in the process that passes it (simulated only). A run
     /// with fewer points has no kill.
     AtPoint(u64),
+    /// While this call is held: its caller never sees an answer.
+    AtCall(AtCall),
 }
 
 /// A contact that exists in the CRM before the run.

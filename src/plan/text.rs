@@ -2,8 +2,11 @@
 //!
 //! Plain text, the same on every terminal. Must not know: how a plan is made or carried out.
 
-use super::model::{Action, Delivery, DeliveryKind, KillAt, Outage, Phase, Plan, PlannedStep, Reaction, Signing};
-use crate::scenario::{fault::Place, model::Page};
+use super::model::{
+    Action, CallDoes, CallTrouble, Delivery, DeliveryKind, KillAt, Outage, Phase, Plan, PlannedStep, Reaction, Signing,
+    TransportStep,
+};
+use crate::scenario::{downstream::Which, fault::Place, model::Page};
 use std::fmt::Write;
 
 /// The schedule: customers, faults, deliveries in order, steps, outages, kills.
@@ -18,11 +21,14 @@ pub fn timeline(plan: &Plan) -> String {
     }
     table(&mut out, "steps", &plan.steps.iter().map(step_row).collect::<Vec<_>>());
     table(&mut out, "outages", &plan.outages.iter().map(outage_row).collect::<Vec<_>>());
+    table(&mut out, "calls", &plan.troubles.iter().map(trouble_row).collect::<Vec<_>>());
     let kills = plan.kills.iter().map(|kill| {
         let on = match &kill.at {
             KillAt::OnAckOf(delivery) => format!("on the first acknowledgement of {delivery}"),
+            KillAt::AtMs(at_ms) if kill.lot.is_some() => format!("one process at {}", seconds(*at_ms)),
             KillAt::AtMs(at_ms) => format!("at {}", seconds(*at_ms)),
             KillAt::AtPoint(point) => format!("at scheduling point {point}"),
+            KillAt::AtCall(call) => call.what(),
         };
         [on, format!("started again {} later", seconds(kill.restart_after_ms))]
     });
@@ -109,7 +115,24 @@ fn what(delivery: &Delivery) -> String {
         1 => Some("first attempt lost".to_owned()),
         first => Some(format!("first {first} attempts lost")),
     };
-    [kind, signed, lost].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let on_the_way = on_the_way(&delivery.transport);
+    [kind, signed, lost, on_the_way].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn on_the_way(steps: &[TransportStep]) -> Option<String> {
+    let of = |(n, step): (usize, &TransportStep)| {
+        let attempts = match (step.attempts, n) {
+            (None, 0) => "each attempt".to_owned(),
+            (None, _) => "each attempt then".to_owned(),
+            (Some(1), 0) => "first attempt".to_owned(),
+            (Some(1), _) => "the next".to_owned(),
+            (Some(attempts), 0) => format!("first {attempts} attempts"),
+            (Some(attempts), _) => format!("the next {attempts}"),
+        };
+        format!("{attempts} {}", step.how.what())
+    };
+    let said: Vec<String> = steps.iter().enumerate().map(of).collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 fn step_row(step: &PlannedStep) -> [String; 4] {
@@ -128,6 +151,44 @@ fn outage_row(outage: &Outage) -> [String; 3] {
     };
     let window = format!("{} to {}", seconds(outage.from_ms), seconds(outage.until_ms));
     [window, outage.of.word().to_owned(), what]
+}
+
+fn trouble_row(trouble: &CallTrouble) -> [String; 4] {
+    let window = match (trouble.from_ms, trouble.until_ms) {
+        (0, None) => "any time".to_owned(),
+        (from_ms, None) => format!("from {}", seconds(from_ms)),
+        (from_ms, Some(until_ms)) => format!("{} to {}", seconds(from_ms), seconds(until_ms)),
+    };
+    let call = format!("{} {}", trouble.of.word(), trouble.operation.as_deref().unwrap_or("any call"));
+    let which = match trouble.which {
+        Which::All => "each".to_owned(),
+        Which::First(first) => format!("the first {first}"),
+        Which::Nth(nth) => format!("number {nth}"),
+    };
+    let about = match trouble.about.as_slice() {
+        [] => String::new(),
+        names => format!(" that names {}", names.iter().find(|name| name.contains('@')).unwrap_or(&names[0])),
+    };
+    let chance = if trouble.probability < 1.0 { format!(", chance {}", trouble.probability) } else { String::new() };
+    [window, call, format!("{which}{about}{chance}"), format!("{} [{}]", trouble.does.what(), trouble.fault)]
+}
+
+impl CallDoes {
+    /// What happens, in words; the history says it in the same ones.
+    pub fn what(self) -> String {
+        match self {
+            Self::Answer { status, retry_after_s: None } => format!("answers {status}"),
+            Self::Answer { status, retry_after_s: Some(after) } => format!("answers {status}, Retry-After {after}"),
+            Self::Slow { least_ms, most_ms } if least_ms == most_ms => format!("takes {}", seconds(least_ms)),
+            Self::Slow { least_ms, most_ms } => format!("takes {} to {}", seconds(least_ms), seconds(most_ms)),
+            Self::Hang => "never answers".to_owned(),
+            Self::Reset => "connection reset, nothing done".to_owned(),
+            Self::LostReply => "done, but the reply is lost".to_owned(),
+            Self::MalformedJson => "done, but the answer is broken JSON".to_owned(),
+            Self::TruncatedAnswer => "done, but the answer is cut off".to_owned(),
+            Self::LaggingIndex { by_ms } => format!("done, and searches see it {} later", seconds(by_ms)),
+        }
+    }
 }
 
 /// `0.120s`; from a minute on `4h00m00.120s`.

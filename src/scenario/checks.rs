@@ -9,6 +9,7 @@ use super::{
     fault::{DuplicateSpacing, EventSelector, Fault, FaultKind},
     model::{DeliveryOptions, GivenContact, MAX_DELIVERIES, Step, StoryUse},
     raw::{At, Mistakes, Span},
+    transport::Treatment,
 };
 use crate::stripe::recording::Expectation;
 use std::collections::BTreeSet;
@@ -91,7 +92,11 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::Slow { .. }
             | FaultKind::Kill { .. }
             | FaultKind::Down { .. }
-            | FaultKind::Crash { .. } => 0,
+            | FaultKind::Crash { .. }
+            | FaultKind::RandomKills { .. }
+            | FaultKind::Transport(_)
+            | FaultKind::Downstream(_)
+            | FaultKind::KillAtCall(_) => 0,
         };
         if before <= MAX_DELIVERIES && total > MAX_DELIVERIES {
             span = at;
@@ -121,20 +126,31 @@ fn steps_size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     }
 }
 
+/// Events of which the first so many attempts fail, or may fail and be right.
+fn failing(kind: &FaultKind) -> Option<(&EventSelector, u64)> {
+    match kind {
+        FaultKind::Drop { of, first } => Some((of, u64::from(*first))),
+        FaultKind::Transport(fault) if fault.how.treatment() != Treatment::Accept => {
+            Some((&fault.of, fault.first.map_or(u64::MAX >> 8, u64::from)))
+        }
+        _ => None,
+    }
+}
+
 /// The sender makes one attempt more than its schedule has waits; an event of which all are lost never arrives.
 fn attempts(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     let attempts = parts.delivery.retry.waits.len() as u64 + 1;
     for story in parts.stories {
         let mut lost = vec![0_u64; story.recording.events.len()];
         for At { value: fault, span } in parts.faults {
-            let FaultKind::Drop { of, first } = &fault.kind else { continue };
+            let Some((of, first)) = failing(&fault.kind) else { continue };
             if fault.story.as_ref().is_some_and(|name| *name != story.name) {
                 continue;
             }
             let mut never = None;
             for (n, _) in of.picks(story.kinds()).into_iter().enumerate().filter(|(_, picked)| *picked) {
                 let before = lost[n];
-                lost[n] += u64::from(*first);
+                lost[n] += first;
                 if before < attempts && lost[n] >= attempts {
                     never = never.or(Some((n, lost[n])));
                 }
@@ -237,7 +253,11 @@ fn has_fault(parts: &Parts<'_>, wanted: impl Fn(&FaultKind) -> bool) -> bool {
 }
 
 fn is_bad_payload(kind: &FaultKind) -> bool {
-    matches!(kind, FaultKind::Malformed { .. } | FaultKind::Forged { .. })
+    match kind {
+        FaultKind::Malformed { .. } | FaultKind::Forged { .. } => true,
+        FaultKind::Transport(fault) => fault.how.is_bad_payload(),
+        _ => false,
+    }
 }
 
 fn is_replay(kind: &FaultKind) -> bool {

@@ -54,6 +54,8 @@ kinds! {
     BadSpan,
     /// A word that is not among the possible ones.
     UnknownWord,
+    /// An operation that a double does not tell apart.
+    UnknownOperation,
     /// A number out of its range.
     OutOfRange,
     /// A story that is not in this scenario.

@@ -2,7 +2,12 @@
 //!
 //! Must not know: how a fault is carried out.
 
-use super::{criterion::Need, model::Between};
+use super::{
+    criterion::Need,
+    downstream::{DownstreamFault, KillAtCall},
+    model::Between,
+    transport::TransportFault,
+};
 use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -112,12 +117,30 @@ pub enum FaultKind {
         /// For how long.
         lasts: Duration,
     },
+    /// One process of the service is killed (SIGKILL) at moments drawn from the seed, and started again later; the others
+    /// work on. Stays owed.
+    RandomKills {
+        /// How often.
+        times: u32,
+        /// From this time of the run.
+        from: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// Time until the process is started again, drawn for each kill.
+        restart_after: Between,
+    },
     /// A service process crashes at a scheduling point drawn from the seed, and is started again later; simulated only.
     /// Stays owed.
     Crash {
         /// Time until it is started again.
         restart_after: Duration,
     },
+    /// The way of some attempts is disturbed. Stays owed.
+    Transport(TransportFault),
+    /// Some calls of the service to a double are disturbed. Everything stays owed.
+    Downstream(DownstreamFault),
+    /// The service is killed while one of its calls is held, before or after it took effect. Stays owed.
+    KillAtCall(KillAtCall),
 }
 
 /// When further copies of a duplicate come.
@@ -331,6 +354,18 @@ words!(Place { First => "first", Last => "last" });
 
 words!(Double { Crm => "crm", Support => "support", Stripe => "stripe", Alerts => "alerts" });
 
+impl Double {
+    /// What the target must have so that faults of this double can be carried out.
+    const fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Crm => &[Need::Crm],
+            Self::Support => &[Need::Support],
+            Self::Stripe => &[Need::Stripe],
+            Self::Alerts => &[Need::Alerts],
+        }
+    }
+}
+
 impl Fault {
     /// The fault in words, with what stays owed.
     pub fn describe(&self) -> String {
@@ -353,9 +388,12 @@ impl FaultKind {
             Self::SecretRoll { .. } => "secret_roll",
             Self::Outage { .. } => "outage",
             Self::Slow { .. } => "slow",
-            Self::Kill { .. } => "kill",
+            Self::Kill { .. } | Self::KillAtCall(_) => "kill",
             Self::Down { .. } => "down",
+            Self::RandomKills { .. } => "random_kills",
             Self::Crash { .. } => "crash",
+            Self::Transport(_) => "transport",
+            Self::Downstream(_) => "downstream",
         }
     }
 
@@ -369,14 +407,15 @@ impl FaultKind {
             | Self::Forged { .. }
             | Self::Malformed { .. }
             | Self::UnknownType { .. }
-            | Self::SecretRoll { .. } => &[],
-            Self::Outage { of, .. } | Self::Slow { of, .. } => match of {
-                Double::Crm => &[Need::Crm],
-                Double::Support => &[Need::Support],
-                Double::Stripe => &[Need::Stripe],
-                Double::Alerts => &[Need::Alerts],
-            },
-            Self::Kill { .. } | Self::Down { .. } | Self::Crash { .. } => &[Need::Process],
+            | Self::SecretRoll { .. }
+            | Self::Transport(_) => &[],
+            Self::Outage { of, .. } | Self::Slow { of, .. } => of.needs(),
+            Self::Downstream(fault) => fault.calls.of.needs(),
+            Self::Kill { .. }
+            | Self::Down { .. }
+            | Self::RandomKills { .. }
+            | Self::Crash { .. }
+            | Self::KillAtCall(_) => &[Need::Process],
         }
     }
 
@@ -415,9 +454,18 @@ impl FaultKind {
                 span(restart_after)
             ),
             Self::Down { from, lasts } => format!("the service is down from {} for {}", span(from), span(lasts)),
+            Self::RandomKills { times, from, lasts, restart_after } => format!(
+                "a process of the service is killed {times} times from {} for {}, started again {} later",
+                span(from),
+                span(lasts),
+                drawn(*restart_after)
+            ),
             Self::Crash { restart_after } => {
                 format!("the service crashes at any point, started again {} later", span(restart_after))
             }
+            Self::Transport(fault) => fault.what(),
+            Self::Downstream(fault) => fault.what(),
+            Self::KillAtCall(kill) => kill.what(),
         }
     }
 
@@ -433,7 +481,11 @@ impl FaultKind {
             | Self::Slow { .. }
             | Self::Kill { .. }
             | Self::Down { .. }
-            | Self::Crash { .. } => "everything stays owed",
+            | Self::Crash { .. }
+            | Self::RandomKills { .. }
+            | Self::Downstream(_)
+            | Self::KillAtCall(_) => "everything stays owed",
+            Self::Transport(fault) => fault.owed(),
             Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",

@@ -4,13 +4,17 @@
 
 mod checks;
 pub mod criterion;
+pub mod downstream;
 pub mod error;
 pub mod fault;
 pub mod load;
 pub mod model;
 mod raw;
 mod read_criteria;
+mod read_downstream;
 mod read_faults;
 mod read_steps;
 mod read_stories;
+mod read_transport;
 pub mod stored;
+pub mod transport;

@@ -6,7 +6,9 @@ use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
+    read_downstream::{downstream, kill_at_call},
     read_stories::{ReadStory, Stories},
+    read_transport::transport,
 };
 use crate::time::parse_duration;
 use std::{collections::BTreeSet, time::Duration};
@@ -19,19 +21,22 @@ const MAX_COPIES: u64 = 100;
 const MAX_WINDOW: u64 = 10_000;
 
 /// Most lost attempts: longer than any schedule.
-const MAX_DROPS: u64 = 1_000;
+pub(super) const MAX_DROPS: u64 = 1_000;
+
+/// Most kills of one fault: a thousand restarts take minutes.
+const MAX_KILLS: u64 = 1_000;
 
 /// How long a dead service stays dead when nothing is said.
-const DEFAULT_RESTART: Duration = Duration::from_millis(200);
+pub(super) const DEFAULT_RESTART: Duration = Duration::from_millis(200);
 
 /// Words for the full second replay.
 const AFTER_EVERYTHING: &str = "after everything";
 
 /// What the reader of a fault gets: its table, and the stories in which its events must be.
-struct Reading<'a, 't> {
-    fields: Fields<'t>,
-    stories: Vec<&'a ReadStory>,
-    mistakes: &'a mut Mistakes,
+pub(super) struct Reading<'a, 't> {
+    pub(super) fields: Fields<'t>,
+    pub(super) stories: Vec<&'a ReadStory>,
+    pub(super) mistakes: &'a mut Mistakes,
 }
 
 type ReadFault = fn(&mut Reading<'_, '_>) -> Option<FaultKind>;
@@ -55,7 +60,10 @@ const FAULTS: &[(&str, (bool, ReadFault))] = &[
     ("slow", (ON_DOUBLES, slow)),
     ("kill", (ON_DELIVERIES, kill)),
     ("down", (ON_DOUBLES, down)),
+    ("random_kills", (ON_DOUBLES, random_kills)),
     ("crash", (ON_DOUBLES, crash)),
+    ("transport", (ON_DELIVERIES, transport)),
+    ("downstream", (ON_DELIVERIES, downstream)),
 ];
 
 /// Reads one `[[fault]]`.
@@ -219,6 +227,15 @@ fn down(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     Some(FaultKind::Down { from, lasts: lasts(on)? })
 }
 
+fn random_kills(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let times = on.fields.need_count("times", 1..MAX_KILLS + 1, on.mistakes);
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    let lasts = lasts(on);
+    let restart_after = on.fields.between("restart_after", DEFAULT_RESTART.into(), on.mistakes);
+    let times = u32::try_from(times?.value).ok()?;
+    Some(FaultKind::RandomKills { times, from, lasts: lasts?, restart_after })
+}
+
 /// The one value of `at`; a point by name or number may follow.
 const ANY_POINT: &[(&str, ())] = &[("any point", ())];
 
@@ -228,14 +245,22 @@ fn crash(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     at.map(|()| FaultKind::Crash { restart_after })
 }
 
+/// On the acknowledgement of an event, or at a call.
 fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    if let Some(at_call) = on.fields.get("at_call") {
+        if on.fields.get("on_ack_of").is_some() {
+            let message = "`kill` holds `on_ack_of` or `at_call`, but may hold only one";
+            on.mistakes.add_help(&at_call.span(), Kind::NotOneChoice, message, "write one [[fault]] for each");
+        }
+        return kill_at_call(on);
+    }
     let on_ack_of = on.selector("on_ack_of");
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
 }
 
 impl Reading<'_, '_> {
-    fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
+    pub(super) fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
         let typed = self.fields.need_text(key, self.mistakes)?;
         self.select(&typed)
     }

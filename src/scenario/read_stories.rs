@@ -38,6 +38,13 @@ pub(super) struct Stories {
     list: Vec<ReadStory>,
 }
 
+impl ReadStory {
+    /// How many customers it has.
+    pub(super) fn instances(&self) -> u32 {
+        self.instances.value
+    }
+}
+
 impl Stories {
     /// Reads every `[[story]]` and checks what ties them together.
     pub(super) fn read(entries: &[&Spanned<DeValue<'_>>], recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::defects::Defects;
+use super::{defects::Defects, store::PostgresAt};
 use crate::redact::Redactor;
 pub use crate::stripe::signature::Secret;
 use prometheus_client::metrics::histogram::Histogram;
@@ -58,8 +58,8 @@ pub struct Settings {
     pub batch: usize,
 }
 
-/// Enough that the cost of a commit is spread thin, few enough that the jobs' own commits come round between two batches.
-const BATCH: usize = 128;
+/// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
+const BATCH: usize = 256;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -80,6 +80,8 @@ pub enum Database {
     Memory,
     /// An SQLite file, made when it is absent.
     File(PathBuf),
+    /// A PostgreSQL database, which other processes of the service use too.
+    Postgres(PostgresAt),
 }
 
 impl Database {

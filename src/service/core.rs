@@ -10,7 +10,7 @@ use super::{
     overview,
     queue,
     reading::{self, Reading},
-    status::{self, CustomerView, StatusView},
+    status::{self, BriefView, CustomerView, StatusView},
     store::{Store, StoreError},
     upstream::{Call, CallResult},
     worker::{self, Finished},
@@ -142,6 +142,17 @@ impl Service {
         self.process.receive_batch(&mut self.store, now, batch)
     }
 
+    /// Runs `work`; all that it commits is committed at once, at its end. See [`Store::begin_group`].
+    ///
+    /// # Errors
+    /// The one commit's: then nothing is kept, whatever `work` was answered.
+    pub fn grouped<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, StoreError> {
+        self.store.begin_group()?;
+        let done = work(self);
+        self.store.commit_group()?;
+        Ok(done)
+    }
+
     /// What it decides by.
     pub const fn settings(&self) -> &Settings {
         self.process.settings()
@@ -225,5 +236,13 @@ impl Service {
     /// The store's.
     pub fn status(&mut self) -> Result<StatusView, StoreError> {
         self.store.transact(status::status)
+    }
+
+    /// How far behind the service is, without a look at every account.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn brief_status(&mut self) -> Result<BriefView, StoreError> {
+        self.store.transact(status::brief)
     }
 }

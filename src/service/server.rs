@@ -90,16 +90,15 @@ impl App {
 
 /// The store to write to, and one to read from beside it.
 fn open(database: &Database, settings: &Settings) -> Result<(Store, Option<Store>), StoreError> {
-    match database {
-        Database::Memory => Ok((Store::memory(), None)),
-        Database::File(path) => {
-            let mut store = Store::sqlite(path)?;
-            if settings.defects.has(Defect::CommitNotSynced) {
-                store.leave_commits_unsynced()?;
-            }
-            Ok((store, Some(Store::sqlite_reader(path)?)))
-        }
+    let (mut store, beside) = match database {
+        Database::Memory => (Store::memory(), None),
+        Database::File(path) => (Store::sqlite(path)?, Some(Store::sqlite_reader(path)?)),
+        Database::Postgres(at) => (Store::postgres(at)?, Some(Store::postgres_reader(at)?)),
+    };
+    if settings.defects.has(Defect::CommitNotSynced) {
+        store.leave_commits_unsynced()?;
     }
+    Ok((store, beside))
 }
 
 /// Serves until `shutdown` is ready, then lets requests and calls under way end.

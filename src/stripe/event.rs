@@ -4,8 +4,11 @@
 //! Must not know: what an event means for a customer.
 
 use crate::id::EventId;
-use serde::Deserialize;
-use std::sync::Arc;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use std::{fmt, sync::Arc};
 
 /// One Stripe event: the envelope fields that routing needs, and the body exactly as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +50,30 @@ struct Envelope {
 #[serde(expecting = "an object under `data`")]
 struct Data {
     #[serde(rename = "object")]
-    _object: serde_json::Map<String, serde_json::Value>,
+    _object: AnObject,
+}
+
+/// A JSON object of whatever content. It is read to its end, so that broken text is found, and nothing of it is built:
+/// this is the larger part of every webhook.
+struct AnObject;
+
+impl<'de> Deserialize<'de> for AnObject {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = AnObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<AnObject, A::Error> {
+                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(AnObject)
+            }
+        }
+        from.deserialize_map(Members)
+    }
 }
 
 /// Why a text is not an event.
@@ -120,7 +146,7 @@ impl Event {
 }
 
 fn describe(body: &str, error: &serde_json::Error) -> EventError {
-    if error.is_data() && serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok() {
+    if error.is_data() && serde_json::from_str::<IgnoredAny>(body).is_ok() {
         return EventError::NotAnEvent { what: words(error) };
     }
     let what = words(error);

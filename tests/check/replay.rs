@@ -83,7 +83,7 @@ fn dead_jobs_drift_unrouted_tickets_and_crashes_are_steps_by_hand() {
     );
     let spoiled: [fn(&mut Script); 4] = [
         |s| s.queues(|queue| queue.dead = 1),
-        |s| s.queues(|queue| queue.drift = 1),
+        |s| s.queues(|queue| queue.drift = Some(1)),
         |s| s.queues(|queue| queue.unrouted = 1),
         |s| s.before(RunPhase::Quiet, vec![(9, Record::Process { event: ProcessEvent::Died, detail: None })]),
     ];
@@ -109,7 +109,7 @@ fn without_a_final_report_steps_by_hand_are_not_known() {
         "the target has no report of its queue, which only the embedded service gives"
     );
     let mut drift = Script::sound(1);
-    drift.queues(|queue| queue.drift = 1);
+    drift.queues(|queue| queue.drift = Some(1));
     drift.cut_short();
     drift.is(NO_HAND, Inconclusive);
     drift.queues(|queue| queue.dead = 1);
@@ -126,7 +126,7 @@ fn waiting(secs: u64) -> Script {
         .cloned()
         .expect("a quiet phase");
     script.records.retain(|(at, record)| *at <= quiet && !matches!(record, Record::Queue(_) | Record::End { .. }));
-    let queue = Queue { pending: 2, dead: 0, drift: 0, unrouted: 0, events: 1, last: false };
+    let queue = Queue { pending: 2, dead: 0, drift: None, unrouted: 0, events: 1, last: false };
     script.records.extend((0..=secs).map(|s| (quiet + s * 1000, Record::Queue(queue.clone()))));
     let incomplete = Some("the quiet budget was used up".to_owned());
     script.records.push((quiet + secs * 1000, Record::End { incomplete, lateness_p99_us: 0 }));

@@ -77,7 +77,7 @@ impl Script {
         let contacts = (1..=ids.len()).map(contact).collect();
         self.records.push((at, Record::Ledger { contacts, tickets: Vec::new() }));
         let events = self.plan.deliveries.iter().filter(|d| d.phase == Phase::Faults).count() as u64;
-        let queue = Queue { pending: 0, dead: 0, drift: 0, unrouted: 0, events, last: true };
+        let queue = Queue { pending: 0, dead: 0, drift: Some(0), unrouted: 0, events, last: true };
         self.records.push((at, Record::Queue(queue)));
     }
 
@@ -95,6 +95,7 @@ impl Script {
             phase: Phase::Faults,
             signature: Signing::Genuine,
             drop_first: 0,
+            transport: Vec::new(),
             expect: Reaction::Accept,
             owed: true,
             faults: Vec::new(),
@@ -273,6 +274,7 @@ fn empty_plan() -> Plan {
         deliveries: Vec::new(),
         steps: Vec::new(),
         outages: Vec::new(),
+        troubles: Vec::new(),
         kills: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
@@ -370,7 +372,14 @@ pub(super) fn ticket(id: &str, key: Option<&str>, queue: Option<&str>, requester
 }
 
 pub(super) fn call(operation: &str, effects: Vec<Effect>) -> Record {
-    Record::Call(Call { double: Double::Crm, operation: operation.into(), status: 201, faulted: false, effects })
+    Record::Call(Call {
+        double: Double::Crm,
+        operation: operation.into(),
+        status: 201,
+        faulted: false,
+        fault: None,
+        effects,
+    })
 }
 
 pub(super) fn probe(instance: &str, last: bool) -> Record {
@@ -388,7 +397,17 @@ pub(super) fn probe(instance: &str, last: bool) -> Record {
 }
 
 fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64, Record) {
-    (at, Record::Attempt(Attempt { delivery: delivery.into(), attempt, planned_ms: at, late_us: 0, dropped }))
+    (
+        at,
+        Record::Attempt(Attempt {
+            delivery: delivery.into(),
+            attempt,
+            planned_ms: at,
+            late_us: 0,
+            dropped,
+            fault: None,
+        }),
+    )
 }
 
 fn reply(delivery: &str, attempt: u32, outcome: Outcome) -> Reply {

@@ -21,6 +21,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         phase: Phase::Faults,
         signature: Signing::Genuine,
         drop_first: 0,
+        transport: Vec::new(),
         expect: *expect,
         owed: true,
         faults: Vec::new(),
@@ -37,6 +38,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         deliveries: deliveries.iter().enumerate().map(delivery).collect(),
         steps: Vec::new(),
         outages: Vec::new(),
+        troubles: Vec::new(),
         kills: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
@@ -46,7 +48,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
 
 /// Runs to the end; `answer` says how each attempt ends, at once. Gives every directive with its time.
 fn run(plan: &Plan, queue: impl Fn(u64) -> Option<u64>, answer: impl Fn(Sending) -> Outcome) -> Vec<(u64, Directive)> {
-    let mut machine = Interpreter::new(plan, Abilities { probe: false, queue: true });
+    let mut machine = Interpreter::new(plan, Abilities { probe: false, queue: true, processes: 3 });
     let (mut now, mut said) = (0, Vec::new());
     loop {
         let directive = machine.poll(now);
@@ -132,7 +134,7 @@ fn the_quiet_phase_waits_for_the_queue_and_says_when_its_budget_is_used_up() {
 #[test]
 fn a_kill_follows_the_acknowledgement_and_the_service_comes_back() {
     let mut plan = plan(&[(10, Reaction::Accept), (20, Reaction::Accept)]);
-    plan.kills.push(Kill { at: KillAt::OnAckOf(DeliveryId::from("d0")), restart_after_ms: 300 });
+    plan.kills.push(Kill { at: KillAt::OnAckOf(DeliveryId::from("d0")), restart_after_ms: 300, lot: None });
     let said = run(&plan, |_| Some(0), |_| Outcome::Acked);
     let at = |wanted: &Directive| said.iter().find(|(_, d)| d == wanted).map(|(at, _)| *at);
     assert_eq!((at(&Directive::Kill), at(&Directive::Restart)), (Some(10), Some(310)));

@@ -3,3 +3,4 @@
 mod interpreter;
 mod project;
 mod sender;
+mod transport;

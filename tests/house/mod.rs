@@ -19,6 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mock", &["time", "rng", "id", "wire", "mock"]),
     ("mock/models", &["time", "wire", "scenario", "mock"]),
     ("mock/outage", &["wire", "scenario", "plan"]),
+    ("mock/models", &["time", "wire", "mock", "scenario"]),
+    ("mock/script", &["wire", "rng", "scenario", "plan", "mock"]),
     ("mock/socket", &["time", "wire", "mock", "scenario", "plan", "history"]),
     ("service", &["time", "rng", "id", "wire", "redact", "stripe", "service"]),
     ("history", &["time", "id", "redact", "mock", "scenario", "plan", "history"]),

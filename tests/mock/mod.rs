@@ -3,6 +3,7 @@
 mod crm;
 mod desk;
 mod random;
+mod relay;
 mod socket;
 
 use hookdrill::wire::{Request, Response};

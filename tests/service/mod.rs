@@ -1,7 +1,14 @@
 //! The reference service from outside its modules: whole stories over the core, defects, and real sockets.
 
+mod batch;
+mod child;
 mod core;
 mod fixtures;
+mod killed;
 mod peers;
+pub(crate) mod postgres;
 mod server;
+mod stores;
+mod stores_together;
 mod stories;
+mod synced;

@@ -53,7 +53,15 @@ fn a_crash_at_every_point_is_survived_and_told_by_name() {
         let (done, summary) = simulate(&[&format!("scenarios/{scenario}.toml"), "--crash-everywhere"]);
         assert_eq!(done.code, 0, "{scenario}: {done}");
         let crashes = crashes(&summary);
-        let all = ["delivery arrived", "ingest committed", "answer sent", "queue looked", "job claimed", "call sent"];
+        let all = [
+            "delivery arrived",
+            "batch taken",
+            "ingest committed",
+            "answer sent",
+            "queue looked",
+            "job claimed",
+            "call sent",
+        ];
         for point in all.into_iter().chain(["call took effect", "call answered", "job finished"]) {
             let row = crashes.iter().find(|(name, ..)| name == point);
             assert!(
@@ -62,6 +70,37 @@ fn a_crash_at_every_point_is_survived_and_told_by_name() {
             );
         }
     }
+}
+
+#[test]
+fn what_arrives_during_a_commit_shares_the_next_and_a_crash_there_is_survived() {
+    let folder = scratch();
+    let text = r#"
+version = 1
+name = "many at once"
+about = "Every event nine times at the same moment, so that copies meet in one commit."
+[[story]]
+name = "purchase"
+recording = "checkout-subscription"
+[delivery]
+spacing = "1ms"
+[[fault]]
+duplicate = { of = "checkout.session.completed", copies = 9, spacing = "0s" }
+[[criterion]]
+events_lost = { exactly = 0 }
+[[criterion]]
+contacts_per_customer = { exactly = 1 }
+[[criterion]]
+customer_state = { is = "as the story says" }
+"#;
+    let file = folder.path().join("many-at-once.toml");
+    std::fs::write(&file, text).expect("written");
+    let (done, summary) = simulate(&[file.to_str().expect("text"), "--crash-everywhere"]);
+    assert_eq!(done.code, 0, "{done}");
+    let crashes = crashes(&summary);
+    let tried = |point: &str| crashes.iter().find(|(name, ..)| name == point).map_or(0, |(_, tried, _)| *tried);
+    let (commits, answers) = (tried("ingest committed"), tried("answer sent"));
+    assert!(commits > 0 && answers >= 20 && commits * 3 < answers * 2, "{commits} commits, {answers} answers");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     drive::live::activation_shown,
     history::record::{Probe, Queue, Visit},
     plan::model::Action,
-    service::{ingest, pages, status},
+    service::{ingest, pages, status, store::Tx},
 };
 use sha2::{Digest, Sha256};
 
@@ -52,15 +52,15 @@ impl World<'_> {
 
     pub(super) fn read_queue(&mut self, last: bool) {
         let up = self.any_process().is_some();
-        let view = up.then(|| self.store.0.transact(status::status).ok()).flatten();
-        let queue = view.map(|view| Queue {
-            pending: view.pending,
-            dead: view.dead,
-            drift: view.drift,
-            unrouted: view.unrouted,
-            events: view.events,
-            last,
-        });
+        let look = |tx: &mut Tx<'_>| match last {
+            true => {
+                status::status(tx).map(|view| (Some(view.drift), view.pending, view.dead, view.unrouted, view.events))
+            }
+            false => status::brief(tx).map(|view| (None, view.pending, view.dead, view.unrouted, view.events)),
+        };
+        let view = up.then(|| self.store.0.transact(look).ok()).flatten();
+        let queue =
+            view.map(|(drift, pending, dead, unrouted, events)| Queue { pending, dead, drift, unrouted, events, last });
         self.in_a_network_time(Happening::Queued { last, queue });
     }
 

@@ -5,6 +5,7 @@
 
 use super::{
     point::Point,
+    way,
     world::{Answer, Happening, Owner, Sent, World},
 };
 use crate::{
@@ -63,6 +64,9 @@ impl World<'_> {
         let exchange = sent.exchange;
         if self.is_gone(by) {
             return;
+        }
+        if let Some((status, what)) = way::refusal(sent.how) {
+            return self.answer(exchange, by, status, what);
         }
         let planned = &self.plan.deliveries[sent.delivery];
         let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);

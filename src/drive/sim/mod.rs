@@ -7,6 +7,7 @@ mod asked;
 mod intake;
 mod point;
 mod process;
+mod way;
 mod world;
 
 pub use point::Point;

@@ -17,8 +17,7 @@ use crate::{
     history::record::{Call as CallRecord, Outcome, Record},
     mock::{
         answer::Answered,
-        models::Models,
-        outage::{self, Interference},
+        script::{Break, Called},
     },
     scenario::fault::Double,
     service::{
@@ -68,14 +67,17 @@ impl Running {
 impl World<'_> {
     /// Starts every process that is not up.
     pub(super) fn wake_everyone(&mut self) {
-        for process in 0..self.processes.len() {
-            if self.processes[process].up {
-                continue;
-            }
-            let life = self.processes[process].life + 1;
-            self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
-            self.ring(process);
+        (0..self.processes.len()).for_each(|process| self.wake(process));
+    }
+
+    /// Starts a process, unless it is up.
+    pub(super) fn wake(&mut self, process: usize) {
+        if self.processes[process].up {
+            return;
         }
+        let life = self.processes[process].life + 1;
+        self.processes[process] = Running { up: true, life, ..Running::new(self.setup) };
+        self.ring(process);
     }
 
     /// The process is gone with all that it remembers; who waits for its answer sees the connection break.
@@ -179,27 +181,25 @@ impl World<'_> {
     pub(super) fn call(&mut self, by: Owner, worker: usize, lease: Lease, call: &Call, sent_us: u64) {
         let request = upstream::request(call, "simulated");
         let (now_ms, double) = (self.now_ms(), double_of(call.upstream()));
-        let outages = if self.faults_on { self.plan.outages.as_slice() } else { &[] };
-        let Interference { answer, delay } = outage::decide(outages, double, now_ms);
-        let faulted = answer.is_some();
-        let answered = match answer {
-            Some(response) => {
-                Answered { operation: Models::operation(double, &request), response, effects: Vec::new() }
-            }
-            None => self.models.handle(double, now_ms, &request),
-        };
+        let called = self.script.call(&mut self.models, double, now_ms, &request);
+        let Called { answered, breaks, faulted, fault, kill_ms } = called;
         let Answered { operation, response, effects } = answered;
-        let status = response.status;
-        self.record(Record::Call(CallRecord { double, operation: operation.to_owned(), status, faulted, effects }));
+        let (status, operation, delay) = (response.status, operation.to_owned(), response.delay);
+        self.record(Record::Call(CallRecord { double, operation, status, faulted, fault, effects }));
         self.tell(Input::Called);
+        if let Some(restart_after_ms) = kill_ms {
+            self.tell(Input::Held { restart_after_ms });
+        }
         let micros = |span: std::time::Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let back_us = self.now_us.saturating_add(micros(delay)).saturating_add(self.call_us());
         let given_up_us = sent_us + micros(self.setup.call_timeout);
-        let (at_us, result) = if back_us > given_up_us {
-            (given_up_us, upstream::outcome(call, Err(Transport::TimedOut)))
-        } else {
-            (back_us, upstream::outcome(call, Ok(&response)))
+        let (at_us, answer) = match breaks {
+            Some(Break::Silence) => (given_up_us, Err(Transport::TimedOut)),
+            _ if back_us > given_up_us => (given_up_us, Err(Transport::TimedOut)),
+            Some(Break::Reset | Break::CutOff) => (back_us, Err(Transport::Broken)),
+            None => (back_us, Ok(&response)),
         };
+        let result = upstream::outcome(call, answer);
         self.at(at_us.max(self.now_us), Happening::Called { by, worker, lease, result });
         self.passes(Point::CallTookEffect, by);
     }

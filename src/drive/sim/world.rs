@@ -9,11 +9,12 @@ use super::{
     Ran, Setup,
     point::Point,
     process::{Lease, Running},
+    way::{self, OnTheWay},
 };
 use crate::{
     drive::{
         interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-        live::{KEPT_TEXT, percentile_99},
+        live::{KEPT_TEXT, never_happened, percentile_99},
     },
     history::{
         file::History,
@@ -21,10 +22,13 @@ use crate::{
             Attempt, Entry, HISTORY_VERSION, Outcome, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit,
         },
     },
-    mock::models::{ModelOptions, Models},
+    mock::{
+        models::{ModelOptions, Models},
+        script::Script,
+    },
     plan::model::{KillAt, Plan},
     rng::Streams,
-    scenario::model::Between,
+    scenario::{model::Between, transport::Transport},
     service::{
         core::Rest,
         store::Store,
@@ -121,6 +125,8 @@ pub(super) struct Sent {
     pub(super) delivery: usize,
     /// Unix second of the signature.
     pub(super) signed_at: i64,
+    /// What happens to it on its way.
+    pub(super) how: Option<Transport>,
 }
 
 /// An attempt under way, as the sender sees it.
@@ -165,7 +171,7 @@ pub struct World<'p> {
     pub(super) store: Rows,
     pub(super) processes: Vec<Running>,
     pub(super) models: Models,
-    pub(super) faults_on: bool,
+    pub(super) script: Script,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
     lateness_us: Vec<u64>,
     points: Vec<Point>,
@@ -188,10 +194,11 @@ impl<'p> World<'p> {
     pub fn new(setup: &'p Setup, plan: &'p Plan, crash: Option<Crash>) -> Self {
         let streams = Streams::new(plan.seed);
         let has = |ability: &str| setup.target.abilities().iter().any(|a| a == ability);
-        let abilities = Abilities { probe: has("access_probe"), queue: has("queue") };
+        let processes = setup.simulation.processes as usize;
+        let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
-            KillAt::OnAckOf(_) | KillAt::AtMs(_) => None,
+            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtCall(_) => None,
         });
         let mut models = Models::new(&ModelOptions::at(plan.epoch));
         for given in &plan.given {
@@ -213,7 +220,7 @@ impl<'p> World<'p> {
             store: Rows(Store::memory()),
             processes: (0..setup.simulation.processes).map(|_| Running::new(setup)).collect(),
             models,
-            faults_on: true,
+            script: Script::new(plan),
             exchanges: BTreeMap::new(),
             lateness_us: Vec::new(),
             points: Vec::new(),
@@ -274,7 +281,8 @@ impl<'p> World<'p> {
     /// plan. Event bodies go by their id. Equal worlds have equal numbers on every machine with the same build.
     pub fn digest(&self) -> u64 {
         let mut state = DefaultHasher::new();
-        (self.now_us, self.entered, self.faults_on, self.over).hash(&mut state);
+        (self.now_us, self.entered, self.over).hash(&mut state);
+        self.script.hash_state(&mut state);
         for (place, happening) in &self.heap {
             place.hash(&mut state);
             happening.hash(&mut state);
@@ -382,8 +390,10 @@ impl<'p> World<'p> {
     fn carry_out(&mut self, directive: Directive) {
         match directive {
             Directive::Enter(phase) => {
-                if phase == RunPhase::Quiet {
-                    self.faults_on = false;
+                match phase {
+                    RunPhase::Quiet => self.script.drain(),
+                    RunPhase::Replay => self.script.end(),
+                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase });
             }
@@ -401,6 +411,16 @@ impl<'p> World<'p> {
                 self.record(Record::Process { event: ProcessEvent::Ready, detail: None });
                 self.tell(Input::Up);
             }
+            Directive::KillOne(process) => {
+                self.die(process);
+                self.record_process(ProcessEvent::Killed, process);
+            }
+            Directive::StartOne(process) => {
+                self.record_process(ProcessEvent::Started, process);
+                self.wake(process);
+                self.record_process(ProcessEvent::Ready, process);
+                self.tell(Input::OneUp(process));
+            }
             Directive::Probe { instance, last } => self.in_a_network_time(Happening::Probe { instance, last }),
             Directive::ReadQueue { last } => self.in_a_network_time(Happening::ReadQueue { last }),
             Directive::Ledger => {
@@ -411,14 +431,20 @@ impl<'p> World<'p> {
         }
     }
 
+    fn record_process(&mut self, event: ProcessEvent, process: usize) {
+        let detail = Some(format!("process {} of {}", process + 1, self.processes.len()));
+        self.record(Record::Process { event, detail });
+    }
+
     fn attempt(&mut self, sending: Sending, dropped: bool) {
         let late_us = self.now_us.saturating_sub(sending.planned_ms * 1000);
         if !dropped {
             self.lateness_us.push(late_us);
         }
-        let delivery = self.plan.deliveries[sending.delivery].id.clone();
-        let (attempt, planned_ms) = (sending.attempt, sending.planned_ms);
-        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped }));
+        let planned = &self.plan.deliveries[sending.delivery];
+        let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
+        let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
+        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }));
     }
 
     fn send(&mut self, sending: Sending) {
@@ -426,20 +452,26 @@ impl<'p> World<'p> {
         let exchange = self.entered + 1;
         let Sending { delivery, attempt, planned_ms } = sending;
         let signed_at = self.now().secs();
+        let how = self.plan.deliveries[delivery].on_the_way(attempt);
         self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, held_by: None });
-        self.in_a_network_time(Happening::Arrive { sent: Sent { exchange, delivery, signed_at } });
-        let timeout_ms = self.plan.timeout_ms;
-        let answer = Answer::none(Outcome::Indefinite, format!("no answer within {timeout_ms} ms"));
-        self.at(self.now_us + timeout_ms * 1000, Happening::Answer { exchange, answer });
+        let network_us = self.network_us();
+        let OnTheWay { arrives_us, ends_us, answer } = way::on_the_way(how, self.plan.timeout_ms, network_us);
+        if let Some(arrives_us) = arrives_us {
+            self.at(self.now_us + arrives_us, Happening::Arrive { sent: Sent { exchange, delivery, signed_at, how } });
+        }
+        self.at(self.now_us + ends_us, Happening::Answer { exchange, answer });
     }
 
     /// The first end of an attempt counts; what comes after it has nobody to tell.
     fn answered(&mut self, exchange: u64, answer: &Answer) {
         let Some(ended) = self.exchanges.remove(&exchange) else { return };
+        let planned = &self.plan.deliveries[ended.delivery];
+        let seen = way::seen(planned.on_the_way(ended.attempt), answer);
+        let answer = seen.as_ref().unwrap_or(answer);
         let good = answer.outcome == Outcome::Acked;
         let redactor = &self.setup.redactor;
         let reply = Reply {
-            delivery: self.plan.deliveries[ended.delivery].id.clone(),
+            delivery: planned.id.clone(),
             attempt: ended.attempt,
             outcome: answer.outcome,
             status: answer.status,
@@ -453,6 +485,9 @@ impl<'p> World<'p> {
     }
 
     fn finish(&mut self, incomplete: Option<String>) {
+        for what in self.script.unused() {
+            self.record(Record::Fault { what: never_happened(&what), on: false });
+        }
         self.record(Record::Process { event: ProcessEvent::Stopped, detail: None });
         self.lateness_us.sort_unstable();
         let lateness_p99_us = percentile_99(&self.lateness_us);

@@ -6,7 +6,7 @@ use super::{refusal, trouble};
 use crate::service::{core::Service, server::App};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -38,7 +38,14 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn status(State(app): State<App>) -> Response {
+/// With `?brief` without what only a look at every account tells.
+async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    if query.as_deref() == Some("brief") {
+        return match app.read(|service, _| service.brief_status()).await {
+            Ok(view) => Json(view).into_response(),
+            Err(error) => trouble(&error),
+        };
+    }
     match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),

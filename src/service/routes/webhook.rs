@@ -48,10 +48,12 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     let incoming = Arc::new(Incoming::new(event));
     // Read here, where requests run side by side, and not by the one writer.
     incoming.reading();
-    let received = match app.writer.deliver(incoming).await {
+    let received = match app.writer.deliver(Arc::clone(&incoming)).await {
         Ok(received) => received,
         Err(Full) => return full(),
     };
+    // Kept till here, so that what was read is taken apart by this thread, not by the one writer.
+    drop(incoming);
     let done = match received {
         Ok(Received::Settled(accepted)) => Ok(accepted),
         Ok(Received::Torn(rest)) => {

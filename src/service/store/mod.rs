@@ -1,9 +1,10 @@
-//! What the service keeps, behind one transaction shape: in memory or in SQLite.
+//! What the service keeps, behind one transaction shape: in memory, in SQLite or in PostgreSQL.
 //!
 //! A closure given to [`Store::transact`] is pure over its transaction: it may be run again.
 //! Must not know: what the rows mean.
 
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 use super::{
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 pub use memory::Memory;
+pub use postgres::{Postgres, PostgresAt};
 pub use sqlite::Sqlite;
 
 /// Why a transaction did not commit, by what the caller does next.
@@ -124,6 +126,8 @@ pub enum Store {
     Memory(Memory),
     /// In an SQLite file.
     Sqlite(Sqlite),
+    /// In a PostgreSQL database, which other processes use too.
+    Postgres(Box<Postgres>),
 }
 
 /// One open transaction.
@@ -133,6 +137,8 @@ pub enum Tx<'a> {
     Memory(memory::Transaction<'a>),
     /// Over SQLite.
     Sqlite(sqlite::Transaction<'a>),
+    /// Over PostgreSQL.
+    Postgres(postgres::Transaction<'a>),
 }
 
 impl Store {
@@ -141,19 +147,19 @@ impl Store {
         Self::Memory(Memory::default())
     }
 
-    /// A copy of a store in memory; `None` of one in a file, which cannot be copied.
+    /// A copy of a store in memory; `None` of one on a disk, which cannot be copied.
     pub fn snapshot(&self) -> Option<Self> {
         match self {
             Self::Memory(memory) => Some(Self::Memory(memory.clone())),
-            Self::Sqlite(_) => None,
+            Self::Sqlite(_) | Self::Postgres(_) => None,
         }
     }
 
-    /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store in a file, nothing.
+    /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store on a disk, nothing.
     pub fn hash_rows<H: std::hash::Hasher>(&self, state: &mut H) {
         match self {
             Self::Memory(memory) => std::hash::Hash::hash(memory, state),
-            Self::Sqlite(_) => {}
+            Self::Sqlite(_) | Self::Postgres(_) => {}
         }
     }
 
@@ -181,7 +187,50 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Sqlite(sqlite) => sqlite.leave_commits_unsynced(),
+            Self::Postgres(postgres) => postgres.leave_commits_unsynced(),
         }
+    }
+
+    /// From here to [`Store::commit_group`] transactions stay apart (each is all or nothing by itself) but share one commit:
+    /// nothing of them is seen by others or survives before that has succeeded, so nobody may be told of them before. To
+    /// a crash it looks as if they had committed one after the other without a pause. In memory and in
+    /// PostgreSQL each commits by itself.
+    ///
+    /// # Errors
+    /// The store's; then no group is open.
+    pub fn begin_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.begin_group(),
+        }
+    }
+
+    /// Commits what was done since [`Store::begin_group`].
+    ///
+    /// # Errors
+    /// The commit's: then nothing of the group is kept, whatever its transactions were answered.
+    pub fn commit_group(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => sqlite.commit_group(),
+        }
+    }
+
+    /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] when it cannot be reached, has another schema version or may forget what it has confirmed.
+    pub fn postgres(at: &PostgresAt) -> Result<Self, StoreError> {
+        Postgres::open(at.clone(), false).map(Box::new).map(Self::Postgres)
+    }
+
+    /// The store in a PostgreSQL database, to read from beside those who write: each transaction sees one moment and holds
+    /// nobody up.
+    ///
+    /// # Errors
+    /// As [`Store::postgres`].
+    pub fn postgres_reader(at: &PostgresAt) -> Result<Self, StoreError> {
+        Postgres::open(at.clone(), true).map(Box::new).map(Self::Postgres)
     }
 
     /// Runs `work` in one transaction: all of it or nothing. `work` is run again while the store says [`StoreError::Retry`].
@@ -194,6 +243,8 @@ impl Store {
             let done = match self {
                 Self::Memory(memory) => memory.transact(&mut work),
                 Self::Sqlite(sqlite) => sqlite.transact(&mut work),
+                // Runs it again by itself, with a pause.
+                Self::Postgres(postgres) => return postgres.transact(&mut work),
             };
             match done {
                 Err(StoreError::Retry(_)) if run < RUNS => run += 1,
@@ -208,6 +259,7 @@ macro_rules! each {
         match $self {
             Tx::Memory($tx) => $call,
             Tx::Sqlite($tx) => $call,
+            Tx::Postgres($tx) => $call,
         }
     };
 }

@@ -13,12 +13,20 @@ use crate::{
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 const SCHEMA_VERSION: i64 = 2;
 
 /// How long a commit waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// Pages of the write-ahead log (4 kB each) after which it is copied into the database. Each copying costs two more waits
+/// for the disk, and a hot page is copied once however often it was written; the log is read again at a start after a crash,
+/// which takes a tenth of a second at this length.
+const CHECKPOINT_PAGES: i64 = 8000;
+
+/// Memory for pages: the inner pages of the indices of some millions of events.
+const CACHE_KIB: i64 = 32 * 1024;
 
 /// The connection.
 #[derive(Debug)]
@@ -26,6 +34,8 @@ pub struct Sqlite {
     connection: Connection,
     /// Takes no lock: it only reads.
     reads_only: bool,
+    /// A group is open: transactions are parts of it.
+    grouped: bool,
 }
 
 impl Sqlite {
@@ -35,6 +45,8 @@ impl Sqlite {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match tx.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
             0 => {
@@ -48,14 +60,14 @@ impl Sqlite {
             }
         }
         tx.commit()?;
-        Ok(Self { connection, reads_only: false })
+        Ok(Self { connection, reads_only: false, grouped: false })
     }
 
     pub(super) fn open_reader(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        Ok(Self { connection, reads_only: true })
+        Ok(Self { connection, reads_only: true, grouped: false })
     }
 
     pub(super) fn leave_commits_unsynced(&mut self) -> Result<(), StoreError> {
@@ -79,18 +91,86 @@ impl Sqlite {
         &mut self,
         work: &mut impl FnMut(&mut super::Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if self.grouped {
+            return run(self.connection.savepoint()?.into(), work);
+        }
         let behavior = match self.reads_only {
             true => TransactionBehavior::Deferred,
             false => TransactionBehavior::Immediate,
         };
-        let inner = self.connection.transaction_with_behavior(behavior)?;
-        let mut tx = super::Tx::Sqlite(Transaction { inner });
-        let done = work(&mut tx)?;
-        if let super::Tx::Sqlite(tx) = tx {
-            tx.inner.commit()?;
-        }
-        Ok(done)
+        run(self.connection.transaction_with_behavior(behavior)?.into(), work)
     }
+
+    pub(super) fn begin_group(&mut self) -> Result<(), StoreError> {
+        if self.grouped {
+            // Its commit failed, or its work panicked: what it left must not be committed with what comes now.
+            self.abandon_group();
+        }
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.grouped = true;
+        Ok(())
+    }
+
+    pub(super) fn commit_group(&mut self) -> Result<(), StoreError> {
+        let committed = self.connection.execute_batch("COMMIT");
+        if committed.is_err() {
+            self.abandon_group();
+        }
+        self.grouped = false;
+        Ok(committed?)
+    }
+
+    fn abandon_group(&mut self) {
+        // An error means that SQLite has rolled back by itself, which is what is wanted.
+        drop(self.connection.execute_batch("ROLLBACK"));
+        self.grouped = false;
+    }
+}
+
+/// A transaction, or a part of a group.
+#[derive(Debug)]
+enum Scope<'a> {
+    Whole(rusqlite::Transaction<'a>),
+    Part(rusqlite::Savepoint<'a>),
+}
+
+impl<'a> From<rusqlite::Transaction<'a>> for Scope<'a> {
+    fn from(whole: rusqlite::Transaction<'a>) -> Self {
+        Self::Whole(whole)
+    }
+}
+
+impl<'a> From<rusqlite::Savepoint<'a>> for Scope<'a> {
+    fn from(part: rusqlite::Savepoint<'a>) -> Self {
+        Self::Part(part)
+    }
+}
+
+impl std::ops::Deref for Scope<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Whole(whole) => whole,
+            Self::Part(part) => part,
+        }
+    }
+}
+
+/// Dropped without its commit, by an error or a panic, a scope is rolled back.
+fn run<T>(
+    inner: Scope<'_>,
+    work: &mut impl FnMut(&mut super::Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let mut tx = super::Tx::Sqlite(Transaction { inner, parties: BTreeMap::new() });
+    let done = work(&mut tx)?;
+    if let super::Tx::Sqlite(tx) = tx {
+        match tx.inner {
+            Scope::Whole(whole) => whole.commit()?,
+            Scope::Part(part) => part.commit()?,
+        }
+    }
+    Ok(done)
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -107,7 +187,9 @@ impl From<rusqlite::Error> for StoreError {
 /// One open transaction.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    inner: rusqlite::Transaction<'a>,
+    inner: Scope<'a>,
+    /// Parties as this transaction knows them: an event's party is asked for several times, and each reading decodes it.
+    parties: BTreeMap<String, Option<Arc<Party>>>,
 }
 
 fn encode(value: &impl Serialize) -> Result<String, StoreError> {
@@ -166,15 +248,22 @@ impl Transaction<'_> {
     }
 
     pub(super) fn party(&mut self, id: &str) -> Result<Option<Arc<Party>>, StoreError> {
+        if let Some(known) = self.parties.get(id) {
+            return Ok(known.clone());
+        }
         let party: Option<Party> = self.document("SELECT facts FROM parties WHERE id = ?1", [id])?;
-        Ok(party.map(Arc::new))
+        let party = party.map(Arc::new);
+        self.parties.insert(id.to_owned(), party.clone());
+        Ok(party)
     }
 
     pub(super) fn put_party(&mut self, id: &str, party: &Party) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO parties (id, facts) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET facts = ?2",
             params![id, encode(party)?],
-        )
+        )?;
+        self.parties.insert(id.to_owned(), Some(Arc::new(party.clone())));
+        Ok(())
     }
 
     pub(super) fn party_ids(&mut self) -> Result<Vec<String>, StoreError> {
@@ -231,9 +320,10 @@ impl Transaction<'_> {
     }
 
     pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        // Compared as bytes: the length of a text ends at a NUL.
         let mut statement = self.inner.prepare_cached(
-            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND substr(key, 1, length(?2)) = ?2
-             ORDER BY key",
+            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2
+             AND (?2 = '' OR substr(CAST(key AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)) ORDER BY key",
         )?;
         let rows = statement.query_map([shelf.name(), prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -192,3 +192,38 @@ fn another_schema_version_is_left_alone() {
     let error = Store::sqlite(&path).expect_err("refused");
     assert!(matches!(&error, StoreError::Broken(what) if what.contains("99")), "{error}");
 }
+
+#[test]
+fn a_group_shares_one_commit_and_its_transactions_stay_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("service.db");
+    let mut store = Store::sqlite(&path).expect("a store");
+    let mut reader = Store::sqlite_reader(&path).expect("a reader");
+    let mut seen = |what: &str, events: u64| {
+        assert_eq!(reader.transact(|tx| tx.event_count()), Ok(events), "{what}");
+    };
+    let record =
+        |store: &mut Store, number| store.transact(|tx| tx.record_event(&event(number), Timestamp::from_millis(1)));
+    let spoiled = |store: &mut Store, number| {
+        store.transact(|tx| {
+            tx.record_event(&event(number), Timestamp::from_millis(1))?;
+            Err::<(), _>(StoreError::Refuse("spoiled".into()))
+        })
+    };
+    store.begin_group().expect("begun");
+    record(&mut store, 1).expect("recorded");
+    spoiled(&mut store, 2).expect_err("spoiled");
+    record(&mut store, 3).expect("recorded");
+    seen("before the commit", 0);
+    store.commit_group().expect("committed");
+    seen("after it", 2);
+
+    store.begin_group().expect("begun");
+    record(&mut store, 2).expect("recorded");
+    store.begin_group().expect("what was left open is undone");
+    store.commit_group().expect("committed");
+    seen("never committed", 2);
+    record(&mut store, 2).expect("recorded");
+    seen("alone again", 3);
+    assert!(matches!(record(&mut reader, 1), Err(StoreError::Broken(_))), "a reader does not write");
+}

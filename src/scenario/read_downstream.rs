@@ -1,0 +1,189 @@
+//! Reads `downstream = { … }` and `kill = { at_call = { … } }`.
+//!
+//! Must not know: files, plans, how a fault is carried out.
+
+use super::{
+    downstream::{AtCall, Calls, DownstreamFault, KillAtCall, Moment, Trouble, Which},
+    error::{ScenarioErrorKind as Kind, suggest},
+    fault::{Double, FaultKind},
+    model::Between,
+    raw::{At, Fields, Mistakes, Span, between, count, duration, fields},
+    read_faults::{DEFAULT_RESTART, Reading},
+    read_transport::probability,
+};
+use std::time::Duration;
+
+/// Largest number of calls that is counted to.
+const MAX_CALLS: u64 = 1_000_000;
+
+/// What a double can do besides answering with an error.
+#[derive(Clone, Copy)]
+enum Does {
+    Slow,
+    Hang,
+    Reset,
+    LostReply,
+    MalformedJson,
+    TruncatedAnswer,
+    LaggingIndex,
+}
+
+const DOES: &[(&str, Does)] = &[
+    ("slow", Does::Slow),
+    ("hang", Does::Hang),
+    ("reset", Does::Reset),
+    ("lost_reply", Does::LostReply),
+    ("malformed_json", Does::MalformedJson),
+    ("truncated_answer", Does::TruncatedAnswer),
+    ("lagging_index", Does::LaggingIndex),
+];
+
+/// Operations that a double tells apart, as they stand in a history.
+pub(super) const fn operations(of: Double) -> &'static [&'static str] {
+    match of {
+        Double::Crm => &["search_contacts", "get_contact", "create_contact", "update_contact"],
+        Double::Support => &["search_tickets", "list_tickets", "get_ticket", "create_ticket", "update_ticket"],
+        Double::Stripe => &[],
+        Double::Alerts => &["alert"],
+    }
+}
+
+pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let calls = calls(on);
+    let does = trouble(&mut on.fields, on.mistakes);
+    let (calls, does) = (calls?, does?);
+    if let Trouble::LaggingIndex { .. } = does
+        && !matches!(calls.of, Double::Crm | Double::Support)
+    {
+        let message = format!("`{}` has no search index", calls.of.word());
+        on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, "`crm` and `support` have one");
+    }
+    Some(FaultKind::Downstream(DownstreamFault { calls, does }))
+}
+
+fn calls(on: &mut Reading<'_, '_>) -> Option<Calls> {
+    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let operation = operation(&mut on.fields, of, on.mistakes);
+    let most = on.stories.iter().map(|story| story.instances()).max().unwrap_or(u32::MAX);
+    let customer = on.fields.get("customer");
+    let customer = customer.and_then(|value| count(value, "`customer`", 1..u64::from(most) + 1, on.mistakes));
+    let which = which(&mut on.fields, on.mistakes);
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    let lasts = on.fields.get("for").and_then(|value| {
+        let lasts = duration(value, "`for`", on.mistakes)?;
+        if lasts.value.is_zero() {
+            on.mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
+        }
+        Some(lasts.value)
+    });
+    let probability = probability(&mut on.fields, on.mistakes);
+    let customer = customer.and_then(|at| u32::try_from(at.value).ok());
+    Some(Calls { of: of?, operation, customer, which: which?, from, lasts, probability })
+}
+
+fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistakes) -> Option<String> {
+    let At { value: typed, span } = fields.text("operation", mistakes)?;
+    let known = operations(of?);
+    if !known.contains(&typed) {
+        let message = format!("`{typed}` is no operation of `{}`", of?.word());
+        mistakes.add_help(&span, Kind::UnknownOperation, message, suggest(typed, known));
+    }
+    Some(typed.to_owned())
+}
+
+fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
+    let (first, nth) = (fields.get("first"), fields.get("nth"));
+    let number = |at: At<u64>| u32::try_from(at.value).ok();
+    match (first, nth) {
+        (None, None) => Some(Which::All),
+        (Some(first), None) => count(first, "`first`", 1..MAX_CALLS + 1, mistakes).and_then(number).map(Which::First),
+        (None, Some(nth)) => count(nth, "`nth`", 1..MAX_CALLS + 1, mistakes).and_then(number).map(Which::Nth),
+        (Some(_), Some(nth)) => {
+            let message = "`first` and `nth` exclude each other";
+            mistakes.add_help(&nth.span(), Kind::Conflict, message, "first = 2 or nth = 2");
+            None
+        }
+    }
+}
+
+/// One of two: `answer = 503`, or `does = "hang"`.
+fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
+    let (answer, does) = (fields.get("answer"), fields.text("does", mistakes));
+    let retry_after = retry_after(fields, mistakes);
+    let by = fields.get("by").map(|value| (between(value, "`by`", mistakes), value.span()));
+    match (answer, does) {
+        (Some(answer), None) => {
+            let status = count(answer, "`answer`", 400..600, mistakes)?;
+            if let Some(after) = retry_after.as_ref().filter(|_| !matches!(status.value, 429 | 503)) {
+                let message = format!("`retry_after` means nothing with an answer of {}", status.value);
+                mistakes.add_help(&after.span, Kind::Conflict, message, "it goes with 429 and 503");
+            }
+            means_nothing("by", by.as_ref().map(|(_, span)| span), "does = \"slow\"", mistakes);
+            let status = u16::try_from(status.value).ok()?;
+            Some(Trouble::Answer { status, retry_after: retry_after.map(|at| at.value) })
+        }
+        (None, Some(does)) => {
+            means_nothing("retry_after", retry_after.as_ref().map(|at| &at.span), "answer = 429", mistakes);
+            let does = super::raw::word(&does, "does", DOES, mistakes)?;
+            done(does, by, fields, mistakes)
+        }
+        _ => {
+            let message = "`downstream` holds one trouble, neither none nor several";
+            let help = "answer = 503 or does = \"lost_reply\"";
+            mistakes.add_help(fields.span(), Kind::NotOneChoice, message, help);
+            None
+        }
+    }
+}
+
+fn means_nothing(key: &str, span: Option<&Span>, owner: &str, mistakes: &mut Mistakes) {
+    if let Some(span) = span {
+        mistakes.add_help(span, Kind::Conflict, format!("`{key}` means nothing here"), format!("it goes with {owner}"));
+    }
+}
+
+fn done(
+    does: Does,
+    by: Option<(Option<Between>, Span)>,
+    fields: &Fields<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Trouble> {
+    let trouble = match (does, by) {
+        (Does::Slow | Does::LaggingIndex, None) => {
+            mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
+            return None;
+        }
+        (Does::Slow, Some((by, _))) => return by.map(|by| Trouble::Slow { by }),
+        (Does::LaggingIndex, Some((by, _))) => return by.map(|by| Trouble::LaggingIndex { by: by.most }),
+        (Does::Hang, by) => (Trouble::Hang, by),
+        (Does::Reset, by) => (Trouble::Reset, by),
+        (Does::LostReply, by) => (Trouble::LostReply, by),
+        (Does::MalformedJson, by) => (Trouble::MalformedJson, by),
+        (Does::TruncatedAnswer, by) => (Trouble::TruncatedAnswer, by),
+    };
+    means_nothing("by", trouble.1.as_ref().map(|(_, span)| span), "does = \"slow\"", mistakes);
+    Some(trouble.0)
+}
+
+fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Duration>> {
+    let value = fields.get("retry_after")?;
+    let after = duration(value, "`retry_after`", mistakes)?;
+    if after.value.subsec_millis() != 0 {
+        mistakes.add(&after.span, Kind::BadDuration, "`retry_after` is sent in whole seconds");
+    }
+    Some(after)
+}
+
+/// `at_call = { of = "crm", operation = "create_contact", nth = 1, moment = "after" }`
+pub(super) fn kill_at_call(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let value = on.fields.get("at_call")?;
+    let mut inner = fields(value, "`at_call`", on.mistakes)?;
+    let of = inner.need_word("of", Double::WORDS, on.mistakes);
+    let operation = operation(&mut inner, of, on.mistakes);
+    let nth = inner.count("nth", 1, 1..MAX_CALLS + 1, on.mistakes);
+    let moment = inner.need_word("moment", Moment::WORDS, on.mistakes);
+    inner.close(on.mistakes);
+    let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
+    let at = AtCall { of: of?, operation, nth: u32::try_from(nth).ok()?, moment: moment? };
+    Some(FaultKind::KillAtCall(KillAtCall { at, restart_after }))
+}
