@@ -253,9 +253,31 @@ pub struct ServeArgs {
     /// Base URL of the support desk (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub support_url: Option<String>,
+    /// Base URL of Stripe's API, such as https://api.stripe.com; its key is in the variable STRIPE_API_KEY (default: a double
+    /// is started, whose events are delivered to the service)
+    #[arg(long, value_name = "URL")]
+    pub stripe_url: Option<String>,
+    /// Stripe's id of the price that is sold
+    #[arg(long, value_name = "ID", default_value = crate::mock::stripe::PRICES[0].id)]
+    pub stripe_price: String,
+    /// The service's own address as browsers see it (default: the address that is listened on)
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub lease: std::time::Duration,
+    /// Requests a minute that one address may make of each thing that costs money (support, chat, sign-up); 0 does not count
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub rate_limit: u32,
+    /// A proxy stands in front: the last hop of its Forwarded or X-Forwarded-For is the address that counts
+    #[arg(long)]
+    pub trust_proxy: bool,
+    /// How the log is written, on standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log: crate::service::log::Format,
+    /// What is logged: error, warn, info, debug, trace, or a list like `warn,hookdrill=debug` (default: RUST_LOG, or info)
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,

@@ -5,23 +5,34 @@
 use super::{
     Failure,
     args::ServeArgs,
-    embedded::{CRM_TOKEN, POSTGRES, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    embedded::{
+        ADMIN_TOKEN, CRM_TOKEN, METRICS_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN, WEBHOOK_SECRET,
+    },
     exit::Exit,
     voice::print,
 };
 use crate::{
-    drive::clock::RunClock,
+    drive::{
+        clock::RunClock,
+        deliverer::{self, Deliverer},
+    },
     mock::{
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
+    scenario::fault::Double,
     service::{
         self,
         config::{Config, Database, Secret},
         defects::{Defect, Defects},
+        log,
+        telemetry::Traces,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+
+/// A key for the double, which lets restricted keys do what the service does and nothing else.
+const OF_THE_DOUBLE: &str = "rk_test_of_the_double_and_nobody_else";
 
 /// Serves until interrupted.
 ///
@@ -37,7 +48,23 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
-    runtime.block_on(serving(args)).map(|()| Exit::Pass)
+    let traces = traces(runtime.handle())?;
+    let done = runtime.block_on(serving(args, traces.as_ref()));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    done.map(|()| Exit::Pass)
+}
+
+/// Traces, when the standard variables say where to.
+fn traces(handle: &tokio::runtime::Handle) -> Result<Option<Traces>, Failure> {
+    let asked = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+    let switched_off = super::environment("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if switched_off || asked.iter().all(|name| super::environment(name).is_none()) {
+        return Ok(None);
+    }
+    let named = super::environment("OTEL_SERVICE_NAME").is_some();
+    Traces::start(handle.clone(), named).map(Some).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The deliberate defect of that name.
@@ -51,9 +78,11 @@ pub(crate) fn defect(name: &str) -> Result<Defect, Failure> {
     })
 }
 
-async fn serving(args: &ServeArgs) -> Result<(), Failure> {
-    let doubles = doubles(args).await?;
-    let config = config(args, doubles.as_ref())?;
+async fn serving(args: &ServeArgs, traces: Option<&Traces>) -> Result<(), Failure> {
+    let doubles = doubles(args).await?.map(Arc::new);
+    let config = config(args, doubles.as_deref())?;
+    let level = args.log_level.clone().or_else(|| super::environment("RUST_LOG")).unwrap_or_else(|| "info".to_owned());
+    log::install(&level, args.log, &config, traces).map_err(|error| Failure::Usage(error.to_string()))?;
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::Broken(format!(
             "cannot listen on {}: {error}; stop what listens there, or choose --listen",
@@ -64,17 +93,37 @@ async fn serving(args: &ServeArgs) -> Result<(), Failure> {
     let broken = |error: std::io::Error| Failure::Broken(error.to_string());
     print(&format!("listening on http://{address}\n")).map_err(broken)?;
     if !args.until_stdin_closes {
-        let (crm, support) = (&config.crm_url, &config.support_url);
-        print(&format!("webhooks at http://{address}/webhooks/stripe, CRM at {crm}, support at {support}\n"))
-            .map_err(broken)?;
+        print(&addresses(address, &config)).map_err(broken)?;
     }
+    // Dropped with the service: then nothing is delivered any more.
+    let _deliveries =
+        doubles.clone().filter(|_| args.stripe_url.is_none() && !args.until_stdin_closes).map(|doubles| {
+            let url = format!("http://{address}/webhooks/stripe");
+            let deliverer = Deliverer { url, secret: config.secrets[0].clone(), retries: deliverer::patient() };
+            let mut tasks = tokio::task::JoinSet::new();
+            tasks.spawn(deliverer.run(move |from| doubles.made_events(from)));
+            tasks
+        });
     service::run(listener, config, stop(args.until_stdin_closes))
         .await
         .map_err(|error| Failure::Broken(error.to_string()))
 }
 
+/// What a newcomer opens, and who is called.
+fn addresses(address: std::net::SocketAddr, config: &Config) -> String {
+    let open = config.shop.url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let stripe = config.stripe_url.as_deref().unwrap_or_default();
+    format!(
+        "open {open}/ to buy a plan, {open}/billing to see it\n\
+         webhooks at http://{address}/webhooks/stripe, CRM at {}, support at {}, Stripe's API at {stripe}\n",
+        config.crm_url, config.support_url
+    )
+}
+
 async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
-    if args.crm_url.is_some() && args.support_url.is_some() {
+    // As a child of a run the service is told every address that it may call.
+    let told = args.stripe_url.is_some() || args.until_stdin_closes;
+    if args.crm_url.is_some() && args.support_url.is_some() && told {
         return Ok(None);
     }
     let clock = RunClock::start();
@@ -100,7 +149,32 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     let crm_url = url(&args.crm_url, doubles.map(Doubles::crm_url));
     let support_url = url(&args.support_url, doubles.map(Doubles::support_url));
     let mut config = Config::new(Secret::new(secret), crm_url, support_url);
-    for (variable, token) in [(CRM_TOKEN, &mut config.crm_token), (SUPPORT_TOKEN, &mut config.support_token)] {
+    config.stripe_url = args.stripe_url.clone().or_else(|| doubles.map(|doubles| doubles.url(Double::Stripe)));
+    config.shop.price.clone_from(&args.stripe_price);
+    config.shop.url = args.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    // A real key goes to the address that it is meant for, never to a double.
+    config.stripe_key = Secret::new(match (&args.stripe_url, super::environment(STRIPE_KEY)) {
+        (None, _) => OF_THE_DOUBLE.to_owned(),
+        (Some(_), Some(key)) => key,
+        (Some(url), None) => {
+            let what = format!("--stripe-url {url} needs a key: the environment has no {STRIPE_KEY}");
+            return Err(Failure::Usage(what));
+        }
+    });
+    no_empty_secret()?;
+    // A real peer would refuse every call; a double takes any token.
+    for (url, variable, flag) in
+        [(&args.crm_url, CRM_TOKEN, "--crm-url"), (&args.support_url, SUPPORT_TOKEN, "--support-url")]
+    {
+        if url.is_some() && super::environment(variable).is_none() {
+            return Err(Failure::Usage(format!("{flag} needs a token: the environment has no {variable}")));
+        }
+    }
+    for (variable, token) in [
+        (CRM_TOKEN, &mut config.crm_token),
+        (SUPPORT_TOKEN, &mut config.support_token),
+        (SESSION_KEY, &mut config.shop.session_key),
+    ] {
         if let Some(value) = super::environment(variable) {
             *token = Secret::new(value);
         }
@@ -112,28 +186,63 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         };
     }
     config.public = args.allow_remote;
+    config.admin_token = super::environment(ADMIN_TOKEN).map(Secret::new);
+    config.metrics_token = super::environment(METRICS_TOKEN).map(Secret::new);
+    if config.admin_token.as_ref().is_some_and(|token| token.expose().trim().len() < 16) {
+        return Err(Failure::Usage(format!("{ADMIN_TOKEN} has less than 16 characters: it could be guessed")));
+    }
+    config.rate_limit = NonZeroU32::new(args.rate_limit);
+    config.trust_proxy = args.trust_proxy;
     config.settings.lease = args.lease;
     config.call_timeout = args.lease / 2;
     config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
     Ok(config)
 }
 
+/// A variable that is there and empty is a mistake of whoever deploys: a secret that got lost on the way.
+fn no_empty_secret() -> Result<(), Failure> {
+    let variables = [CRM_TOKEN, SUPPORT_TOKEN, SESSION_KEY, STRIPE_KEY, ADMIN_TOKEN, METRICS_TOKEN];
+    match variables.into_iter().find(|variable| super::is_set_to_nothing(variable)) {
+        Some(variable) => {
+            Err(Failure::Usage(format!("{variable} is set to nothing; give it a value, or take it away")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Ends when the system or a person asks for it.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminated {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = terminated => return,
+            Ok(()) = tokio::signal::ctrl_c() => return,
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Ends on an interrupt; as a child also when standard input closes, so that it never outlives its parent.
 async fn stop(until_stdin_closes: bool) {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     if !until_stdin_closes {
-        return interrupted.await;
+        return interrupted().await;
     }
     let closed = tokio::task::spawn_blocking(|| {
         let mut nothing = [0_u8; 64];
         while std::io::Read::read(&mut std::io::stdin(), &mut nothing).is_ok_and(|n| n > 0) {}
     });
     tokio::select! {
-        () = interrupted => {}
+        () = interrupted() => {}
         _ = closed => {}
     }
 }

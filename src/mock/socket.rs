@@ -160,6 +160,13 @@ impl Doubles {
         self.shared.state().models.crm.give(properties)
     }
 
+    /// Events that the Stripe double made itself; see [`super::stripe::Stripe::made_since`].
+    pub fn made_events(&self, from: usize) -> Vec<(String, Arc<str>)> {
+        let mut state = self.shared.state();
+        let now_ms = (self.shared.now_ms)();
+        state.models.stripe.made_since(now_ms, from)
+    }
+
     /// All contacts and tickets as they are now.
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();

@@ -4,7 +4,7 @@
 
 use super::{
     config::{Config, Secret},
-    upstream::{Call, CallResult, Transport, Upstream, outcome, request},
+    upstream::{Call, CallResult, Transport, Upstream, outcome, request, stripe},
 };
 use crate::wire::{Request, Response};
 use bytes::Bytes;
@@ -51,6 +51,20 @@ impl Client {
         outcome(call, answer.as_ref().map_err(|error| *error))
     }
 
+    /// Asks Stripe while a person waits.
+    ///
+    /// # Errors
+    /// Words for the operator's log: why there is no answer.
+    pub async fn ask(&self, ask: &stripe::Ask) -> Result<stripe::Answer, String> {
+        let Some(base) = &self.config.stripe_url else { return Err("no address of Stripe's API is set".to_owned()) };
+        let request = stripe::request(ask, self.config.stripe_key.expose());
+        let answer = match tokio::time::timeout(self.config.call_timeout, self.exchange(base, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Transport::TimedOut),
+        };
+        stripe::read(ask, answer.as_ref().map_err(|error| *error))
+    }
+
     async fn exchange(&self, base: &str, request: Request) -> Result<Response, Transport> {
         let query: Vec<_> = request.query.iter().map(|(k, v)| format!("{}={}", escape(k), escape(v))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -58,6 +72,9 @@ impl Client {
         let mut builder = http::Request::builder().method(request.method.as_str()).uri(uri);
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
+        }
+        if let Some(traceparent) = super::telemetry::traceparent() {
+            builder = builder.header("traceparent", traceparent);
         }
         let request = builder.body(Full::new(Bytes::from(request.body))).map_err(|_| Transport::Broken)?;
         let response = self.pool.request(request).await.map_err(|_| Transport::Broken)?;

@@ -85,10 +85,11 @@ pub enum Database {
 }
 
 impl Database {
-    /// The password to it.
-    fn password(&self) -> Option<&str> {
+    /// What opens it and must not be shown.
+    fn secrets(&self) -> Vec<Secret> {
         match self {
-            Self::Memory | Self::File(_) => None,
+            Self::Memory | Self::File(_) => Vec::new(),
+            Self::Postgres(at) => at.secrets(),
         }
     }
 }
@@ -130,6 +131,17 @@ impl Written {
 /// Shorter admin tokens are refused at start.
 const SHORTEST_ADMIN_TOKEN: usize = 16;
 
+/// What the person's pages are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Stripe's id of the price that is sold.
+    pub price: String,
+    /// Our own address as browsers see it, without a slash at the end; without one, the address that is listened on.
+    pub url: Option<String>,
+    /// Key that signs cookies and forms. A new one signs everybody out.
+    pub session_key: Secret,
+}
+
 /// Everything a running service is told.
 #[derive(Clone)]
 pub struct Config {
@@ -149,6 +161,8 @@ pub struct Config {
     pub stripe_url: Option<String>,
     /// Key of Stripe's API, restricted to what the service does.
     pub stripe_key: Secret,
+    /// The person's pages.
+    pub shop: Shop,
     /// Where alerts are posted; such a URL often holds a token, so it is kept like a secret.
     pub alert_url: Option<Secret>,
     /// Worker tasks.
@@ -185,6 +199,7 @@ impl Config {
             support_token: Secret::new("token-of-the-desk-double"),
             stripe_url: None,
             stripe_key: Secret::new("key-of-the-stripe-double"),
+            shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),
@@ -235,10 +250,11 @@ impl Config {
 impl Config {
     /// What takes every secret of this configuration out of a text.
     pub fn redactor(&self) -> Redactor {
-        let peers = [&self.crm_token, &self.support_token, &self.stripe_key];
+        let given = [&self.crm_token, &self.support_token, &self.stripe_key, &self.shop.session_key];
         let optional = [&self.alert_url, &self.admin_token, &self.metrics_token];
-        let secrets = self.secrets.iter().chain(peers).chain(optional.into_iter().flatten());
-        let texts: Vec<&str> = secrets.map(Secret::expose).chain(self.database.password()).collect();
+        let secrets = self.secrets.iter().chain(given).chain(optional.into_iter().flatten());
+        let database = self.database.secrets();
+        let texts: Vec<&str> = secrets.chain(&database).map(Secret::expose).collect();
         Redactor::new(&texts)
     }
 }

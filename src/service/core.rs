@@ -7,11 +7,10 @@ use super::{
     config::Settings,
     ingest::{self, Accepted},
     job::Lease,
-    overview,
-    queue,
+    overview, queue,
     reading::{self, Reading},
     status::{self, BriefView, CustomerView, StatusView},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Tx},
     upstream::{Call, CallResult},
     worker::{self, Finished},
 };
@@ -220,6 +219,14 @@ impl Service {
     /// The store's.
     pub fn customer(&mut self, id: &str) -> Result<Option<CustomerView>, StoreError> {
         self.store.transact(|tx| status::customer(tx, id))
+    }
+
+    /// Runs `work` of the person's pages in one transaction.
+    ///
+    /// # Errors
+    /// Those of `work`, and the store's.
+    pub fn visit<T>(&mut self, work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.store.transact(work)
     }
 
     /// Whether the account of a Checkout session has its access.

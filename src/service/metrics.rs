@@ -167,7 +167,7 @@ impl Default for Metrics {
         metrics.register_standing();
         // A counter that first appears with 1 hides that step from `rate()`.
         for outcome in Ack::ALL {
-            metrics.webhooks.get_or_create(&Outcome { outcome: outcome.name() });
+            drop(metrics.webhooks.get_or_create(&Outcome { outcome: outcome.name() }));
         }
         metrics
     }

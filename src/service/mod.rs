@@ -14,7 +14,6 @@
 //! Must not know: plans, scenarios, doubles, judging.
 
 pub mod account;
-mod admin_pages;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -22,13 +21,15 @@ pub mod defects;
 pub mod ingest;
 pub mod intake;
 pub mod job;
-pub mod pages;
-pub mod queue;
-pub mod reading;
 mod listener;
 pub mod log;
 pub mod metrics;
+mod operations;
 pub mod overview;
+pub mod pages;
+pub mod person;
+pub mod queue;
+pub mod reading;
 mod routes;
 pub mod server;
 pub mod session;

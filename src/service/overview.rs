@@ -261,7 +261,11 @@ fn time_of(value: &Value) -> Option<Timestamp> {
     /// As seconds this is in the year 5138: nobody means that.
     const FIRST_MILLIS: i64 = 100_000_000_000;
     if let Some(number) = value.as_i64() {
-        return Some(if number >= FIRST_MILLIS { Timestamp::from_millis(number) } else { Timestamp::from_secs(number) });
+        return Some(if number >= FIRST_MILLIS {
+            Timestamp::from_millis(number)
+        } else {
+            Timestamp::from_secs(number)
+        });
     }
     let format = &time::format_description::well_known::Rfc3339;
     let at = time::OffsetDateTime::parse(value.as_str()?, format).ok()?;
@@ -351,7 +355,11 @@ mod tests {
     fn documents_of_any_shape_are_shown() {
         let mut store = Store::memory();
         let puts = [
-            (Shelf::Finding, "cus_1", r#"{"stripe": "active", "own": null, "crm": {"plan": "pro"}, "at": 1800000000000}"#),
+            (
+                Shelf::Finding,
+                "cus_1",
+                r#"{"stripe": "active", "own": null, "crm": {"plan": "pro"}, "at": 1800000000000}"#,
+            ),
             (Shelf::Finding, "cus_2", "not JSON"),
             (Shelf::Alert, "activation_late:cs_1", r#"{"alert": "activation_late", "raised_at": 1800000500}"#),
             (Shelf::Alert, "webhook_failures:7", r#"{"at": "2027-01-15T08:00:00Z"}"#),

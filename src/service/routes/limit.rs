@@ -236,7 +236,10 @@ mod tests {
         let hop = |pairs: &[(&'static str, &str)]| last_hop(&headers(pairs));
         assert_eq!(hop(&[("x-forwarded-for", "198.51.100.9, 192.0.2.7")]), Some(ip("192.0.2.7")));
         assert_eq!(hop(&[("x-forwarded-for", "192.0.2.7:4711")]), Some(ip("192.0.2.7")));
-        assert_eq!(hop(&[("forwarded", "for=198.51.100.9, for=\"[2001:db8::7]:80\";proto=https")]), Some(ip("2001:db8::7")));
+        assert_eq!(
+            hop(&[("forwarded", "for=198.51.100.9, for=\"[2001:db8::7]:80\";proto=https")]),
+            Some(ip("2001:db8::7"))
+        );
         assert_eq!(hop(&[("x-forwarded-for", "unknown")]), None);
         assert_eq!(hop(&[]), None);
         let mut twice = headers(&[("x-forwarded-for", "198.51.100.9")]);

@@ -4,6 +4,7 @@
 
 mod crm;
 mod desk;
+pub mod stripe;
 
 use crate::wire::{Request, Response};
 use serde_json::Value;
@@ -106,6 +107,17 @@ pub enum CallResult {
 }
 
 impl Call {
+    /// Its name in traces.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SearchContact { .. } => "search_contact",
+            Self::CreateContact { .. } => "create_contact",
+            Self::UpdateContact { .. } => "update_contact",
+            Self::FindTicket { .. } => "find_ticket",
+            Self::CreateTicket { .. } => "create_ticket",
+        }
+    }
+
     /// Which peer it goes to.
     pub const fn upstream(&self) -> Upstream {
         match self {
