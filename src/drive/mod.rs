@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod deliverer;
+pub mod directive;
 pub mod http;
 pub mod interpreter;
 pub mod live;

@@ -11,6 +11,7 @@ use super::{
     reading::{self, Reading},
     status::{self, BriefView, CustomerView, StatusView},
     store::{Store, StoreError, Tx},
+    trail::Entry,
     upstream::{Call, CallResult},
     worker::{self, Finished},
 };
@@ -210,7 +211,15 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn sign_up(&mut self, now: Timestamp, user: &str, email: &str) -> Result<bool, StoreError> {
-        self.store.transact(|tx| ingest::sign_up(tx, now, user, email))
+        self.store.transact(|tx| ingest::sign_up(tx, now, user, email, None))
+    }
+
+    /// The changes of one customer's state, oldest first; `None` when nobody is known by that id.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn history(&mut self, id: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+        self.store.transact(|tx| status::history(tx, id))
     }
 
     /// One customer's state, by Stripe customer id or the app's user id.

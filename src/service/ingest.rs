@@ -3,18 +3,19 @@
 //! Must not know: HTTP, signatures, clocks, downstream services.
 
 use super::{
-    account,
+    account::{self, Account, bonds},
     config::Settings,
     core::Incoming,
     defects::Defect,
     job::Task,
     queue,
-    reading::{self, Fact, Reading},
+    reading::{self, Fact, PAYMENT_PARTY, Reading},
     state::Party,
     store::{ContactRow, Identity, StoreError, Tx},
+    trail,
 };
 use crate::{stripe::event::Event, time::Timestamp};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +64,21 @@ pub fn ingest(
     }
     let Some(reading) = incoming.reading() else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
+    let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
+    let mut disputes: BTreeSet<String> = BTreeSet::new();
     if parts.apply {
-        learn(tx, reading, event.created, repeat, settings)?;
+        let before = account::of_party(tx, &party)?;
+        disputes.extend(learn(tx, reading, &party, strays, event.created, repeat, settings)?);
+        // A payment that nobody is known for is nobody's state.
+        if !party.starts_with(PAYMENT_PARTY) {
+            let after = account::of_party(tx, &party)?;
+            trail::note(tx, now, event.id.as_str(), &party, before.as_ref(), after.as_ref())?;
+        }
     }
     if parts.jobs {
         let nonce = repeat.then(|| deliveries.to_string());
-        enqueue(tx, now, settings, event, reading, nonce)?;
+        enqueue(tx, now, settings, event, reading, &party, nonce)?;
+        enqueue_disputes(tx, now, reading, &party, disputes)?;
     }
     Ok(Accepted { duplicate: false })
 }
@@ -78,18 +88,38 @@ fn is_foreign(event: &Event, settings: &Settings) -> bool {
     event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
 }
 
-fn learn(tx: &mut Tx<'_>, reading: &Reading, at: i64, repeat: bool, settings: &Settings) -> Result<(), StoreError> {
-    let mut party = tx.party(&reading.party)?.map(Arc::unwrap_or_clone).unwrap_or_default();
-    party.learn(reading, at, repeat, &settings.defects);
-    tx.put_party(&reading.party, &party)?;
-    for (identity, key) in
-        [(Identity::User, &reading.user), (Identity::Email, &reading.email), (Identity::Session, &reading.session)]
-    {
-        if let Some(key) = key {
-            tx.link(identity, key, &reading.party)?;
-        }
+/// Adds what an event says to the facts of `home`, with what `strays` had kept about its payments; answers the disputes that
+/// came with these.
+fn learn(
+    tx: &mut Tx<'_>,
+    reading: &Reading,
+    home: &str,
+    strays: BTreeSet<String>,
+    at: i64,
+    repeat: bool,
+    settings: &Settings,
+) -> Result<Vec<String>, StoreError> {
+    let mut party = tx.party(home)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    let mut disputes = Vec::new();
+    for stray in strays {
+        let Some(kept) = tx.party(&stray)?.filter(|kept| **kept != Party::default()) else { continue };
+        disputes.extend(kept.ledger.disputes.keys().cloned());
+        party.adopt(&kept);
+        tx.put_party(&stray, &Party::default())?;
     }
-    Ok(())
+    party.learn(reading, at, repeat, &settings.defects);
+    tx.put_party(home, &party)?;
+    let single = [
+        (Identity::User, &reading.user),
+        (Identity::Email, &reading.email),
+        (Identity::Chat, &reading.chat),
+        (Identity::Session, &reading.session),
+    ];
+    let single = single.into_iter().filter_map(|(identity, key)| Some((identity, key.as_ref()?)));
+    for (identity, key) in single.chain(reading.payments.iter().map(|payment| (Identity::Payment, payment))) {
+        tx.link(identity, key, home)?;
+    }
+    Ok(disputes)
 }
 
 fn enqueue(
@@ -98,11 +128,13 @@ fn enqueue(
     settings: &Settings,
     event: &Event,
     reading: &Reading,
+    party: &str,
     nonce: Option<String>,
 ) -> Result<(), StoreError> {
-    let account = account::of_party(tx, &reading.party)?;
+    let account = account::of_party(tx, party)?;
     let mut emails = match &account {
-        Some(account) => account.contact_emails(tx)?,
+        Some(account) if account.is_from_stripe() => account.contact_emails(tx)?,
+        Some(_) => Vec::new(),
         None => reading.email.iter().cloned().collect(),
     };
     if settings.defects.has(Defect::ContactOnEveryEvent) {
@@ -112,9 +144,38 @@ fn enqueue(
         }
     }
     enqueue_contacts(tx, now, emails)?;
-    if let Fact::InvoiceFailed(invoice) = &reading.fact {
-        let task = Task::Ticket { invoice: invoice.clone(), party: reading.party.clone(), nonce };
-        queue::enqueue(tx, now, task)?;
+    for fact in &reading.facts {
+        if let Fact::InvoiceFailed(invoice) = fact {
+            let task = Task::Ticket { invoice: invoice.clone(), party: party.to_owned(), nonce: nonce.clone() };
+            queue::enqueue(tx, now, task)?;
+        }
+    }
+    Ok(())
+}
+
+/// How long a dispute waits for somebody to say whose payment it is, before its ticket is opened without a name.
+const NAMELESS: Duration = Duration::from_secs(300);
+
+/// One ticket a dispute, whichever of its events comes first; at the latest when its customer is known.
+fn enqueue_disputes(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    reading: &Reading,
+    party: &str,
+    mut disputes: BTreeSet<String>,
+) -> Result<(), StoreError> {
+    for fact in &reading.facts {
+        if let Fact::Dispute(id, _) = fact {
+            disputes.insert(id.clone());
+        }
+    }
+    for dispute in disputes {
+        let task = Task::Dispute { dispute, party: party.to_owned() };
+        if party.starts_with(PAYMENT_PARTY) {
+            queue::schedule(tx, now + NAMELESS, task)?;
+        } else {
+            queue::enqueue(tx, now, task)?;
+        }
     }
     Ok(())
 }
@@ -131,20 +192,57 @@ fn enqueue_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Res
     Ok(())
 }
 
-/// A person signs up: answers whether they are new. Signing up again changes nothing.
+/// A person chats without having signed up: answers whether the session is new.
+///
+/// The session is the app's word for who somebody is, as a user id is: it must not be guessable, and a new one begins when a
+/// person signs out. Ids begin with [`reading::CHAT_PREFIX`] where they are to be known in a `client_reference_id`.
 ///
 /// # Errors
 /// The store's.
-pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str) -> Result<bool, StoreError> {
+pub fn chat_started(tx: &mut Tx<'_>, now: Timestamp, chat: &str) -> Result<bool, StoreError> {
+    let id = reading::chat_party(chat);
+    let before = account::of_party(tx, &id)?;
+    if before.is_some() {
+        return Ok(false);
+    }
+    tx.put_party(&id, &Party { chats: BTreeSet::from([chat.to_owned()]), ..Party::default() })?;
+    tx.link(Identity::Chat, chat, &id)?;
+    let after = account::of_party(tx, &id)?;
+    trail::note(tx, now, "chat", &id, None, after.as_ref())?;
+    Ok(true)
+}
+
+/// A person signs up, maybe after an anonymous chat in the same browser: answers whether they are new. Signing up again
+/// changes nothing but what is told newly.
+///
+/// # Errors
+/// The store's.
+pub fn sign_up(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    user: &str,
+    email: &str,
+    chat: Option<&str>,
+) -> Result<bool, StoreError> {
     let (id, email) = (reading::user_party(user), reading::fold_email(email));
+    if let Some(chat) = chat {
+        chat_started(tx, now, chat)?;
+    }
     let known = tx.party(&id)?;
-    let new = known.is_none();
+    // A party may be there from Stripe before the person has signed up.
+    let new = known.as_ref().is_none_or(|party| party.own_emails.is_empty());
+    let before = account::of_party(tx, &id)?;
     let mut party: Party = known.map(Arc::unwrap_or_clone).unwrap_or_default();
-    party.signed_up(user, &email);
+    party.signed_up(user, &email, chat, now.secs());
     tx.put_party(&id, &party)?;
     tx.link(Identity::User, user, &id)?;
     tx.link(Identity::Email, &email, &id)?;
-    if let Some(account) = account::of_party(tx, &id)?.filter(account::Account::is_from_stripe) {
+    if let Some(chat) = chat {
+        tx.link(Identity::Chat, chat, &id)?;
+    }
+    let after = account::of_party(tx, &id)?;
+    trail::note(tx, now, "sign-up", &id, before.as_ref(), after.as_ref())?;
+    if let Some(account) = after.filter(Account::is_from_stripe) {
         let emails = account.contact_emails(tx)?;
         enqueue_contacts(tx, now, emails)?;
     }

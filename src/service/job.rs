@@ -33,6 +33,13 @@ pub enum Task {
         /// Makes the key another one for each copy of a delivery (deliberate defect 1).
         nonce: Option<String>,
     },
+    /// Open the one ticket of a disputed payment.
+    Dispute {
+        /// Stripe's id of the dispute.
+        dispute: String,
+        /// Whose it is.
+        party: String,
+    },
 }
 
 impl Task {
@@ -41,7 +48,7 @@ impl Task {
         match self {
             Self::Contact { email } => format!("contact:{email}"),
             Self::LooseContact { email, event } => format!("contact:{email}#{event}"),
-            Self::Ticket { .. } => format!("ticket:{}", self.external_id()),
+            Self::Ticket { .. } | Self::Dispute { .. } => format!("ticket:{}", self.external_id()),
         }
     }
 
@@ -50,6 +57,7 @@ impl Task {
         match self {
             Self::Ticket { invoice, nonce: Some(nonce), .. } => format!("invoice:{invoice}#{nonce}"),
             Self::Ticket { invoice, nonce: None, .. } => format!("invoice:{invoice}"),
+            Self::Dispute { dispute, .. } => format!("dispute:{dispute}"),
             Self::Contact { email } | Self::LooseContact { email, .. } => format!("contact:{email}"),
         }
     }

@@ -3,7 +3,7 @@
 //! Documents are shown as they are stored: who writes them decides what is in them. Must not know: HTTP, pages, clocks.
 
 use super::{
-    job::{Job, JobState, Task},
+    job::{Job, JobState},
     metrics::Standing,
     queue,
     store::{Shelf, StoreError, Tx},
@@ -53,7 +53,7 @@ pub struct DeadLetter {
     /// The job's number.
     pub id: u64,
     /// What it was for.
-    pub what: &'static str,
+    pub what: String,
     /// Whose it was, or about what.
     pub whom: String,
     /// The last failure.
@@ -218,10 +218,10 @@ pub fn overview(tx: &mut Tx<'_>, now: Timestamp) -> Result<Overview, StoreError>
 
 fn dead_letter(job: &Job) -> DeadLetter {
     debug_assert!(job.state == JobState::Dead, "only dead jobs are dead letters");
-    let (what, whom) = match &job.task {
-        Task::Contact { email } | Task::LooseContact { email, .. } => ("CRM contact", email.clone()),
-        Task::Ticket { .. } => ("Support ticket", job.task.external_id()),
-    };
+    // `contact:ada@example.com`: what it is for, and whose or about what.
+    let key = job.task.key();
+    let (what, whom) = key.split_once(':').unwrap_or((&key, "everybody"));
+    let (what, whom) = (what.to_owned(), whom.to_owned());
     let error = job.error.clone().unwrap_or_else(|| "no reason was noted".to_owned());
     DeadLetter { id: job.id, what, whom, error, rejected: job.rejected, at: job.at }
 }
@@ -231,7 +231,7 @@ fn documents(tx: &mut Tx<'_>, shelf: Shelf) -> Result<Vec<Document>, StoreError>
 }
 
 /// Fields that say when a document was made, the first that there is.
-const TIMES: [&str; 6] = ["at", "at_ms", "raised_at", "opened_at", "seen_at", "since"];
+const TIMES: [&str; 5] = ["at", "raised_at", "first_seen", "opened_at", "since"];
 
 fn document(key: String, text: &str) -> Document {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
@@ -311,7 +311,7 @@ fn queues(tx: &mut Tx<'_>) -> Result<BTreeMap<String, TicketQueue>, StoreError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{config::Settings, store::Store};
+    use crate::service::{config::Settings, job::Task, store::Store};
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_secs(secs)

@@ -4,9 +4,7 @@
 
 use super::{
     account::{self, Account},
-    ingest,
-    snapshot::Subscription,
-    status,
+    ingest, status,
     store::{Identity, Shelf, StoreError, Tx},
 };
 use crate::time::Timestamp;
@@ -142,8 +140,8 @@ pub fn start(
 }
 
 /// The one call site of a sign-up from a page: the anonymous chat of this browser becomes the person's.
-fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, _chat: &str) -> Result<bool, StoreError> {
-    ingest::sign_up(tx, now, user, email)
+fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, chat: &str) -> Result<bool, StoreError> {
+    ingest::sign_up(tx, now, user, email, Some(chat))
 }
 
 /// Notes that the session was opened for the person, as their number `opened`.
@@ -179,14 +177,6 @@ pub fn activation(tx: &mut Tx<'_>, now: Timestamp, session: &str) -> Result<Acti
     Ok(if over { Activation::Expired } else { Activation::Pending })
 }
 
-fn leading(account: &Account) -> Option<(&str, &Subscription)> {
-    let all = account.parties.values().flat_map(|party| {
-        party.subscriptions.iter().map(|(id, subscription)| (id.as_str(), subscription, party.refunded_through))
-    });
-    let first = all.max_by_key(|(id, subscription, refunded)| (subscription.weight(*refunded), *id));
-    first.map(|(id, subscription, _)| (id, subscription))
-}
-
 /// What a person pays for.
 ///
 /// # Errors
@@ -202,13 +192,13 @@ pub fn billing(tx: &mut Tx<'_>, now: Timestamp, user: &str) -> Result<Billing, S
         email: account.emails().first().map(|email| (*email).to_owned()),
         ..Billing::default()
     };
-    if let Some((id, subscription)) = leading(&account) {
+    if let Some((id, subscription)) = account.subscription() {
         let object = subscription.current().map(|current| &current.object);
         let at = |name: &str| object.and_then(|object| object[name].as_i64()).map(Timestamp::from_secs);
         let planned = object.is_some_and(|object| object["cancel_at_period_end"] == true);
         billing.ends = at("ended_at").or(at("cancel_at")).or(billing.period_end.filter(|_| planned));
         if !subscription.is_over() && billing.ends.is_none() && subscription.current().is_some() {
-            billing.subscription = Some(id.to_owned());
+            billing.subscription = Some(id.to_string());
             let asked = tx.doc(Shelf::Checkout, &format!("cancel:{id}"))?.and_then(|text| text.parse::<i64>().ok());
             billing.cancelling = asked.is_some_and(|at| now.secs().saturating_sub(at) < CANCEL_SHOWN_SECS);
         }
@@ -248,7 +238,7 @@ pub fn entitlement(tx: &mut Tx<'_>, user: Option<&str>, chat: Option<&str>) -> R
         _ if entitled => "active",
         "canceled" | "incomplete_expired" => "canceled",
         "past_due" | "unpaid" | "incomplete" => "payment_failed",
-        "active" if account.parties.values().any(|party| party.refunded_through.is_some()) => "refunded",
+        "active" if account.is_refunded() => "refunded",
         _ => "no_plan",
     };
     Ok(Entitlement { entitled, reason })

@@ -3,7 +3,10 @@
 //! A join, not an overwrite: what is kept depends on the set of snapshots alone. Must not know: storage, arrival order
 //! (but for the deliberate defects).
 
-use super::defects::{Defect, Defects};
+use super::{
+    defects::{Defect, Defects},
+    ledger::Standing,
+};
 use crate::id::EventId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +18,9 @@ use std::{collections::BTreeMap, sync::Arc};
 pub enum SnapshotKind {
     /// `customer.subscription.created`
     Created,
-    /// `customer.subscription.updated`, `.paused`, `.resumed`
+    /// `customer.subscription.paused`, `.resumed`, `.trial_will_end`: the state without what was there before
+    Notice,
+    /// `customer.subscription.updated`
     Updated,
     /// `customer.subscription.deleted`
     Deleted,
@@ -100,8 +105,6 @@ pub struct Subscription {
     newest: BTreeMap<EventId, Snapshot>,
     /// The end, which nothing follows.
     terminal: Option<Snapshot>,
-    /// Newest creation time (Unix seconds) of a paid invoice or a settled Checkout for it.
-    pub(crate) paid: Option<i64>,
 }
 
 impl Subscription {
@@ -172,30 +175,36 @@ impl Subscription {
         of_items.or_else(|| object["current_period_end"].as_i64())
     }
 
-    /// Whether it opens the door. `refunded_through` is the newest creation time of a charge that was refunded in full.
-    pub fn grants_access(&self, refunded_through: Option<i64>) -> bool {
+    /// Whether it opens the door, given what its money says. A trial needs none; past due keeps what was paid for; paused,
+    /// unpaid and ended open nothing. A subscription whose collection is paused (`pause_collection`) stays what it is.
+    pub fn grants_access(&self, standing: Standing) -> bool {
         match self.status() {
             "trialing" => true,
-            "active" | "past_due" => self.paid.is_some_and(|paid| !is_refunded(paid, refunded_through)),
+            "active" | "past_due" => matches!(standing, Standing::Paid | Standing::Free),
             _ => false,
         }
     }
 
-    /// How much it says about the customer, for choosing among several.
-    pub(crate) fn weight(&self, refunded_through: Option<i64>) -> (bool, bool, bool, u8, i64) {
-        let (open, status) = (self.grants_access(refunded_through), status_rank(self.status()));
+    /// Whether invoices are made but not collected.
+    pub fn is_collection_paused(&self) -> bool {
+        !self.is_over() && self.current().is_some_and(|current| current.object["pause_collection"].is_object())
+    }
+
+    /// Whether it was told to end: at the end of the period, or at a time of its own.
+    pub fn is_ending(&self) -> bool {
+        let told = |object: &Value| {
+            object["cancel_at_period_end"].as_bool() == Some(true) || object["cancel_at"].as_i64().is_some()
+        };
+        !self.is_over() && self.current().is_some_and(|current| told(&current.object))
+    }
+
+    /// How much it says about the customer, for choosing among several: an ended one never speaks for a living one
+    /// (bug class 19).
+    pub(crate) fn weight(&self, standing: Standing) -> (bool, bool, bool, u8, i64) {
+        let (open, status) = (self.grants_access(standing), status_rank(self.status()));
         let seen = self.current().is_some();
         (open, seen, !self.is_over(), status, self.period_end().unwrap_or(0))
     }
-}
-
-/// Seconds between the creation of an invoice and that of the charge which pays it at once.
-const CHARGE_SLACK_SECS: i64 = 60;
-
-/// Since basil a charge does not name its invoice, so time decides: what was bought up to that charge is refunded, a later
-/// renewal is not.
-fn is_refunded(paid: i64, refunded_through: Option<i64>) -> bool {
-    refunded_through.is_some_and(|through| paid <= through.saturating_add(CHARGE_SLACK_SECS))
 }
 
 fn plan_of(object: &Value) -> Option<String> {
@@ -293,20 +302,52 @@ mod tests {
 
     #[test]
     fn access_needs_money_unless_on_trial() {
-        let with = |status: &str, paid| {
-            let mut subscription = Subscription { paid, ..Subscription::default() };
+        let with = |status: &str| {
+            let mut subscription = Subscription::default();
             let object = json!({"status": status});
             let created = SnapshotKind::Created;
             subscription.observe(snapshot("evt_1", 1, created, object, Value::Null), &Defects::none());
             subscription
         };
-        assert!(!with("active", None).grants_access(None));
-        assert!(with("active", Some(100)).grants_access(None));
-        assert!(with("past_due", Some(100)).grants_access(Some(39)));
-        assert!(!with("past_due", Some(100)).grants_access(Some(40)));
-        assert!(with("trialing", None).grants_access(Some(900)));
-        for status in ["incomplete", "unpaid", "paused", "canceled", "something_new"] {
-            assert!(!with(status, Some(100)).grants_access(None), "{status}");
+        for status in ["active", "past_due"] {
+            for (standing, open) in [
+                (Standing::Nothing, false),
+                (Standing::Free, true),
+                (Standing::Paid, true),
+                (Standing::Returned, false),
+            ] {
+                assert_eq!(with(status).grants_access(standing), open, "{status} {standing:?}");
+            }
         }
+        assert!(with("trialing").grants_access(Standing::Nothing));
+        for status in ["incomplete", "unpaid", "paused", "canceled", "something_new"] {
+            assert!(!with(status).grants_access(Standing::Paid), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_notice_of_the_same_second_gives_way_to_the_update() {
+        use SnapshotKind::{Notice, Updated};
+        let (trial, active) = (json!({"status": "trialing"}), json!({"status": "active"}));
+        let notice = snapshot("evt_z", 5, Notice, trial, Value::Null);
+        let update = snapshot("evt_a", 5, Updated, active, json!({"status": "trialing"}));
+        assert_eq!(both_ways(vec![notice.clone(), update.clone()]), "active");
+        let paused = snapshot("evt_b", 6, Notice, json!({"status": "paused"}), Value::Null);
+        assert_eq!(both_ways(vec![notice, update, paused]), "paused", "a newer second wins, whatever told of it");
+    }
+
+    #[test]
+    fn what_is_planned_is_read_and_ends_with_the_subscription() {
+        let of = |object: Value, kind| {
+            let mut subscription = Subscription::default();
+            subscription.observe(snapshot("evt_1", 1, kind, object, Value::Null), &Defects::none());
+            (subscription.is_collection_paused(), subscription.is_ending())
+        };
+        let (updated, deleted) = (SnapshotKind::Updated, SnapshotKind::Deleted);
+        let paused = json!({"status": "active", "pause_collection": {"behavior": "void"}, "cancel_at": null});
+        assert_eq!(of(paused.clone(), updated), (true, false));
+        assert_eq!(of(paused, deleted), (false, false));
+        assert_eq!(of(json!({"cancel_at_period_end": true}), updated), (false, true));
+        assert_eq!(of(json!({"cancel_at_period_end": false, "cancel_at": 9}), updated), (false, true));
     }
 }

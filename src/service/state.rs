@@ -1,181 +1,122 @@
-//! The facts about one party (a Stripe customer, or a user without one) and how a reading adds to them.
+//! The facts about one party (a Stripe customer, a user or a chat session without one, a payment whose customer is not
+//! known) and how a reading adds to them.
 //!
-//! Every field is a set or a maximum, so that order, copies and late arrivals of events make no difference.
+//! Every field is a set, a maximum or a minimum, so that order, copies and late arrivals of events make no difference.
 //! Must not know: storage, other parties, downstream services.
 
 use super::{
     defects::Defects,
-    reading::{Fact, Reading, Settled},
+    ledger::{Ledger, Standing},
+    reading::{CheckoutEnd, Fact, Profile, Reading},
     snapshot::Subscription,
 };
 use crate::id::{InvoiceId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All facts about one party.
+/// All facts about one party. Times are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Hash)]
+#[serde(default)]
 pub struct Party {
-    /// User ids of the app that it was seen with.
-    pub users: BTreeSet<String>,
-    /// E-mails that it was seen with, and the earliest second (Unix) of each.
+    /// User ids of the app that it was seen with, and since when.
+    pub users: BTreeMap<String, i64>,
+    /// Chat sessions of the app that it was seen with.
+    pub chats: BTreeSet<String>,
+    /// E-mails that it was seen with, and since when.
     pub emails: BTreeMap<String, i64>,
+    /// Those of them that the person gave when signing up.
+    pub own_emails: BTreeSet<String>,
+    /// The newest word of Stripe's customer object.
+    pub profile: Option<Profile>,
+    /// Since when Stripe's customer is deleted: all its subscriptions have ended.
+    pub deleted: Option<i64>,
     /// Its subscriptions.
     pub subscriptions: BTreeMap<SubscriptionId, Subscription>,
-    /// Its Checkout sessions that are settled.
-    pub purchases: BTreeSet<String>,
+    /// Its Checkout sessions and how they ended.
+    pub checkouts: BTreeMap<String, CheckoutEnd>,
     /// Purchases counted again for a copy of an event; stays zero in the sound service.
-    #[serde(default)]
     pub recounted: u64,
     /// Invoices that could not be collected at least once.
     pub failed: BTreeSet<InvoiceId>,
-    /// Newest payment, Unix seconds.
-    pub paid_at: Option<i64>,
-    /// Newest creation time (Unix seconds) of a charge that was refunded in full.
-    pub refunded_through: Option<i64>,
-    /// Whether Stripe has told anything of it; false for a person who only signed up.
+    /// Its money.
+    pub ledger: Ledger,
+    /// Whether Stripe has told of a dealing with it: a Checkout that was finished, a subscription, an invoice.
     pub from_stripe: bool,
 }
 
+fn earliest(times: &mut BTreeMap<String, i64>, key: &str, at: i64) {
+    times.entry(key.to_owned()).and_modify(|first| *first = at.min(*first)).or_insert(at);
+}
+
 impl Party {
-    /// A person who signed up.
-    pub fn signed_up(&mut self, user: &str, email: &str) {
-        self.users.insert(user.to_owned());
-        // Before anything that Stripe may say: the person's own word for where to write to.
-        self.emails.insert(email.to_owned(), i64::MIN);
+    /// A person who signed up at second `at`, maybe after an anonymous chat.
+    pub fn signed_up(&mut self, user: &str, email: &str, chat: Option<&str>, at: i64) {
+        earliest(&mut self.users, user, at);
+        earliest(&mut self.emails, email, at);
+        self.own_emails.insert(email.to_owned());
+        self.chats.extend(chat.map(str::to_owned));
     }
 
     /// Adds what one event says. `at` is its time in Unix seconds; `repeat` says that the very event was counted before,
     /// which only a defective service lets through.
     pub fn learn(&mut self, reading: &Reading, at: i64, repeat: bool, defects: &Defects) {
-        self.from_stripe = true;
-        self.users.extend(reading.user.clone());
-        if let Some(email) = &reading.email {
-            self.emails.entry(email.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
+        self.from_stripe |= reading.is_dealing();
+        self.chats.extend(reading.chat.clone());
+        if let Some(user) = &reading.user {
+            earliest(&mut self.users, user, at);
         }
-        match &reading.fact {
-            Fact::Checkout { session, opened, subscription, settled, at } => {
-                if *settled == Settled::No {
-                    return;
-                }
-                self.purchases.insert(session.clone());
-                self.recounted += u64::from(repeat);
-                if *settled == Settled::Paid {
-                    self.paid_at = self.paid_at.max(Some(*at));
-                }
-                self.pays(subscription.as_ref(), *opened);
+        if let Some(email) = &reading.email {
+            earliest(&mut self.emails, email, at);
+        }
+        for fact in &reading.facts {
+            self.learn_fact(fact, repeat, defects);
+        }
+    }
+
+    fn learn_fact(&mut self, fact: &Fact, repeat: bool, defects: &Defects) {
+        match fact {
+            Fact::Checkout { session, end } => {
+                let held = self.checkouts.entry(session.clone()).or_insert(*end);
+                *held = (*held).max(*end);
+                self.recounted += u64::from(repeat && is_purchase(*end));
             }
             Fact::Subscription(id, snapshot) => {
                 self.subscriptions.entry(id.clone()).or_default().observe(snapshot.clone(), defects);
             }
-            Fact::InvoicePaid { subscription, created, paid_at } => {
-                self.paid_at = self.paid_at.max(*paid_at);
-                self.pays(subscription.as_ref(), *created);
-            }
             Fact::InvoiceFailed(invoice) => {
                 self.failed.insert(invoice.clone());
             }
-            Fact::Refunded(charged) => self.refunded_through = self.refunded_through.max(Some(*charged)),
+            Fact::Bill(id, bill) => self.ledger.bills.entry(id.clone()).or_default().join(bill),
+            Fact::Charge(id, charge) => self.ledger.charges.entry(id.clone()).or_default().join(charge),
+            Fact::Refund(id, refund) => self.ledger.refunds.entry(id.clone()).or_default().join(refund),
+            Fact::Dispute(id, dispute) => self.ledger.disputes.entry(id.clone()).or_default().join(dispute),
+            Fact::Profile(profile) => self.profile = self.profile.take().max(Some(profile.clone())),
+            Fact::Deleted(at) => self.deleted = Some(self.deleted.map_or(*at, |first| first.min(*at))),
         }
     }
 
-    fn pays(&mut self, subscription: Option<&SubscriptionId>, made: i64) {
-        if let Some(id) = subscription {
-            let paid = &mut self.subscriptions.entry(id.clone()).or_default().paid;
-            *paid = (*paid).max(Some(made));
-        }
+    /// Takes in what came about a payment before its customer was known.
+    pub fn adopt(&mut self, payment: &Self) {
+        self.ledger.join(&payment.ledger);
+    }
+
+    /// Checkouts that are settled.
+    pub fn purchases(&self) -> u64 {
+        self.checkouts.values().filter(|end| is_purchase(**end)).count() as u64 + self.recounted
+    }
+
+    /// Its subscriptions with what its money says of each.
+    pub fn subscribed(&self) -> impl Iterator<Item = (&SubscriptionId, &Subscription, Standing)> {
+        self.subscriptions.iter().map(|(id, subscription)| (id, subscription, self.ledger.standing(id)))
+    }
+}
+
+const fn is_purchase(end: CheckoutEnd) -> bool {
+    match end {
+        CheckoutEnd::Free | CheckoutEnd::Paid => true,
+        CheckoutEnd::Expired | CheckoutEnd::Unpaid | CheckoutEnd::Failed => false,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{service::reading::read, stripe::event::Event};
-    use proptest::{prelude::*, sample::Index};
-    use serde_json::{Value, json};
-
-    fn event(id: &str, kind: &str, created: i64, object: Value, previous: Value) -> Event {
-        let mut data = json!({"object": object});
-        if !previous.is_null() {
-            data["previous_attributes"] = previous;
-        }
-        let body = json!({"id": id, "object": "event", "type": kind, "created": created, "data": data});
-        Event::parse(&body.to_string()).expect("an event")
-    }
-
-    fn story() -> Vec<Event> {
-        let sub = |status: &str, end: i64| {
-            json!({"id": "sub_1", "customer": "cus_1", "status": status, "metadata": {"user_id": "u1"},
-                "items": {"data": [{"price": {"metadata": {"plan": "pro"}}, "current_period_end": end}]}})
-        };
-        let invoice = |id: &str, made: i64, paid: i64| {
-            json!({"id": id, "customer": "cus_1", "customer_email": "Ada@example.com", "created": made,
-                "amount_paid": paid, "parent": {"subscription_details": {"subscription": "sub_1"}}})
-        };
-        let session = json!({"id": "cs_1", "customer": "cus_1", "client_reference_id": "u1", "created": 90,
-            "payment_status": "paid", "subscription": "sub_1", "customer_details": {"email": "ada@example.com"}});
-        let created = |status| sub(status, 500);
-        vec![
-            event("evt_5", "customer.subscription.created", 100, created("incomplete"), Value::Null),
-            event("evt_1", "customer.subscription.updated", 100, created("active"), json!({"status": "incomplete"})),
-            event("evt_7", "invoice.paid", 100, invoice("in_1", 100, 9), Value::Null),
-            event("evt_8", "invoice.payment_succeeded", 100, invoice("in_1", 100, 9), Value::Null),
-            event("evt_2", "checkout.session.completed", 101, session, Value::Null),
-            event("evt_4", "customer.subscription.updated", 500, sub("active", 900), json!({"items": 1})),
-            event("evt_3", "invoice.payment_failed", 501, invoice("in_2", 500, 0), Value::Null),
-            event("evt_0", "customer.subscription.updated", 501, sub("past_due", 900), json!({"status": "active"})),
-            event("evt_9", "customer.subscription.updated", 501, sub("active", 900), json!({"status": "past_due"})),
-            event(
-                "evt_6",
-                "charge.refunded",
-                600,
-                json!({"id": "ch_1", "customer": "cus_1", "refunded": true,
-                "created": 100}),
-                Value::Null,
-            ),
-        ]
-    }
-
-    fn party(events: &[Event]) -> Party {
-        let mut party = Party::default();
-        for event in events {
-            let reading = read(event).expect("the story has no empty event");
-            party.learn(&reading, event.created, false, &Defects::none());
-        }
-        party
-    }
-
-    proptest! {
-        #[test]
-        fn order_and_copies_make_no_difference(
-            order in Just(story()).prop_shuffle(),
-            copies in proptest::collection::vec((any::<Index>(), any::<Index>()), 0..12),
-        ) {
-            let mut events = order;
-            for (from, to) in copies {
-                let copy = events[from.index(events.len())].clone();
-                events.insert(to.index(events.len() + 1), copy);
-            }
-            prop_assert_eq!(party(&events), party(&story()));
-        }
-    }
-
-    #[test]
-    fn the_story_ends_as_its_events_say() {
-        let party = party(&story());
-        let subscription = &party.subscriptions[&"sub_1".into()];
-        assert_eq!((subscription.plan().as_str(), subscription.period_end()), ("pro", Some(900)));
-        assert_eq!((party.purchases.len(), party.failed.len(), party.refunded_through), (1, 1, Some(100)));
-        assert!(!subscription.grants_access(party.refunded_through), "the only payment was given back");
-        assert!(subscription.grants_access(None));
-    }
-
-    #[test]
-    fn a_purchase_is_recounted_only_when_told_so() {
-        let mut party = Party::default();
-        let story = story();
-        let reading = read(&story[4]).expect("a reading");
-        party.learn(&reading, 101, false, &Defects::none());
-        party.learn(&reading, 101, true, &Defects::none());
-        assert_eq!((party.purchases.len(), party.recounted), (1, 1));
-    }
-}
+mod tests;

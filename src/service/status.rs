@@ -3,9 +3,10 @@
 //! Must not know: HTTP, how a state came to be.
 
 use super::{
-    account::{self, Account},
+    account::{self, Account, Flag},
     job::{JobState, Task},
     store::{Identity, StoreError, Tx},
+    trail::{self, Entry},
 };
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -28,14 +29,18 @@ pub struct CustomerView {
     pub plan: String,
     /// Newest payment, UTC.
     pub paid_at: Option<String>,
+    /// How much it was: `49.00 USD`, `4900 JPY`.
+    pub paid: Option<String>,
     /// End of the period, UTC.
     pub period_end: Option<String>,
     /// The CRM's id of the contact.
     pub crm_contact: Option<String>,
-    /// Tickets for failed payments: `none`, `pending` (to be opened), `open` or `failed` (given up).
+    /// Tickets for failed and disputed payments: `none`, `pending` (to be opened), `open` or `failed` (given up).
     pub support_status: &'static str,
     /// Settled Checkouts.
     pub purchases: u64,
+    /// What a person at the desk should know.
+    pub flags: BTreeSet<Flag>,
 }
 
 /// How far behind the service is, as `GET /internal/status` shows it.
@@ -99,17 +104,32 @@ pub fn customer(tx: &mut Tx<'_>, id: &str) -> Result<Option<CustomerView>, Store
         status: account.status().to_owned(),
         plan: account.plan(),
         paid_at: time(account.paid_at()),
+        paid: account.last_payment().and_then(|(_, money)| money).map(ToString::to_string),
         period_end: time(account.period_end()),
         crm_contact: contact,
         support_status: support(tx, &account)?,
         purchases: account.purchases(),
+        flags: account.flags(),
     }))
+}
+
+/// The changes of one customer's state, oldest first; `None` when nobody is known by that id.
+///
+/// # Errors
+/// The store's.
+pub fn history(tx: &mut Tx<'_>, id: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+    match find(tx, id)? {
+        Some(account) => trail::of_account(tx, &account).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn support(tx: &mut Tx<'_>, account: &Account) -> Result<&'static str, StoreError> {
     let mut states = BTreeSet::new();
-    for invoice in account.failed() {
-        let task = Task::Ticket { invoice: invoice.clone(), party: String::new(), nonce: None };
+    let party = String::new;
+    let failed = account.failed().map(|invoice| Task::Ticket { invoice: invoice.clone(), party: party(), nonce: None });
+    let disputed = account.disputes().map(|(id, _)| Task::Dispute { dispute: id.to_owned(), party: party() });
+    for task in failed.chain(disputed) {
         states.extend(tx.job_by_key(&task.key())?.map(|job| job.state));
     }
     Ok(if states.contains(&JobState::Waiting) || states.contains(&JobState::Running) {
@@ -159,6 +179,10 @@ fn drift(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
             continue;
         }
         let Some(account) = account::of_party(tx, &id)?.filter(Account::is_from_stripe) else { continue };
+        // A payment leads to its customer's account, which may have had its turn.
+        if account.parties.keys().any(|party| seen.contains(party)) {
+            continue;
+        }
         emails.extend(account.contact_emails(tx)?);
         let subscribed = account.parties.values().any(|party| !party.subscriptions.is_empty());
         drift += u64::from(subscribed && account.user().is_none() && account.emails().is_empty());

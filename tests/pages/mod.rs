@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod clients;
+mod lighthouse;
 mod newcomer;
 mod purchase;
 
@@ -10,6 +11,7 @@ use hookdrill::{
     drive::deliverer::{Deliverer, patient},
     history::record::Call,
     mock::{
+        effect::Effect,
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
@@ -79,11 +81,11 @@ impl Shop {
         format!("{}{path}", self.url)
     }
 
-    /// Operations at Stripe's double since the last time that this was asked.
-    pub(crate) fn calls(&mut self, operation: &str) -> usize {
+    /// Checkout sessions that the double opened since the last time that this was asked.
+    pub(crate) fn sessions(&mut self) -> usize {
         let mut count = 0;
         while let Ok((_, call)) = self.calls.try_recv() {
-            count += usize::from(call.double == Double::Stripe && call.operation == operation);
+            count += call.effects.iter().filter(|effect| matches!(effect, Effect::SessionOpened { .. })).count();
         }
         count
     }

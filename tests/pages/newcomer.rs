@@ -17,7 +17,7 @@ impl Drop for Served {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_buys_from_what_serve_prints() {
-    let Some(browser) = start("hookdrill serve in a browser", DESKTOP, true).await else { return };
+    let Some(browser) = start("hookdrill serve in a browser", DESKTOP).await else { return };
     let mut child = Command::new(env!("CARGO_BIN_EXE_hookdrill"))
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("STRIPE_WEBHOOK_SECRET", "whsec_of_the_newcomer")

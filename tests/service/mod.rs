@@ -5,6 +5,7 @@ mod child;
 mod core;
 mod fixtures;
 mod killed;
+mod operations;
 mod peers;
 pub(crate) mod postgres;
 mod server;

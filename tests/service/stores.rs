@@ -200,8 +200,8 @@ impl Run<'_, '_> {
             }
             Operation::PutParty(n, paid) => {
                 let before = self.tx.party(name(n))?;
-                let mut party = Party { paid_at: Some(paid), ..Party::default() };
-                party.users.insert(name(n).to_owned());
+                let mut party = Party { deleted: Some(paid), ..Party::default() };
+                party.users.insert(name(n).to_owned(), paid);
                 self.tx.put_party(name(n), &party)?;
                 let now = self.tx.party(name(n))?;
                 self.says(some(&before, "put_party: new", "put_party: changed"), now);

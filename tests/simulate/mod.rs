@@ -82,8 +82,6 @@ about = "Every event nine times at the same moment, so that copies meet in one c
 [[story]]
 name = "purchase"
 recording = "checkout-subscription"
-[delivery]
-spacing = "1ms"
 [[fault]]
 duplicate = { of = "checkout.session.completed", copies = 9, spacing = "0s" }
 [[criterion]]
@@ -100,7 +98,7 @@ customer_state = { is = "as the story says" }
     let crashes = crashes(&summary);
     let tried = |point: &str| crashes.iter().find(|(name, ..)| name == point).map_or(0, |(_, tried, _)| *tried);
     let (commits, answers) = (tried("ingest committed"), tried("answer sent"));
-    assert!(commits > 0 && answers >= 20 && commits * 3 < answers * 2, "{commits} commits, {answers} answers");
+    assert!(commits > 0 && commits + 4 <= answers, "{commits} commits, {answers} answers");
 }
 
 #[test]

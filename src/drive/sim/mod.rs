@@ -19,8 +19,7 @@ use crate::{
     plan::model::{Plan, Signing},
     redact::Redactor,
     scenario::model::Simulation,
-    service::{Incoming, Secret, Settings, verify::verify},
-    stripe::event::Event,
+    service::{Incoming, Secret, Settings, reading, verify::verify},
 };
 use std::{
     cell::RefCell,
@@ -108,7 +107,7 @@ impl Setup {
         if cache.events.len() >= MOST_EVENTS {
             cache.events.clear();
         }
-        let event = Event::parse(body).ok().map(|event| Arc::new(Incoming::new(event)));
+        let event = reading::event(body).map(|event| Arc::new(Incoming::new(event)));
         cache.events.insert(hash.to_owned(), event.clone());
         event
     }

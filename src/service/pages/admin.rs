@@ -154,7 +154,7 @@ fn dead(rows: &Rows<DeadLetter>, token: &str) -> Markup {
 fn dead_row(row: &DeadLetter, token: &str) -> Markup {
     html! {
         tr {
-            th scope="row" { (row.what) " " (row.id) }
+            th scope="row" { (super::capital(&row.what)) " " (row.id) }
             td data-label="For" { (row.whom) }
             td data-label="Last failure" { (row.error) }
             td data-label="Next" {
@@ -324,7 +324,7 @@ mod tests {
         let evil = "<img src=x onerror=alert(1)>".to_owned();
         let letter = DeadLetter {
             id: 7,
-            what: "CRM contact",
+            what: "contact".into(),
             whom: evil.clone(),
             error: evil.clone(),
             rejected: true,

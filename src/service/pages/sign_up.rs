@@ -25,8 +25,8 @@ pub fn sign_up(typed: &Typed<'_>) -> String {
     let title = if typed.wrong.is_some() { "Please check your entries" } else { "Start your plan" };
     let content = html! {
         @if typed.canceled { (notice(Tone::Plain, "You left the payment page. Nothing was charged.")) }
-        @if let Some((_, words)) = typed.wrong {
-            div.notice role="alert" data-tone="bad" { p { (words) } }
+        @if let Some((field, _)) = typed.wrong {
+            div.notice role="alert" data-tone="bad" { p { a href={ "#" (field) } { "One entry needs another look." } } }
         }
         section.card {
             h1 { (title) }

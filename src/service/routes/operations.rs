@@ -6,7 +6,7 @@ use super::{limit, refusal, trouble};
 use crate::service::{overview, server::App, session::Sealer};
 use axum::{
     Json, Router,
-    extract::{Path, Request, State},
+    extract::{Path, RawQuery, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -27,6 +27,7 @@ pub(super) fn open() -> Router<App> {
 pub(super) fn internal() -> Router<App> {
     Router::new()
         .route("/api/customers/{id}", get(customer))
+        .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
         .layer(middleware::from_fn(local))
@@ -102,7 +103,22 @@ async fn customer(State(app): State<App>, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn status(State(app): State<App>) -> Response {
+async fn history(State(app): State<App>, Path(id): Path<String>) -> Response {
+    match app.read(move |service, _| service.history(&id)).await {
+        Ok(Some(entries)) => Json(entries).into_response(),
+        Ok(None) => refusal(StatusCode::NOT_FOUND, "no such customer"),
+        Err(error) => trouble(&error),
+    }
+}
+
+/// With `?brief` without what only a look at every account tells.
+async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    if query.as_deref() == Some("brief") {
+        return match app.read(|service, _| service.brief_status()).await {
+            Ok(view) => Json(view).into_response(),
+            Err(error) => trouble(&error),
+        };
+    }
     match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => trouble(&error),

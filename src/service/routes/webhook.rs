@@ -3,17 +3,15 @@
 //! Must not know: what an event means.
 
 use super::{refusal, trouble};
-use crate::{
-    service::{
-        core::{Incoming, Received},
-        metrics::Ack,
-        server::{App, stopwatch},
-        store::StoreError,
-        telemetry,
-        verify::verify,
-        writer::Full,
-    },
-    stripe::event::Event,
+use crate::service::{
+    core::{Incoming, Received},
+    metrics::Ack,
+    reading,
+    server::{App, stopwatch},
+    store::StoreError,
+    telemetry,
+    verify::verify,
+    writer::Full,
 };
 use axum::{
     Json, Router,
@@ -60,7 +58,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesReject
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
         return (Ack::Forged, refusal(StatusCode::BAD_REQUEST, "the signature does not fit"));
     }
-    let Some(event) = std::str::from_utf8(&body).ok().and_then(|text| Event::parse(text).ok()) else {
+    let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
         return (Ack::Unreadable, refusal(StatusCode::BAD_REQUEST, "the body is not an event"));
     };
     Span::current().record("event", event.id.as_str()).record("kind", event.kind.as_str());

@@ -44,6 +44,8 @@ pub enum Identity {
     Session,
     /// Anonymous chat session of the app.
     Chat,
+    /// PaymentIntent, charge or invoice.
+    Payment,
 }
 
 impl Identity {
@@ -54,6 +56,7 @@ impl Identity {
             Self::Email => "email",
             Self::Session => "session",
             Self::Chat => "chat",
+            Self::Payment => "payment",
         }
     }
 }

@@ -13,7 +13,7 @@ CREATE TABLE parties (
 ) STRICT;
 
 CREATE TABLE identities (
-    kind  TEXT NOT NULL CHECK (kind IN ('user', 'email', 'session', 'chat')),
+    kind  TEXT NOT NULL CHECK (kind IN ('user', 'email', 'session', 'chat', 'payment')),
     key   TEXT NOT NULL,
     party TEXT NOT NULL REFERENCES parties (id),
     PRIMARY KEY (kind, key, party)

@@ -21,7 +21,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         (0..4_u8).prop_map(Operation::Event),
         (0..3_u8, any::<u8>()).prop_map(|(id, n)| Operation::Party(id, n)),
-        (0..4_u8, 0..3_u8, 0..4_u8).prop_map(|(kind, key, party)| Operation::Link(kind, key, party)),
+        (0..5_u8, 0..3_u8, 0..4_u8).prop_map(|(kind, key, party)| Operation::Link(kind, key, party)),
         (0..3_u8, proptest::option::of(any::<u8>())).prop_map(|(email, id)| Operation::Contact(email, id)),
         (1..4_u8, 0..4_u8, 0..6_u8, 0..9_i64).prop_map(|(id, key, state, at)| Operation::Job(id, key, state, at)),
         any::<bool>().prop_map(Operation::FirstReady),
@@ -44,14 +44,15 @@ fn job(id: u8, key: u8, state: u8, at: i64) -> Job {
     job
 }
 
-const IDENTITIES: [Identity; 4] = [Identity::User, Identity::Email, Identity::Session, Identity::Chat];
+const IDENTITIES: [Identity; 5] =
+    [Identity::User, Identity::Email, Identity::Session, Identity::Chat, Identity::Payment];
 
 fn apply(tx: &mut Tx<'_>, operation: &Operation) -> Result<String, StoreError> {
     Ok(match operation {
         Operation::Event(number) => tx.record_event(&event(*number), Timestamp::from_millis(9))?.to_string(),
         Operation::Party(id, number) => {
-            let mut party = Party { paid_at: Some(i64::from(*number)), ..Party::default() };
-            party.users.insert(format!("u{number}"));
+            let mut party = Party { deleted: Some(i64::from(*number)), ..Party::default() };
+            party.users.insert(format!("u{number}"), 1);
             tx.put_party(&format!("cus_{id}"), &party)?;
             String::new()
         }

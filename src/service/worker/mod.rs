@@ -30,7 +30,7 @@ pub fn begin(
         let call = match job.task.clone() {
             Task::Contact { email } => contact::call(tx, &mut job, &email)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
-            Task::Ticket { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
+            Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
         };
         if call.is_none() {
             job.complete(now);
@@ -67,7 +67,9 @@ pub fn finish(
     let Some(mut job) = held else { return Ok(Finished::Stale) };
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
-        Task::LooseContact { .. } | Task::Ticket { .. } => plain_answer(now, &mut job, result, settings),
+        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } => {
+            plain_answer(now, &mut job, result, settings)
+        }
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)

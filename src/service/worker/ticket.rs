@@ -1,9 +1,9 @@
-//! The job that opens the one ticket of an invoice that could not be collected.
+//! The job that opens the one ticket of an invoice that could not be collected, or of a disputed payment.
 //!
 //! Must not know: sockets, clocks.
 
 use crate::service::{
-    account,
+    account::{self, Account},
     config::Settings,
     defects::Defect,
     job::{Job, Step, Task},
@@ -26,14 +26,44 @@ pub(super) fn call(
     }
     // Whatever becomes of this attempt, the next one looks first.
     job.step = Step::Find;
-    let Task::Ticket { invoice, .. } = &job.task else { return Ok(None) };
-    let customer = account.customer().unwrap_or("unknown").to_owned();
+    let Some(Words { subject, body, tag }) = words(&job.task, &account) else { return Ok(None) };
     Ok(Some(Call::CreateTicket {
         external_id,
         keyed,
-        subject: format!("Payment failed for invoice {invoice}"),
-        body: format!("Invoice {invoice} of customer {customer} could not be collected. Stripe may try again."),
-        tags: vec!["queue_billing".to_owned(), "payment_failed".to_owned()],
+        subject,
+        body,
+        tags: vec!["queue_billing".to_owned(), tag.to_owned()],
         requester: account.emails().first().map(|email| (*email).to_owned()),
     }))
+}
+
+struct Words {
+    subject: String,
+    body: String,
+    tag: &'static str,
+}
+
+fn words(task: &Task, account: &Account) -> Option<Words> {
+    let customer = account.customer().unwrap_or("unknown");
+    match task {
+        Task::Ticket { invoice, .. } => Some(Words {
+            subject: format!("Payment failed for invoice {invoice}"),
+            body: format!("Invoice {invoice} of customer {customer} could not be collected. Stripe may try again."),
+            tag: "payment_failed",
+        }),
+        Task::Dispute { dispute, .. } => {
+            let claim = account.disputes().find(|(id, _)| id == dispute).map(|(_, claim)| claim);
+            let money = claim.and_then(|claim| claim.money.as_ref());
+            let amount = money.map(|money| format!(" of {money}")).unwrap_or_default();
+            Some(Words {
+                subject: format!("Payment disputed by customer {customer}"),
+                body: format!(
+                    "Dispute {dispute}{amount} by customer {customer}. Access stays until it is decided; evidence is due in \
+                     Stripe's dashboard."
+                ),
+                tag: "dispute",
+            })
+        }
+        Task::Contact { .. } | Task::LooseContact { .. } => None,
+    }
 }

@@ -1,0 +1,177 @@
+//! Invoices, charges, refunds and disputes. Only invoices and charges name their customer; the rest is tied to one through
+//! the payments that it names.
+//!
+//! Must not know: storage, what was said before.
+
+use super::{
+    Fact, Reading,
+    body::{amount, reference, text},
+    fold_email, payment_party, user_party,
+};
+use crate::{
+    id::{InvoiceId, SubscriptionId},
+    service::ledger::{ALL, Bill, Charge, Claim, Settled},
+    stripe::event::Event,
+};
+use serde_json::Value;
+
+/// Reads an event about money.
+pub(super) fn read(event: &Event, object: &Value) -> Option<Reading> {
+    match event.kind.as_str() {
+        "invoice.paid" | "invoice.payment_succeeded" => invoice(object, paid(event, object)),
+        "invoice.payment_failed" => invoice(object, Bill { failed: true, ..Bill::default() }),
+        "invoice.voided" => invoice(object, Bill { voided: true, ..Bill::default() }),
+        "invoice.marked_uncollectible" => invoice(object, Bill { uncollectible: true, ..Bill::default() }),
+        "invoice_payment.paid" => invoice_payment(object),
+        "payment_intent.succeeded" => {
+            let (customer, intent) = (reference(&object["customer"])?, text(&object["id"])?);
+            let payments = [Some(intent), reference(&object["latest_charge"])].into_iter().flatten().collect();
+            Some(Reading { payments, ..Reading::of(customer, Vec::new()) })
+        }
+        "charge.succeeded" | "charge.captured" | "charge.updated" | "charge.refunded" => charge(event, object),
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+            claim(event, object, refund_rank, Fact::Refund)
+        }
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.closed"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated" => claim(event, object, dispute_rank, Fact::Dispute),
+        _ => None,
+    }
+}
+
+fn paid(event: &Event, object: &Value) -> Bill {
+    let paid = object["amount_paid"].as_i64().is_none_or(|amount| amount > 0);
+    let at = object["status_transitions"]["paid_at"].as_i64().unwrap_or(event.created);
+    Bill {
+        settled: if paid { Settled::Paid } else { Settled::Free },
+        paid_at: paid.then_some(at),
+        money: amount(&object["amount_paid"], object).filter(|_| paid),
+        term: Some(is_term(object)),
+        ..Bill::default()
+    }
+}
+
+/// Whether an invoice pays a term: a line that is no proration says so. Without lines its reason does.
+fn is_term(object: &Value) -> bool {
+    let lines = object["lines"]["data"].as_array().filter(|lines| !lines.is_empty());
+    let Some(lines) = lines else { return object["billing_reason"].as_str() != Some("subscription_update") };
+    lines.iter().any(|line| {
+        // Moved below `parent` by the 2025-03-31 version.
+        let parent = &line["parent"];
+        let details = [&parent["subscription_item_details"], &parent["invoice_item_details"], line];
+        !details.iter().any(|details| details["proration"].as_bool() == Some(true))
+    })
+}
+
+fn invoice(object: &Value, says: Bill) -> Option<Reading> {
+    let id = text(&object["id"]);
+    // Moved below `parent` by the 2025-03-31 version (bug class 53); lines carry it too.
+    let (now, before) = (&object["parent"]["subscription_details"], &object["subscription_details"]);
+    let line = &object["lines"]["data"][0];
+    let subscription = reference(&now["subscription"])
+        .or_else(|| reference(&object["subscription"]))
+        .or_else(|| reference(&line["parent"]["subscription_item_details"]["subscription"]))
+        .or_else(|| reference(&line["subscription"]));
+    let metadata = |key: &str| {
+        text(&now["metadata"][key])
+            .or_else(|| text(&before["metadata"][key]))
+            .or_else(|| text(&object["metadata"][key]))
+    };
+    let (user, chat) = (metadata("user_id"), metadata("chat_session"));
+    let party = reference(&object["customer"]).or_else(|| user.as_deref().map(user_party))?;
+    let payments = payments(object);
+    let names = id.iter().cloned().chain(payments.iter().cloned()).collect();
+    let mut facts = Vec::new();
+    if let Some(id) = id {
+        facts.extend(says.failed.then(|| Fact::InvoiceFailed(InvoiceId::new(id.clone()))));
+        let bill = Bill {
+            subscription: subscription.map(SubscriptionId::new),
+            made: object["created"].as_i64().or(says.paid_at),
+            payments: payments.into_iter().collect(),
+            ..says
+        };
+        facts.push(Fact::Bill(id, Box::new(bill)));
+    }
+    let email = text(&object["customer_email"]).as_deref().map(fold_email);
+    Some(Reading { user, email, chat, payments: names, ..Reading::of(party, facts) })
+}
+
+/// What has paid an invoice: named by it before basil, since then only where `payments` is expanded.
+fn payments(object: &Value) -> Vec<String> {
+    let mut found: Vec<String> =
+        [&object["payment_intent"], &object["charge"]].into_iter().filter_map(reference).collect();
+    for payment in object["payments"]["data"].as_array().into_iter().flatten() {
+        let payment = &payment["payment"];
+        found.extend([&payment["payment_intent"], &payment["charge"]].into_iter().filter_map(reference));
+    }
+    found
+}
+
+/// Since basil the only tie between an invoice and its payment. It names no customer.
+fn invoice_payment(object: &Value) -> Option<Reading> {
+    let invoice = reference(&object["invoice"])?;
+    let payment = &object["payment"];
+    let paid: Vec<String> =
+        [&payment["payment_intent"], &payment["charge"]].into_iter().filter_map(reference).collect();
+    let payments: Vec<String> = std::iter::once(invoice.clone()).chain(paid.iter().cloned()).collect();
+    let bill = Bill { payments: paid.into_iter().collect(), ..Bill::default() };
+    let facts = vec![Fact::Bill(invoice.clone(), Box::new(bill))];
+    Some(Reading { payments, ..Reading::of(payment_party(&invoice), facts) })
+}
+
+fn charge(event: &Event, object: &Value) -> Option<Reading> {
+    if object["status"].as_str() == Some("failed") || object["paid"].as_bool() == Some(false) {
+        return None;
+    }
+    let id = text(&object["id"])?;
+    let refunded = object["amount_refunded"].as_i64();
+    let whole = object["refunded"].as_bool() == Some(true);
+    let charge = Charge {
+        intent: reference(&object["payment_intent"]),
+        invoice: reference(&object["invoice"]),
+        made: Some(object["created"].as_i64().unwrap_or(event.created)),
+        money: amount(&object["amount"], object),
+        refunded: if whole { Some((event.created, ALL)) } else { refunded.map(|amount| (event.created, amount)) },
+    };
+    let payments: Vec<String> =
+        [Some(id.clone()), charge.intent.clone(), charge.invoice.clone()].into_iter().flatten().collect();
+    let party = reference(&object["customer"]).unwrap_or_else(|| payment_party(&id));
+    Some(Reading { payments, ..Reading::of(party, vec![Fact::Charge(id, Box::new(charge))]) })
+}
+
+fn claim(event: &Event, object: &Value, rank: fn(&str) -> u8, fact: fn(String, Box<Claim>) -> Fact) -> Option<Reading> {
+    let id = text(&object["id"])?;
+    let state = text(&object["status"]).unwrap_or_default();
+    let claim = Claim {
+        charge: reference(&object["charge"]),
+        intent: reference(&object["payment_intent"]),
+        money: amount(&object["amount"], object),
+        state: (event.created, rank(&state), state),
+    };
+    let payments: Vec<String> = claim.charge.iter().chain(&claim.intent).cloned().collect();
+    // Expanded, the charge names the customer.
+    let customer = reference(&object["charge"]["customer"]).or_else(|| reference(&object["customer"]));
+    let party = customer.or_else(|| payments.first().map(|payment| payment_party(payment)))?;
+    Some(Reading { payments, ..Reading::of(party, vec![fact(id, Box::new(claim))]) })
+}
+
+/// Which state of a refund comes later within one second.
+fn refund_rank(status: &str) -> u8 {
+    match status {
+        "failed" | "canceled" => 3,
+        "succeeded" => 2,
+        "requires_action" => 1,
+        _ => 0,
+    }
+}
+
+/// Which state of a dispute comes later within one second.
+fn dispute_rank(status: &str) -> u8 {
+    match status {
+        "won" | "lost" | "warning_closed" | "prevented" => 2,
+        "under_review" | "warning_under_review" | "appeal_under_review" => 1,
+        _ => 0,
+    }
+}
