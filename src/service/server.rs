@@ -186,7 +186,11 @@ pub async fn run(
     let mut workers = JoinSet::new();
     for number in 1..=config.workers {
         let owner = format!("{}/{number}", std::process::id());
-        workers.spawn(work(app.clone(), client.clone(), owner, stopped.clone()));
+        let (alive, working) = (app.operations.worker(), work(app.clone(), client.clone(), owner, stopped.clone()));
+        workers.spawn(async move {
+            working.await;
+            drop(alive);
+        });
     }
     let operations = Arc::clone(&app.operations);
     let ended = async move {
@@ -215,7 +219,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(2);
 
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
-    let _alive = app.operations.worker();
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
         match app.with(move |service, now| service.begin(now, &name)).await {
