@@ -222,8 +222,8 @@ async fn interrupted() {
             }
         };
         tokio::select! {
-            () = terminated => return,
-            Ok(()) = tokio::signal::ctrl_c() => return,
+            () = terminated => {}
+            Ok(()) = tokio::signal::ctrl_c() => {}
         }
     }
     #[cfg(not(unix))]

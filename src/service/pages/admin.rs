@@ -93,24 +93,28 @@ fn numbers(seen: &Overview, now: Timestamp) -> Markup {
         section.card aria-labelledby="numbers" {
             @if well { (badge(Tone::Good, "Nothing to do")) } @else { (badge(Tone::Bad, "Needs a look")) }
             h2 #numbers { "At a glance" }
-            dl.facts {
-                div { dt { "Days without a missed activation" } dd { (days(seen, now)) } }
-                div { dt { "Customers in disagreement" } dd { (seen.findings.all) } }
-                div { dt { "Dead letters" } dd { (seen.dead.all) } }
-                div { dt { "Jobs waiting or running" } dd { (standing.jobs.pending) " (" (due) ")" } }
-                div { dt { "Steps by hand" } dd { (seen.manual.total) } }
+            dl.tiles {
+                (tile("Days without a missed activation", days(seen, now)))
+                (tile("Dead letters", (seen.dead.all.to_string(), "jobs that were given up".to_owned())))
+                (tile("In disagreement", (seen.findings.all.to_string(), "customers, of those compared".to_owned())))
+                (tile("Jobs at work", (standing.jobs.pending.to_string(), due)))
+                (tile("Steps by hand", (seen.manual.total.to_string(), "since watching began".to_owned())))
             }
         }
     }
 }
 
+fn tile(name: &str, (number, note): (String, String)) -> Markup {
+    html! { div { dt { (name) } dd { (number) } dd.note { (note) } } }
+}
+
 /// Since the newest alert of a late activation, or since the service is watched.
-fn days(seen: &Overview, now: Timestamp) -> String {
-    let whole = |from: Timestamp| now.since(from).as_secs() / 86_400;
+fn days(seen: &Overview, now: Timestamp) -> (String, String) {
+    let whole = |from: Timestamp| (now.since(from).as_secs() / 86_400).to_string();
     match (seen.missed, seen.since) {
-        (Some(at), _) => format!("{} (the last one was missed on {})", whole(at), moment(at)),
-        (None, Some(at)) => format!("{} (none since {}, when watching began)", whole(at), moment(at)),
-        (None, None) => "not known yet".to_owned(),
+        (Some(at), _) => (whole(at), format!("the last one was missed on {}", moment(at))),
+        (None, Some(at)) => (whole(at), format!("none since {}, when watching began", moment(at))),
+        (None, None) => ("–".to_owned(), "not known yet".to_owned()),
     }
 }
 
@@ -156,7 +160,7 @@ fn dead_row(row: &DeadLetter, token: &str) -> Markup {
         tr {
             th scope="row" { (super::capital(&row.what)) " " (row.id) }
             td data-label="For" { (row.whom) }
-            td data-label="Last failure" { (row.error) }
+            td data-label="Last failure" { (said(&row.error)) }
             td data-label="Next" {
                 @if row.rejected { "Waits for you since " (moment(row.at)) } @else { "Tried again on " (moment(row.at)) }
             }
@@ -168,6 +172,11 @@ fn dead_row(row: &DeadLetter, token: &str) -> Markup {
             }
         }
     }
+}
+
+/// A bare status is told as a sentence.
+fn said(error: &str) -> String {
+    if error.bytes().all(|b| b.is_ascii_digit()) { format!("the answer was {error}") } else { error.to_owned() }
 }
 
 fn findings(rows: &Rows<Document>) -> Markup {
@@ -344,7 +353,10 @@ mod tests {
         assert!(!page.contains("<img") && page.contains("&lt;img"));
         let forms = page.matches("<form").count();
         assert_eq!((forms, page.matches("value=\"tok&quot;en\"").count()), (3, 3));
-        assert!(page.contains("3 (the last one was missed on 2027-01-15 08:00 UTC)"), "{page}");
+        assert!(
+            page.contains("<dd>3</dd>") && page.contains("the last one was missed on 2027-01-15 08:00 UTC"),
+            "{page}"
+        );
         assert!(page.contains("The first 1 of 101 are shown") && page.contains("2 dead letters were put back"));
         assert_eq!(page.matches("<table").count(), page.matches("<caption").count());
     }
