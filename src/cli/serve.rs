@@ -6,7 +6,8 @@ use super::{
     Failure,
     args::ServeArgs,
     embedded::{
-        ADMIN_TOKEN, CRM_TOKEN, METRICS_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN, WEBHOOK_SECRET,
+        ADMIN_TOKEN, ALERT_URL, CRM_TOKEN, METRICS_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN,
+        WEBHOOK_SECRET,
     },
     exit::Exit,
     voice::print,
@@ -23,7 +24,7 @@ use crate::{
     scenario::fault::Double,
     service::{
         self,
-        config::{Config, Database, Secret},
+        config::{Alerting, Config, Database, Secret},
         defects::{Defect, Defects},
         log,
         telemetry::Traces,
@@ -184,6 +185,17 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
             Some(POSTGRES) => Database::Postgres(super::embedded::postgres(&args.database_schema)?),
             _ => Database::File(path.clone()),
         };
+    }
+    config.alert_url = super::environment(ALERT_URL).map(Secret::new);
+    let asks = config.stripe_url.is_some();
+    let within = Alerting { activation_within: args.activation_alert };
+    config.settings.stripe = asks;
+    config.settings.reconcile = asks.then_some(args.reconcile);
+    config.settings.backfill = args.backfill;
+    config.settings.audit = (!args.audit.is_zero()).then_some(args.audit);
+    config.settings.alerting = config.alert_url.is_some().then_some(within);
+    if asks && args.reconcile.is_zero() {
+        return Err(Failure::Usage("--reconcile must be longer than 0s".to_owned()));
     }
     config.public = args.allow_remote;
     config.admin_token = super::environment(ADMIN_TOKEN).map(Secret::new);

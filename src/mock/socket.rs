@@ -11,6 +11,7 @@ use super::{
     models::{ModelOptions, Models},
     relay::{self, Relay},
     script::{Called, Script},
+    stripe::BadEvent,
 };
 use crate::{
     history::record::Call,
@@ -171,6 +172,14 @@ impl Doubles {
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();
         (state.models.crm.contacts(), state.models.desk.tickets())
+    }
+
+    /// An event that Stripe's list holds from `at_ms` on.
+    ///
+    /// # Errors
+    /// When the body is no event.
+    pub fn give_event(&self, at_ms: u64, body: &str) -> Result<(), BadEvent> {
+        self.shared.state().models.stripe.give_event(at_ms, body)
     }
 
     /// From now on all happens to calls that a plan asks for: outages, troubles of single calls, kills.

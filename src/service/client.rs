@@ -16,8 +16,8 @@ use hyper_util::{
 };
 use std::time::Duration;
 
-/// Largest answer that is read.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+/// Largest answer that is read: a page of a hundred events, each of ten kilobytes or so, fits several times.
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
 /// The upstream client; cheap to clone, connections are shared.
 #[derive(Clone, Debug)]

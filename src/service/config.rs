@@ -56,7 +56,37 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Most deliveries that share one commit.
     pub batch: usize,
+    /// Pause between two rounds of reconciliation with Stripe's list of events; `None` asks Stripe for nothing.
+    pub reconcile: Option<Duration>,
+    /// Whether the first round of an empty database takes all that Stripe still lists (30 days).
+    pub backfill: bool,
+    /// Pause between two rounds of comparing with Stripe, CRM and desk; `None` compares only when asked.
+    pub audit: Option<Duration>,
+    /// Whether subscriptions can be compared with Stripe's.
+    pub stripe: bool,
+    /// When alerts are raised; `None` raises none.
+    pub alerting: Option<Alerting>,
 }
+
+/// When alerts are raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alerting {
+    /// A Checkout that is completed and has no access after this long is one.
+    pub activation_within: Duration,
+}
+
+impl Default for Alerting {
+    fn default() -> Self {
+        Self { activation_within: Duration::from_secs(120) }
+    }
+}
+
+/// Pause between two rounds of reconciliation when nothing is said: a lost event is made good inside two minutes, through
+/// a failed round too.
+pub const RECONCILE: Duration = Duration::from_secs(30);
+
+/// Pause between two rounds of comparing when nothing is said.
+pub const AUDIT: Duration = Duration::from_secs(300);
 
 /// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
 const BATCH: usize = 256;
@@ -69,6 +99,11 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
             batch: BATCH,
+            reconcile: None,
+            backfill: false,
+            audit: None,
+            stripe: false,
+            alerting: None,
         }
     }
 }

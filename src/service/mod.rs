@@ -14,6 +14,8 @@
 //! Must not know: plans, scenarios, doubles, judging.
 
 pub mod account;
+pub mod alerts;
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -32,6 +34,7 @@ pub mod pages;
 pub mod person;
 pub mod queue;
 pub mod reading;
+pub mod reconcile;
 mod routes;
 pub mod server;
 pub mod session;

@@ -6,6 +6,7 @@ use super::{
     job::{Job, JobState},
     metrics::Standing,
     queue,
+    reconcile::Progress,
     store::{Shelf, StoreError, Tx},
 };
 use crate::time::Timestamp;
@@ -21,8 +22,6 @@ const REMEMBERED: usize = 50;
 const MANUAL: &str = "manual-steps";
 /// Key of the document that says since when the service is watched.
 const SINCE: &str = "watched-since";
-/// Key of the document that counts events which no webhook brought.
-const RECONCILED: &str = "reconciled-events";
 
 /// A list that is cut to [`SHOWN`] rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,10 +170,6 @@ fn manual_steps(tx: &mut Tx<'_>) -> Result<ManualSteps, StoreError> {
     Ok(document.and_then(|document| serde_json::from_str(&document).ok()).unwrap_or_default())
 }
 
-fn count(tx: &mut Tx<'_>, key: &str) -> Result<u64, StoreError> {
-    Ok(tx.doc(Shelf::Counter, key)?.and_then(|number| number.trim().parse().ok()).unwrap_or_default())
-}
-
 /// The numbers.
 ///
 /// # Errors
@@ -189,7 +184,7 @@ pub fn standing(tx: &mut Tx<'_>, now: Timestamp) -> Result<Standing, StoreError>
         jobs: tx.job_counts()?,
         oldest_due: due.map(|job| now.since(job.at)),
         alerts,
-        reconciled: count(tx, RECONCILED)?,
+        reconciled: Progress::read(tx)?.repaired,
         findings: tx.docs(Shelf::Finding, "")?.len() as u64,
         manual_steps: manual_steps(tx)?.total,
     })

@@ -3,8 +3,10 @@
 //! Nothing here grants anything: access is a function of Stripe's events alone. Must not know: HTTP, pages, clocks.
 
 use super::{
-    account::{self, Account},
-    ingest, status,
+    account::{self, Account, Flag},
+    ingest,
+    reading::CheckoutEnd,
+    status,
     store::{Identity, Shelf, StoreError, Tx},
 };
 use crate::time::Timestamp;
@@ -166,10 +168,13 @@ pub fn activation(tx: &mut Tx<'_>, now: Timestamp, session: &str) -> Result<Acti
     }
     if let Some(party) = tx.linked(Identity::Session, session)?.into_iter().next() {
         let account = account::of_party(tx, &party)?.unwrap_or_default();
-        return Ok(match account.access() {
-            true => Activation::Active,
-            false if account.failed().next().is_some() => Activation::Failed,
-            false => Activation::Pending,
+        let due = account.flags().iter().any(|flag| matches!(flag, Flag::PaymentDue | Flag::WrittenOff));
+        return Ok(match account.checkout(session) {
+            _ if account.access() => Activation::Active,
+            Some(CheckoutEnd::Expired) => Activation::Expired,
+            Some(CheckoutEnd::Failed) => Activation::Failed,
+            Some(CheckoutEnd::Unpaid | CheckoutEnd::Free | CheckoutEnd::Paid) | None if due => Activation::Failed,
+            Some(CheckoutEnd::Unpaid | CheckoutEnd::Free | CheckoutEnd::Paid) | None => Activation::Pending,
         });
     }
     let opened = tx.doc(Shelf::Checkout, &format!("session:{session}"))?.and_then(|text| text.parse::<i64>().ok());

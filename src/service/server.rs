@@ -4,6 +4,7 @@
 
 use super::metrics::{peer, result as came_to};
 use super::{
+    alerts::Answered,
     client::Client,
     config::{Config, Database, Secret, Settings, Shop},
     core::Service,
@@ -24,7 +25,10 @@ use crate::time::Timestamp;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -69,12 +73,35 @@ pub(super) struct App {
     pub(super) stripe_url: Option<Arc<str>>,
     /// What those who operate the service ask for.
     pub(super) operations: Arc<Operations>,
+    /// Deliveries that were answered without the store, and which it has not heard of.
+    pub(super) unheard: Arc<Unheard>,
 }
 
 /// For how long something took.
 #[expect(clippy::disallowed_methods, reason = "measured for metrics; nothing is decided by it")]
 pub(super) fn stopwatch() -> Instant {
     Instant::now()
+}
+
+/// Deliveries that were answered before they came to the store.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// Their signature did not fit.
+    pub(super) refused: AtomicU64,
+    /// Too many waited.
+    pub(super) turned_away: AtomicU64,
+}
+
+impl Unheard {
+    pub(super) fn add(counter: &AtomicU64) {
+        // Only counted: no other memory has to be in step.
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tell(&self, service: &mut Service, now: Timestamp) {
+        service.note(now, Answered::Refused, self.refused.swap(0, Ordering::Relaxed));
+        service.note(now, Answered::Failed, self.turned_away.swap(0, Ordering::Relaxed));
+    }
 }
 
 /// The service's clock.
@@ -178,6 +205,7 @@ pub async fn run(
         shop: Arc::new(shop),
         stripe_url: config.stripe_url.as_deref().map(Arc::from),
         operations: Arc::new(Operations::new(&config)),
+        unheard: Arc::new(Unheard::default()),
     };
     // Only the first service over these counters is measured; a second one in this process has others.
     let _ = config.written.sizes.set(app.operations.metrics.batch_sizes());
@@ -221,7 +249,12 @@ const LINGER: Duration = Duration::from_secs(2);
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
-        match app.with(move |service, now| service.begin(now, &name)).await {
+        let unheard = Arc::clone(&app.unheard);
+        let begun = app.with(move |service, now| {
+            unheard.tell(service, now);
+            service.begin(now, &name)
+        });
+        match begun.await {
             Ok(Some((lease, call))) => {
                 // There may be more: one worker wakes the next.
                 app.wake.notify_one();

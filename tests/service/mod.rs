@@ -1,5 +1,6 @@
 //! The reference service from outside its modules: whole stories over the core, defects, and real sockets.
 
+mod audit;
 mod batch;
 mod child;
 mod core;
@@ -8,6 +9,7 @@ mod killed;
 mod operations;
 mod peers;
 pub(crate) mod postgres;
+mod reconcile;
 mod server;
 mod stores;
 mod stores_together;

@@ -3,7 +3,7 @@
 //! Must not know: how anything is decided.
 
 use super::{limit, refusal, trouble};
-use crate::service::{overview, server::App, session::Sealer};
+use crate::service::{core::Service, overview, server::App, session::Sealer};
 use axum::{
     Json, Router,
     extract::{Path, RawQuery, Request, State},
@@ -30,6 +30,8 @@ pub(super) fn internal() -> Router<App> {
         .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
+        .route("/internal/audit", get(audit).post(audit_now))
+        .route("/internal/alerts", get(alerts))
         .layer(middleware::from_fn(local))
 }
 
@@ -121,6 +123,30 @@ async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     }
     match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.audit()).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit_now(State(app): State<App>) -> Response {
+    match app.with(Service::audit_now).await {
+        Ok(()) => {
+            app.wake.notify_one();
+            (StatusCode::ACCEPTED, Json(json!({"running": true}))).into_response()
+        }
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn alerts(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.alerts()).await {
+        Ok(alerts) => Json(json!({"alerts": alerts})).into_response(),
         Err(error) => trouble(&error),
     }
 }

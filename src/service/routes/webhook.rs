@@ -7,7 +7,7 @@ use crate::service::{
     core::{Incoming, Received},
     metrics::Ack,
     reading,
-    server::{App, stopwatch},
+    server::{App, Unheard, stopwatch},
     store::StoreError,
     telemetry,
     verify::verify,
@@ -56,6 +56,7 @@ async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesReject
     };
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
+        Unheard::add(&app.unheard.refused);
         return (Ack::Forged, refusal(StatusCode::BAD_REQUEST, "the signature does not fit"));
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
@@ -68,7 +69,10 @@ async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesReject
     let commit = tracing::info_span!(target: telemetry::TARGET, "webhook.commit");
     let received = match app.writer.deliver(Arc::clone(&incoming)).instrument(commit).await {
         Ok(received) => received,
-        Err(Full) => return (Ack::TurnedAway, full()),
+        Err(Full) => {
+            Unheard::add(&app.unheard.turned_away);
+            return (Ack::TurnedAway, full());
+        }
     };
     // Kept till here, so that what was read is taken apart by this thread, not by the one writer.
     drop(incoming);
