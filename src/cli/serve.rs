@@ -24,7 +24,7 @@ use crate::{
     scenario::fault::Double,
     service::{
         self,
-        config::{Alerting, Config, Database, Secret},
+        config::{Alerting, Config, Database, SHORTEST_ADMIN_TOKEN, Secret},
         defects::{Defect, Defects},
         log,
         telemetry::Traces,
@@ -163,14 +163,7 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         }
     });
     no_empty_secret()?;
-    // A real peer would refuse every call; a double takes any token.
-    for (url, variable, flag) in
-        [(&args.crm_url, CRM_TOKEN, "--crm-url"), (&args.support_url, SUPPORT_TOKEN, "--support-url")]
-    {
-        if url.is_some() && super::environment(variable).is_none() {
-            return Err(Failure::Usage(format!("{flag} needs a token: the environment has no {variable}")));
-        }
-    }
+    no_missing_token(args)?;
     for (variable, token) in [
         (CRM_TOKEN, &mut config.crm_token),
         (SUPPORT_TOKEN, &mut config.support_token),
@@ -198,22 +191,42 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         return Err(Failure::Usage("--reconcile must be longer than 0s".to_owned()));
     }
     config.public = args.allow_remote;
-    config.admin_token = super::environment(ADMIN_TOKEN).map(Secret::new);
-    config.metrics_token = super::environment(METRICS_TOKEN).map(Secret::new);
-    if config.admin_token.as_ref().is_some_and(|token| token.expose().trim().len() < 16) {
-        return Err(Failure::Usage(format!("{ADMIN_TOKEN} has less than 16 characters: it could be guessed")));
-    }
-    config.rate_limit = NonZeroU32::new(args.rate_limit);
-    config.trust_proxy = args.trust_proxy;
+    operated(args, &mut config)?;
     config.settings.lease = args.lease;
     config.call_timeout = args.lease / 2;
     config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
     Ok(config)
 }
 
+/// What those who operate the service have set.
+fn operated(args: &ServeArgs, config: &mut Config) -> Result<(), Failure> {
+    config.admin_token = super::environment(ADMIN_TOKEN).map(Secret::new);
+    config.metrics_token = super::environment(METRICS_TOKEN).map(Secret::new);
+    if config.admin_token.as_ref().is_some_and(|token| token.expose().trim().len() < SHORTEST_ADMIN_TOKEN) {
+        let what = format!("{ADMIN_TOKEN} has less than {SHORTEST_ADMIN_TOKEN} characters: it could be guessed");
+        return Err(Failure::Usage(what));
+    }
+    config.rate_limit = NonZeroU32::new(args.rate_limit);
+    config.trust_proxy = args.trust_proxy;
+    Ok(())
+}
+
+/// A real peer would refuse every call without a token; a double takes any.
+fn no_missing_token(args: &ServeArgs) -> Result<(), Failure> {
+    let peers = [(&args.crm_url, CRM_TOKEN, "--crm-url"), (&args.support_url, SUPPORT_TOKEN, "--support-url")];
+    let missing =
+        |(url, variable, _): &(&Option<String>, &str, &str)| url.is_some() && super::environment(variable).is_none();
+    match peers.into_iter().find(missing) {
+        Some((_, variable, flag)) => {
+            Err(Failure::Usage(format!("{flag} needs a token: the environment has no {variable}")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A variable that is there and empty is a mistake of whoever deploys: a secret that got lost on the way.
 fn no_empty_secret() -> Result<(), Failure> {
-    let variables = [CRM_TOKEN, SUPPORT_TOKEN, SESSION_KEY, STRIPE_KEY, ADMIN_TOKEN, METRICS_TOKEN];
+    let variables = [CRM_TOKEN, SUPPORT_TOKEN, SESSION_KEY, STRIPE_KEY, ADMIN_TOKEN, METRICS_TOKEN, ALERT_URL];
     match variables.into_iter().find(|variable| super::is_set_to_nothing(variable)) {
         Some(variable) => {
             Err(Failure::Usage(format!("{variable} is set to nothing; give it a value, or take it away")))

@@ -164,7 +164,7 @@ impl Written {
 }
 
 /// Shorter admin tokens are refused at start.
-const SHORTEST_ADMIN_TOKEN: usize = 16;
+pub const SHORTEST_ADMIN_TOKEN: usize = 16;
 
 /// What the person's pages are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
