@@ -68,6 +68,11 @@ pub(crate) const STRIPE_KEY: &str = "STRIPE_API_KEY";
 /// Variable with the key that signs cookies and forms.
 pub(crate) const SESSION_KEY: &str = "HOOKDRILL_SESSION_KEY";
 
+/// Variable with the token that opens the admin screen.
+pub(crate) const ADMIN_TOKEN: &str = "HOOKDRILL_ADMIN_TOKEN";
+/// Variable with the token that opens the metrics of a public service.
+pub(crate) const METRICS_TOKEN: &str = "HOOKDRILL_METRICS_TOKEN";
+
 /// Secrets of one run of the embedded service: made up, nobody's.
 #[derive(Clone)]
 pub(crate) struct EmbeddedSecrets {
@@ -153,6 +158,8 @@ pub(crate) fn command(
     arguments.extend(["--audit".to_owned(), "0s".to_owned()]);
     // A kill leaves jobs leased; a run need not wait as long for them as a service in production may.
     arguments.extend(["--lease".to_owned(), format_duration(LEASE)]);
+    // All customers of a run come from one address.
+    arguments.extend(["--rate-limit", "0"].map(str::to_owned));
     for defect in defects {
         arguments.extend(["--defect".to_owned(), defect.clone()]);
     }

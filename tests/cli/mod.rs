@@ -2,6 +2,7 @@
 
 mod exits;
 mod files;
+mod served;
 mod signature;
 
 use std::{
