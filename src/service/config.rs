@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::{defects::Defects, store::PostgresAt};
+use super::{defects::Defects, store::PostgresAt, support::rules::Rules};
 pub use crate::stripe::signature::Secret;
 use std::{
     fmt,
@@ -53,7 +53,20 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Most deliveries that share one commit.
     pub batch: usize,
+    /// Longest that the CRM's search is taken to be behind its writes. Tasks have no key there that it keeps unique: after an
+    /// attempt that may have made one, an empty search proves nothing before this has passed.
+    pub search_lag: Duration,
+    /// Who is not active this long after signing up or after Checkout gets a ticket.
+    pub onboarding_after: Duration,
+    /// How requests to support are routed.
+    pub rules: Arc<Rules>,
 }
+
+/// HubSpot names no figure for its search; what people report is below this.
+const SEARCH_LAG: Duration = Duration::from_secs(10);
+
+/// A day: long enough to sleep over it, short enough that help is still welcome.
+const ONBOARDING_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
 const BATCH: usize = 256;
@@ -66,6 +79,9 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
             batch: BATCH,
+            search_lag: SEARCH_LAG,
+            onboarding_after: ONBOARDING_AFTER,
+            rules: Arc::new(Rules::shipped()),
         }
     }
 }

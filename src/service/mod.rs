@@ -32,6 +32,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod support;
 pub mod trail;
 pub mod upstream;
 pub(crate) mod verify;

@@ -99,6 +99,17 @@ pub fn requeue(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, StoreError> {
     Ok(dead.len() as u64)
 }
 
+/// Puts one job that was given up back to work; answers whether there was one.
+///
+/// # Errors
+/// The store's.
+pub fn requeue_one(tx: &mut Tx<'_>, now: Timestamp, id: u64) -> Result<bool, StoreError> {
+    let Some(mut job) = tx.job(id)?.filter(|job| job.state == JobState::Dead) else { return Ok(false) };
+    job.restart(now);
+    tx.put_job(&job)?;
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

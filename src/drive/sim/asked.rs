@@ -96,8 +96,8 @@ impl World<'_> {
             Action::SignUp => {
                 let user = instance.user.as_ref().ok_or_else(|| lacks("user"))?;
                 let email = instance.email.as_deref().ok_or_else(|| lacks("email"))?;
-                let now = self.now();
-                let signed = self.store.0.transact(|tx| ingest::sign_up(tx, now, user.as_str(), email, None));
+                let (now, settings) = (self.now(), &self.setup.settings);
+                let signed = self.store.0.transact(|tx| ingest::sign_up(tx, now, settings, user.as_str(), email, None));
                 if self.passes(Point::SignUpCommitted, by) {
                     return Err("broken off: connection closed before message completed".to_owned());
                 }

@@ -25,6 +25,7 @@ pub(super) fn internal() -> Router<App> {
         .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
+        .route("/internal/dead", get(dead))
 }
 
 async fn health() -> Response {
@@ -61,8 +62,24 @@ async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     }
 }
 
-async fn requeue(State(app): State<App>) -> Response {
-    match app.with(Service::requeue).await {
+async fn dead(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.dead()).await {
+        Ok(dead) => Json(dead).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+/// All jobs that were given up, or with `?job=7` one.
+async fn requeue(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let requeued = match query.as_deref().map(|query| query.strip_prefix("job=").map(str::parse::<u64>)) {
+        None => app.with(Service::requeue).await,
+        Some(Some(Ok(job))) => match app.with(move |service, now| service.requeue_one(now, job)).await {
+            Ok(false) => return refusal(StatusCode::NOT_FOUND, "no such job was given up"),
+            done => done.map(u64::from),
+        },
+        Some(_) => return refusal(StatusCode::BAD_REQUEST, "expected ?job= with a job's number, or nothing"),
+    };
+    match requeued {
         Ok(requeued) => {
             app.wake.notify_one();
             Json(json!({"requeued": requeued})).into_response()

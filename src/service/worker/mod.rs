@@ -4,6 +4,8 @@
 //! Must not know: sockets, clocks.
 
 mod contact;
+mod follow_up;
+mod request;
 mod ticket;
 
 use super::{
@@ -31,8 +33,12 @@ pub fn begin(
             Task::Contact { email } => contact::call(tx, &mut job, &email)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
             Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
+            Task::FollowUp { .. } => follow_up::call(tx, now, &mut job, settings)?,
+            Task::Request { request } => request::call(tx, &mut job, &request)?,
+            Task::Onboarding { party } => request::onboarding(tx, now, &mut job, &party, settings)?,
         };
-        if call.is_none() {
+        // Unless it was put off.
+        if call.is_none() && job.state == JobState::Running {
             job.complete(now);
         }
         tx.put_job(&job)?;
@@ -67,9 +73,12 @@ pub fn finish(
     let Some(mut job) = held else { return Ok(Finished::Stale) };
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
-        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } => {
-            plain_answer(now, &mut job, result, settings)
-        }
+        Task::FollowUp { .. } => follow_up::answer(tx, now, &mut job, result, settings)?,
+        Task::LooseContact { .. }
+        | Task::Ticket { .. }
+        | Task::Dispute { .. }
+        | Task::Request { .. }
+        | Task::Onboarding { .. } => plain_answer(now, &mut job, result, settings),
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)

@@ -64,6 +64,10 @@ fn words(task: &Task, account: &Account) -> Option<Words> {
                 tag: "dispute",
             })
         }
-        Task::Contact { .. } | Task::LooseContact { .. } => None,
+        Task::Contact { .. }
+        | Task::LooseContact { .. }
+        | Task::FollowUp { .. }
+        | Task::Request { .. }
+        | Task::Onboarding { .. } => None,
     }
 }
