@@ -256,6 +256,12 @@ pub struct ServeArgs {
     /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub lease: std::time::Duration,
+    /// Rules that route requests to support (TOML; default: those that come with the service)
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Who is not active this long after signing up or after Checkout gets a ticket
+    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub onboarding_after: std::time::Duration,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,

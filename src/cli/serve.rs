@@ -19,9 +19,10 @@ use crate::{
         self,
         config::{Config, Database, Secret},
         defects::{Defect, Defects},
+        support::rules::Rules,
     },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// Serves until interrupted.
 ///
@@ -114,8 +115,18 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     config.public = args.allow_remote;
     config.settings.lease = args.lease;
     config.call_timeout = args.lease / 2;
+    config.settings.onboarding_after = args.onboarding_after;
+    if let Some(path) = &args.rules {
+        config.settings.rules = Arc::new(rules(path)?);
+    }
     config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
     Ok(config)
+}
+
+fn rules(path: &Path) -> Result<Rules, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read the rules {}: {error}", path.display())))?;
+    Rules::parse(&path.display().to_string(), &text).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Ends on an interrupt; as a child also when standard input closes, so that it never outlives its parent.

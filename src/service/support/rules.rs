@@ -264,7 +264,7 @@ mod tests {
             ("version = 2\ndefault = \"billing\"".to_owned(), 1, "version = 1"),
             ("version = 1\ndefault = \"sales\"".to_owned(), 2, "\"billing\", \"onboarding\", \"feedback\""),
             ("version = 1\ndefault = \"billing\"\nrules = 3".to_owned(), 3, "rules"),
-            ("version = 1\ndefault = \"billing\nx".to_owned(), 2, ""),
+            ("version = 1\ndefault = billing\n".to_owned(), 2, "string"),
             (with("name = \"A b\"\nqueue = \"billing\"\nweight = 1\nwords = [\"x\"]"), 5, "lower-case"),
             (with("name = \"a\"\nqueue = \"bill\"\nweight = 1\nwords = [\"x\"]"), 6, "`queue` is no queue: `bill`"),
             (with("name = \"a\"\nqueue = \"billing\"\nweight = 0\nwords = [\"x\"]"), 7, "from 1 to 1000"),
