@@ -72,6 +72,8 @@ pub(super) enum Fate {
     Acked,
     /// All attempts of all its deliveries ended otherwise, and none is left.
     GivenUp,
+    /// The same, but Stripe's API was there to be asked: whether it was, its effect shows.
+    Undelivered,
     /// The sender was not done with it.
     Open,
 }
@@ -258,7 +260,11 @@ fn fate(plan: &Plan, seen: &Lookup<'_>, deliveries: &[&Delivery]) -> Fate {
         let sent = seen.sent(&delivery.id);
         sent.len() > plan.retry_waits_ms.len() && sent.iter().all(|s| s.attempt.what.dropped || s.reply.is_some())
     };
-    if counted.iter().all(|delivery| given_up(delivery)) { Fate::GivenUp } else { Fate::Open }
+    match counted.iter().all(|delivery| given_up(delivery)) {
+        false => Fate::Open,
+        true if plan.stripe.is_some() => Fate::Undelivered,
+        true => Fate::GivenUp,
+    }
 }
 
 /// Whether any attempt of a delivery was acknowledged.

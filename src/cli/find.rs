@@ -7,7 +7,7 @@ use crate::{
     scenario::{
         criterion::{Bound, Criterion},
         load,
-        model::{Body, DeliveryOptions, Quiet, Scenario, Simulation, Spacing, StoryUse},
+        model::{Body, DeliveryOptions, Doubles, Quiet, Scenario, Simulation, Spacing, StoryUse},
     },
     stripe::{
         import::{self, ImportOptions},
@@ -127,7 +127,8 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
             timeout: Duration::from_secs(3),
         },
         simulation: Simulation::default(),
-        quiet: Quiet { budget: Duration::from_secs(20) },
+        quiet: Quiet { budget: Duration::from_secs(20), least: Duration::ZERO },
+        doubles: Doubles::default(),
         criteria: vec![Criterion::EventsLost(Bound::Exactly(0))],
     }
 }

@@ -29,8 +29,8 @@ use crate::{
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport},
     scenario::{
-        fault::FaultKind,
-        model::{Body, Scenario, Step},
+        fault::{Double, FaultKind},
+        model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
     },
     service::store::PostgresAt,
     stripe::import::ImportOptions,
@@ -278,7 +278,7 @@ async fn live(
     let database = Scratch::new(args, scratch.path())?;
     let (targets, service) = match project {
         Some(project) => (vec![project.target.clone()], None),
-        None => start_embedded(args, &secrets, &doubles, &database.from, folder).await?,
+        None => start_embedded(args, plan, &secrets, &doubles, (&database.from, folder)).await?,
     };
     if service.is_none() {
         reachable(&targets[0].webhook).await?;
@@ -332,17 +332,23 @@ impl Scratch {
 
 async fn start_embedded(
     args: &RunArgs,
+    plan: &Plan,
     secrets: &EmbeddedSecrets,
     doubles: &Doubles,
-    database: &ServedFrom,
-    folder: &Path,
+    (database, folder): (&ServedFrom, &Path),
 ) -> Result<(Vec<Target>, Option<Fleet>), String> {
-    let (crm, support) = (doubles.crm_url(), doubles.support_url());
+    let given = ScenarioDoubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
+    let peers = embedded::Peers {
+        crm: doubles.crm_url(),
+        support: doubles.support_url(),
+        stripe: given.stripe.then(|| doubles.url(Double::Stripe)),
+        alerts: given.alerts.then(|| doubles.url(Double::Alerts)),
+    };
     let log = folder.join("service.log");
-    let command = embedded::command(secrets, database, &log, (&crm, &support), &args.defect)
+    let command = embedded::command(secrets, database, &log, &peers, &args.defect)
         .map_err(|error| format!("cannot find this program again: {error}"))?;
     let fleet = Fleet::start(&command, args.processes).await.map_err(|error| error.to_string())?;
-    let target = |url: &String| embedded::target(url, secrets, args.seed);
+    let target = |url: &String| embedded::target(url, secrets, args.seed, given);
     let targets: Result<Vec<_>, _> = fleet.urls().await.iter().map(target).collect();
     Ok((targets.map_err(|error| error.to_string())?, Some(fleet)))
 }

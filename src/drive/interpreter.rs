@@ -3,6 +3,8 @@
 //! `poll(now)` gives one directive to carry out at once, or says until when to wait; `on(now, input)` tells it what
 //! happened. Same inputs at the same times, same directives. Must not know: HTTP, processes, how long anything takes.
 
+pub use super::directive::{Abilities, Directive, Input, Sending};
+
 use crate::{
     history::record::{Outcome, RunPhase},
     plan::model::{Delivery, Instance, KillAt, Phase, Plan, Reaction},
@@ -12,126 +14,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     hash::{Hash, Hasher},
 };
-
-/// Something to do now.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Directive {
-    /// A phase begins; at [`RunPhase::Quiet`] all faults go off.
-    Enter(RunPhase),
-    /// Send an attempt.
-    Send(Sending),
-    /// An attempt is lost before it arrives: record it, send nothing.
-    Lose(Sending),
-    /// Do step number `0` of [`Plan::steps`].
-    Step(usize),
-    /// A fault begins or ends: record it.
-    Note {
-        /// In words.
-        what: String,
-        /// Begins (true) or ends.
-        on: bool,
-    },
-    /// Kill the service.
-    Kill,
-    /// Start the service again.
-    Restart,
-    /// Kill one process of the service; the others work on.
-    KillOne(usize),
-    /// Start that process again.
-    StartOne(usize),
-    /// Read the state of instance number `instance`; `last` at the end of a quiet phase.
-    Probe {
-        /// Index in [`Plan::instances`].
-        instance: usize,
-        /// Whether it is the reading that is judged.
-        last: bool,
-    },
-    /// Ask the service for its queue.
-    ReadQueue {
-        /// Whether it is the reading that is judged.
-        last: bool,
-    },
-    /// Record the state of the doubles.
-    Ledger,
-    /// Nothing to do before this time, unless an input comes.
-    Wait {
-        /// Milliseconds after the start of the run.
-        until_ms: u64,
-    },
-    /// The run is over.
-    Done {
-        /// Why the plan was not carried out to its end; absent when it was.
-        incomplete: Option<String>,
-    },
-}
-
-/// An attempt to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Sending {
-    /// Index in [`Plan::deliveries`].
-    pub delivery: usize,
-    /// From 1.
-    pub attempt: u32,
-    /// When it should leave.
-    pub planned_ms: u64,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// An attempt that was sent ended.
-    Ended {
-        /// Index in [`Plan::deliveries`].
-        delivery: usize,
-        /// How.
-        outcome: Outcome,
-    },
-    /// A probe ended.
-    Probed {
-        /// Index in [`Plan::instances`].
-        instance: usize,
-        /// Whether access is open; absent when there was no reading.
-        access: Option<bool>,
-        /// Whether it was a last reading.
-        last: bool,
-    },
-    /// The service reported its queue, or did not answer.
-    Queue {
-        /// Jobs waiting or running; absent when it did not answer.
-        pending: Option<u64>,
-        /// Whether it was a last reading.
-        last: bool,
-    },
-    /// A step ended.
-    Stepped,
-    /// The service called a double.
-    Called,
-    /// The service answers (again).
-    Up,
-    /// One process answers again.
-    OneUp(usize),
-    /// A call of the service is held until the service is dead.
-    Held {
-        /// It is to be started again after this long.
-        restart_after_ms: u64,
-    },
-    /// The service crashed by itself at a point where the run wanted it to; it is to be started again.
-    Crashed {
-        /// After this long.
-        restart_after_ms: u64,
-    },
-}
-
-/// What the interpreter must know of the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Abilities {
-    /// It has a probe for customer state.
-    pub probe: bool,
-    /// It reports its queue.
-    pub queue: bool,
-    /// How many processes it has that can be killed one by one.
-    pub processes: usize,
-}
 
 /// Gap between two readings of one customer while waiting for activation: fine against an objective of minutes.
 const ACTIVATION_POLL_MS: u64 = 100;
@@ -553,6 +435,9 @@ impl<'p> Interpreter<'p> {
     }
 
     fn drained(&self, now_ms: u64) -> bool {
+        if now_ms < self.drain_from_ms.saturating_add(self.plan.quiet_least_ms) {
+            return false;
+        }
         let sender_idle =
             self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && self.is_up();
         let service_idle = if self.abilities.queue {

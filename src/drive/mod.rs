@@ -3,6 +3,8 @@
 //! Must not know: criteria, verdicts, reports; how the service under test works.
 
 pub mod clock;
+pub mod deliverer;
+pub mod directive;
 pub mod http;
 pub mod interpreter;
 pub mod live;

@@ -328,7 +328,8 @@ impl Crm {
     }
 
     fn next_id(&self) -> u64 {
-        let last = self.contacts.last_key_value().map(|(id, _)| *id).max(self.merged.last_key_value().map(|(id, _)| *id));
+        let last =
+            self.contacts.last_key_value().map(|(id, _)| *id).max(self.merged.last_key_value().map(|(id, _)| *id));
         last.map_or(FIRST_ID, |last| last + 1)
     }
 

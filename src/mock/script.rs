@@ -166,6 +166,8 @@ impl Script {
     /// The quiet phase begins: what is not about a number of calls is over.
     pub fn drain(&mut self) {
         self.stage = Stage::Draining;
+        // What broke a call may be over: its repetition is a call of its own.
+        self.broken.clear();
     }
 
     /// Ends it: from now on every call is answered by its model.

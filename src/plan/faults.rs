@@ -11,7 +11,7 @@ use crate::{
     id::EventId,
     rng::Streams,
     scenario::{
-        fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
+        fault::{ALL_ATTEMPTS, BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         model::{Between, Scenario, StoryUse},
         transport::TransportFault,
     },
@@ -70,7 +70,10 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         }
         FaultKind::Reorder { order } => reorder(stage, n, fault, order),
         FaultKind::Delay { of, by } => delay(&mut stage.drafts, n, &picks(of), millis(*by)),
-        FaultKind::Drop { of, first } => drop_first(&mut stage.drafts, n, &picks(of), *first),
+        FaultKind::Drop { of, first } => {
+            let fetched = stage.scenario.doubles.stripe;
+            drop_first(&mut stage.drafts, n, &picks(of), (*first, fetched));
+        }
         FaultKind::Forged { of, signature } => forged(stage, n, &picks(of), *signature),
         FaultKind::Malformed { before, body } => {
             let picks = picks(before);
@@ -93,6 +96,7 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }
+        | FaultKind::StoreBusy { .. }
         | FaultKind::RandomKills { .. }
         | FaultKind::Downstream(_)
         | FaultKind::KillAtCall(_) => {}
@@ -147,10 +151,12 @@ fn delay(drafts: &mut [Draft], n: usize, picks: &Picks, by_ms: u64) {
     }
 }
 
-/// The first attempts are lost, with those of every copy that exists so far.
-fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, first: u32) {
+/// The first attempts are lost, with those of every copy that exists so far. Of an event that never arrives nothing is
+/// owed, unless it can be fetched.
+fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, (first, fetched): (u32, bool)) {
     for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
         draft.drop_first = draft.drop_first.saturating_add(first);
+        draft.owed &= first != ALL_ATTEMPTS || fetched;
         draft.faults.push(n);
     }
 }

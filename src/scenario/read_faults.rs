@@ -4,7 +4,10 @@
 
 use super::{
     error::{ScenarioErrorKind as Kind, suggest},
-    fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
+    fault::{
+        ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order,
+        Place,
+    },
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
     read_downstream::{downstream, kill_at_call},
     read_stories::{ReadStory, Stories},
@@ -62,6 +65,7 @@ const FAULTS: &[(&str, (bool, ReadFault))] = &[
     ("down", (ON_DOUBLES, down)),
     ("random_kills", (ON_DOUBLES, random_kills)),
     ("crash", (ON_DOUBLES, crash)),
+    ("store_busy", (ON_DOUBLES, store_busy)),
     ("transport", (ON_DELIVERIES, transport)),
     ("downstream", (ON_DELIVERIES, downstream)),
 ];
@@ -155,8 +159,17 @@ fn delay(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 fn drop(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
+    let all = on.fields.get("first").is_some_and(|value| value.get_ref().as_str() == Some("all"));
+    if all {
+        return Some(FaultKind::Drop { of: of?, first: ALL_ATTEMPTS });
+    }
     let first = on.fields.need_count("first", 1..MAX_DROPS + 1, on.mistakes);
     Some(FaultKind::Drop { of: of?, first: u32::try_from(first?.value).ok()? })
+}
+
+fn store_busy(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    Some(FaultKind::StoreBusy { from, lasts: lasts(on)? })
 }
 
 fn forged(on: &mut Reading<'_, '_>) -> Option<FaultKind> {

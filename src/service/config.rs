@@ -60,7 +60,37 @@ pub struct Settings {
     pub onboarding_after: Duration,
     /// How requests to support are routed.
     pub rules: Arc<Rules>,
+    /// Pause between two rounds of reconciliation with Stripe's list of events; `None` asks Stripe for nothing.
+    pub reconcile: Option<Duration>,
+    /// Whether the first round of an empty database takes all that Stripe still lists (30 days).
+    pub backfill: bool,
+    /// Pause between two rounds of comparing with Stripe, CRM and desk; `None` compares only when asked.
+    pub audit: Option<Duration>,
+    /// Whether subscriptions can be compared with Stripe's.
+    pub stripe: bool,
+    /// When alerts are raised; `None` raises none.
+    pub alerting: Option<Alerting>,
 }
+
+/// When alerts are raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alerting {
+    /// A Checkout that is completed and has no access after this long is one.
+    pub activation_within: Duration,
+}
+
+impl Default for Alerting {
+    fn default() -> Self {
+        Self { activation_within: Duration::from_secs(120) }
+    }
+}
+
+/// Pause between two rounds of reconciliation when nothing is said: a lost event is made good inside two minutes, through
+/// a failed round too.
+pub const RECONCILE: Duration = Duration::from_secs(30);
+
+/// Pause between two rounds of comparing when nothing is said.
+pub const AUDIT: Duration = Duration::from_secs(300);
 
 /// HubSpot names no figure for its search; what people report is below this.
 const SEARCH_LAG: Duration = Duration::from_secs(10);
@@ -82,6 +112,11 @@ impl Default for Settings {
             search_lag: SEARCH_LAG,
             onboarding_after: ONBOARDING_AFTER,
             rules: Arc::new(Rules::shipped()),
+            reconcile: None,
+            backfill: false,
+            audit: None,
+            stripe: false,
+            alerting: None,
         }
     }
 }
@@ -120,6 +155,17 @@ impl Written {
     }
 }
 
+/// What the person's pages are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Stripe's id of the price that is sold.
+    pub price: String,
+    /// Our own address as browsers see it, without a slash at the end; without one, the address that is listened on.
+    pub url: Option<String>,
+    /// Key that signs cookies and forms. A new one signs everybody out.
+    pub session_key: Secret,
+}
+
 /// Everything a running service is told.
 #[derive(Clone)]
 pub struct Config {
@@ -139,6 +185,8 @@ pub struct Config {
     pub stripe_url: Option<String>,
     /// Key of Stripe's API, restricted to what the service does.
     pub stripe_key: Secret,
+    /// The person's pages.
+    pub shop: Shop,
     /// Where alerts are posted; such a URL often holds a token, so it is kept like a secret.
     pub alert_url: Option<Secret>,
     /// Worker tasks.
@@ -165,6 +213,7 @@ impl Config {
             support_token: Secret::new("support"),
             stripe_url: None,
             stripe_key: Secret::new("stripe"),
+            shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),

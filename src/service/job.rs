@@ -60,6 +60,20 @@ pub enum Task {
         /// Who began.
         party: String,
     },
+    /// Fetch the events that never arrived. One row for ever.
+    Reconcile,
+    /// Compare what Stripe, CRM and desk hold with our own state. One row for ever.
+    Audit,
+    /// See whether a completed Checkout has become access.
+    Activation {
+        /// The Checkout session.
+        session: String,
+    },
+    /// Post an alert that was raised.
+    Alert {
+        /// Its document's key.
+        raised: String,
+    },
 }
 
 /// What a task for the people at the CRM is about.
@@ -92,6 +106,10 @@ impl Task {
                 format!("ticket:{}", self.external_id())
             }
             Self::FollowUp { about, .. } => format!("task:{}", about.key()),
+            Self::Reconcile => "reconcile".to_owned(),
+            Self::Audit => "audit".to_owned(),
+            Self::Activation { session } => format!("activation:{session}"),
+            Self::Alert { raised } => format!("alert:{raised}"),
         }
     }
 
@@ -105,6 +123,7 @@ impl Task {
             Self::FollowUp { about, .. } => about.key(),
             Self::Request { request } => format!("request:{request}"),
             Self::Onboarding { party } => format!("onboarding:{party}"),
+            Self::Reconcile | Self::Audit | Self::Activation { .. } | Self::Alert { .. } => self.key(),
         }
     }
 }

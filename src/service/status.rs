@@ -77,7 +77,7 @@ pub struct BriefView {
 pub struct DeadView {
     /// Its number, to put it back to work.
     pub job: u64,
-    /// What it was for: `contact`, `ticket`, `task`, `request`, `onboarding`.
+    /// What it was for: `contact`, `ticket`, `task`, `request`, `onboarding`, `alert`, …
     pub kind: &'static str,
     /// What it is about: a Stripe id or the id of a request; nothing where that would be an e-mail.
     pub about: Option<String>,
@@ -115,12 +115,18 @@ const fn kind(task: &Task) -> &'static str {
         Task::FollowUp { .. } => "task",
         Task::Request { .. } => "request",
         Task::Onboarding { .. } => "onboarding",
+        Task::Reconcile => "reconcile",
+        Task::Audit => "audit",
+        Task::Activation { .. } => "activation",
+        Task::Alert { .. } => "alert",
     }
 }
 
 fn about(task: &Task) -> Option<String> {
     match task {
-        Task::Contact { .. } | Task::LooseContact { .. } => None,
+        Task::Contact { .. } | Task::LooseContact { .. } | Task::Reconcile | Task::Audit => None,
+        Task::Activation { session } => Some(session.clone()),
+        Task::Alert { raised } => Some(raised.clone()),
         Task::Ticket { invoice, .. } => Some(invoice.to_string()),
         Task::Dispute { dispute, .. } => Some(dispute.clone()),
         Task::FollowUp { about, .. } => Some(about.key()),
@@ -225,7 +231,12 @@ pub fn status(tx: &mut Tx<'_>) -> Result<StatusView, StoreError> {
 /// The store's.
 pub fn brief(tx: &mut Tx<'_>) -> Result<BriefView, StoreError> {
     let counts = tx.job_counts()?;
-    Ok(BriefView { pending: counts.pending, dead: counts.dead, unrouted: requests::unrouted(tx)?, events: tx.event_count()? })
+    Ok(BriefView {
+        pending: counts.pending,
+        dead: counts.dead,
+        unrouted: requests::unrouted(tx)?,
+        events: tx.event_count()?,
+    })
 }
 
 fn drift(tx: &mut Tx<'_>) -> Result<u64, StoreError> {

@@ -3,11 +3,15 @@
 use super::script::{Script, call, contact, email, probe, ticket};
 use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
-    history::record::{Effect, Probe, ProcessEvent, Record, RunPhase},
-    plan::model::DeliveryKind::{Forged, Malformed, UnknownType},
+    history::record::{Effect, Outcome, Probe, ProcessEvent, Record, RunPhase},
+    plan::model::{
+        DeliveryKind::{Forged, Genuine, Malformed, UnknownType},
+        Reaction, TransportStep,
+    },
     scenario::{
         criterion::{Bound, Criterion},
         fault::{BadSignature::WrongSecret, MalformedBody},
+        transport::Transport,
     },
 };
 
@@ -106,6 +110,28 @@ fn bad_payloads_get_a_safe_4xx() {
     crashed.before(RunPhase::Quiet, vec![(50_002, Record::Process { event: ProcessEvent::Died, detail: None })]);
     assert!(crashed.is(SAFE, Fail).why.contains("the service crashed on"));
     Script::sound(1).is(SAFE, Inconclusive);
+}
+
+#[test]
+fn an_attempt_that_breaks_on_its_way_is_a_bad_payload_and_the_next_one_is_not() {
+    let answered = |how, status| {
+        let mut script = forged(Some(400));
+        let id = script.bad(Malformed(MalformedBody::Empty), status);
+        let delivery = script.plan.deliveries.last_mut().expect("just added");
+        (delivery.kind, delivery.expect) = (Genuine, Reaction::Accept);
+        delivery.transport = vec![TransportStep { how, attempts: Some(1) }];
+        script.attempt(50_010, &id, 2, Some(Outcome::Acked));
+        script
+    };
+    for how in [Transport::Truncated, Transport::Empty, Transport::InvalidUtf8] {
+        assert_eq!(answered(how, Some(400)).is(SAFE, Pass).seen, "2 bad payloads, 2 answers back: 0 unsafe");
+        assert!(answered(how, Some(500)).is(SAFE, Fail).why.contains(&format!("({}) was answered 500", how.what())));
+        answered(how, Some(200)).is(SAFE, Fail);
+    }
+    // What may be accepted, and what nobody can answer, is no bad payload.
+    for how in [Transport::Gzip, Transport::AbortMidBody] {
+        assert_eq!(answered(how, Some(500)).is(SAFE, Pass).seen, "1 bad payload, 1 answer back: 0 unsafe");
+    }
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod good;
 mod laws;
 mod recordings;
 mod shipped;
+mod ways;

@@ -45,6 +45,8 @@ fn setup() -> Setup {
         success_page: None,
         sign_up: None,
         support_form: None,
+        stripe: false,
+        alerts: false,
         crm: true,
         support: true,
         process: true,

@@ -85,8 +85,7 @@ impl Crm {
         let seen_from = now_ms.saturating_add(self.options.search_lag_ms);
         let versions = Lagged::new(seen_from, Version { properties, updated_ms: now_ms });
         self.tasks.insert(id, Task { stored: Stored { versions, created_ms: now_ms, given: false }, contact });
-        let effect =
-            Effect::TaskCreated { task: id.to_string(), contact: contact.map(|id| id.to_string()), subject };
+        let effect = Effect::TaskCreated { task: id.to_string(), contact: contact.map(|id| id.to_string()), subject };
         Ok((self.shown_task(201, id, &[]), vec![effect]))
     }
 

@@ -45,9 +45,7 @@ async fn ask(State(app): State<App>, headers: HeaderMap, body: Result<Json<Asked
             app.wake.notify_one();
             (StatusCode::ACCEPTED, Json(json!({"id": id}))).into_response()
         }
-        Ok(Submitted::KeyUsed) => {
-            refusal(StatusCode::CONFLICT, "this `Idempotency-Key` was used for another request")
-        }
+        Ok(Submitted::KeyUsed) => refusal(StatusCode::CONFLICT, "this `Idempotency-Key` was used for another request"),
         Err(error) => trouble(&error),
     }
 }

@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn what_the_person_chose_counts_more_than_one_word() {
         let rules = Rules::shipped();
-        let chosen = |message| route(&rules, &Question { message, category: Some(Queue::Feedback), ..Question::default() });
+        let chosen =
+            |message| route(&rules, &Question { message, category: Some(Queue::Feedback), ..Question::default() });
         assert_eq!(chosen("about my invoice").queue, Queue::Feedback);
         assert_eq!(chosen("my invoice shows a charge that I want refunded").queue, Queue::Billing);
     }

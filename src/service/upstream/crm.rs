@@ -59,7 +59,7 @@ fn task(call: &Call) -> Value {
     json!({"properties": properties, "associations": contact.iter().map(association).collect::<Vec<_>>()})
 }
 
-fn search(email: &str, customers: &[String]) -> Value {
+pub(super) fn search(email: &str, customers: &[String]) -> Value {
     let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));
     let groups: Vec<_> = std::iter::once(group("email", email)).chain(customers).take(SEARCH_GROUPS).collect();
     json!({"filterGroups": groups, "properties": ["email", "stripe_customer_id"], "limit": 10})

@@ -43,7 +43,8 @@ mod tests {
         let hubspot = json!({ "category": "MISSING_SCOPES", "message": "Bearer pat-secret",
             "errors": [{ "context": { "requiredGranularScopes": ["crm.objects.contacts.write", "<script>", "SECRET"] } }] });
         assert_eq!(missing(&hubspot), ": the token lacks the scope crm.objects.contacts.write");
-        let zendesk = json!({ "error": "Forbidden", "description": "Missing the following required scopes: tickets:write" });
+        let zendesk =
+            json!({ "error": "Forbidden", "description": "Missing the following required scopes: tickets:write" });
         assert_eq!(missing(&zendesk), ": the token lacks the scope tickets:write");
         assert_eq!(missing(&json!({ "category": "MISSING_SCOPES" })), ": the token lacks a scope");
         assert_eq!(missing(&json!({ "error": "Forbidden", "description": "You are not welcome" })), "");

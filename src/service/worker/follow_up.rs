@@ -74,6 +74,7 @@ pub(super) fn answer(
         | CallResult::Created(_)
         | CallResult::Conflict(_)
         | CallResult::Updated
+        | CallResult::Seen(_)
         | CallResult::Rejected { .. } => {}
     }
     super::plain_answer(now, job, result, settings);

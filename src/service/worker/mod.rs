@@ -3,8 +3,11 @@
 //!
 //! Must not know: sockets, clocks.
 
+mod alert;
+mod audit;
 mod contact;
 mod follow_up;
+mod reconcile;
 mod request;
 mod ticket;
 
@@ -36,6 +39,13 @@ pub fn begin(
             Task::FollowUp { .. } => follow_up::call(tx, now, &mut job, settings)?,
             Task::Request { request } => request::call(tx, &mut job, &request)?,
             Task::Onboarding { party } => request::onboarding(tx, now, &mut job, &party, settings)?,
+            Task::Reconcile => reconcile::call(tx, settings)?,
+            Task::Audit => audit::call(tx, now, &mut job, settings)?,
+            Task::Activation { session } => {
+                alert::look(tx, now, &session, settings)?;
+                None
+            }
+            Task::Alert { raised } => alert::call(tx, &raised, settings)?,
         };
         // Unless it was put off.
         if call.is_none() && job.state == JobState::Running {
@@ -78,7 +88,11 @@ pub fn finish(
         | Task::Ticket { .. }
         | Task::Dispute { .. }
         | Task::Request { .. }
+        | Task::Activation { .. }
         | Task::Onboarding { .. } => plain_answer(now, &mut job, result, settings),
+        Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
+        Task::Audit => audit::answer(tx, now, &mut job, result)?,
+        Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)
@@ -91,6 +105,7 @@ fn plain_answer(now: Timestamp, job: &mut Job, result: &CallResult, settings: &S
             job.complete(now);
         }
         CallResult::Missing => job.fail(now, None, "it is gone".to_owned(), &settings.backoff),
+        CallResult::Seen(_) => job.fail(now, None, "the answer to another call".to_owned(), &settings.backoff),
         CallResult::Later { what, after } => job.fail(now, *after, what.clone(), &settings.backoff),
         CallResult::Rejected { what } => job.reject(now, what.clone()),
     }

@@ -68,6 +68,10 @@ fn words(task: &Task, account: &Account) -> Option<Words> {
         | Task::LooseContact { .. }
         | Task::FollowUp { .. }
         | Task::Request { .. }
-        | Task::Onboarding { .. } => None,
+        | Task::Onboarding { .. }
+        | Task::Reconcile
+        | Task::Audit
+        | Task::Activation { .. }
+        | Task::Alert { .. } => None,
     }
 }
