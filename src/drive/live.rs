@@ -4,6 +4,7 @@
 //! next (the interpreter does), what is right.
 
 use super::{
+    browser::user_agent,
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
@@ -20,7 +21,7 @@ use crate::{
     mock::socket::Doubles,
     plan::model::{Action, Instance, Plan, PlannedStep},
     redact::Redactor,
-    scenario::model::{Agent, Page},
+    scenario::model::Page,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -591,16 +592,4 @@ async fn send_text(
 pub(super) fn activation_shown(page: &str) -> Option<String> {
     let (_, after) = page.split_once("data-activation=\"")?;
     after.split_once('"').map(|(value, _)| value.to_owned())
-}
-
-const fn user_agent(agent: Agent) -> &'static str {
-    match agent {
-        Agent::Desktop => {
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-        }
-        Agent::Mobile => {
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
-             Version/18.6 Mobile/15E148 Safari/604.1"
-        }
-    }
 }

@@ -202,12 +202,16 @@ impl Crm {
     }
 
     fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
-        if let Some(scope) = route.scope() {
-            if !self.options.scopes.allows(scope) {
-                return Err(Refusal::missing_scope(scope));
-            }
-            self.scopes_used.insert(scope);
+        let scope = route.scope();
+        if let Some(scope) = scope.filter(|scope| !self.options.scopes.allows(*scope)) {
+            return Err(Refusal::missing_scope(scope));
         }
+        let done = self.carry_out(now_ms, route, request);
+        self.scopes_used.extend(scope.filter(|_| done.is_ok()));
+        done
+    }
+
+    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
         match route {
             Route::Merge => self.merge_asked(now_ms, request),
             Route::SearchTasks => self.search_tasks(now_ms, request),

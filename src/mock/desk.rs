@@ -179,12 +179,16 @@ impl Desk {
     }
 
     fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
-        if let Some(scope) = route.scope() {
-            if !scope::allows(self.options.scopes, scope) {
-                return Err(Refusal::missing_scope(scope));
-            }
-            self.scopes_used.insert(scope);
+        let scope = route.scope();
+        if let Some(scope) = scope.filter(|scope| !scope::allows(self.options.scopes, *scope)) {
+            return Err(Refusal::missing_scope(scope));
         }
+        let done = self.carry_out(now_ms, route, request);
+        self.scopes_used.extend(scope.filter(|_| done.is_ok()));
+        done
+    }
+
+    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
         match route {
             Route::Create => self.create_once(now_ms, request),
             Route::List => self.list(request),

@@ -213,11 +213,9 @@ fn is_bought(fact: &Fact) -> bool {
     matches!(fact, Fact::Checkout { end: CheckoutEnd::Free | CheckoutEnd::Paid, .. })
 }
 
-/// Whoever has begun is looked at again when they should be active.
+/// Whoever has begun is looked at again when they should be active. Those who are already, too: what is queued must not depend
+/// on the order of events.
 fn watch_onboarding(tx: &mut Tx<'_>, now: Timestamp, settings: &Settings, party: &str) -> Result<(), StoreError> {
-    if account::of_party(tx, party)?.is_some_and(|account| account.access()) {
-        return Ok(());
-    }
     queue::schedule(tx, now + settings.onboarding_after, Task::Onboarding { party: party.to_owned() })
 }
 

@@ -97,7 +97,7 @@ impl Peers {
             ("PATCH", path) => match self.contacts.get_mut(index(path)) {
                 Some(contact) => {
                     contact.extend(properties(&body));
-                    Response::json(200, &json!({"id": "1"}))
+                    Response::json(200, &json!({"id": (index(path) + 1).to_string()}))
                 }
                 None => Response::json(404, &json!({})),
             },
