@@ -110,10 +110,10 @@ fn learn(
     let mut party = tx.party(home)?.map(Arc::unwrap_or_clone).unwrap_or_default();
     let mut disputes = Vec::new();
     for stray in strays {
-        let Some(kept) = tx.party(&stray)?.filter(|kept| **kept != Party::default()) else { continue };
+        let Some(kept) = tx.party(&stray)? else { continue };
         disputes.extend(kept.ledger.disputes.keys().cloned());
         party.adopt(&kept);
-        tx.put_party(&stray, &Party::default())?;
+        tx.put_party(&stray, &Party { moved: Some(home.to_owned()), ..Party::default() })?;
     }
     party.learn(reading, at, repeat, &settings.defects);
     tx.put_party(home, &party)?;

@@ -40,6 +40,8 @@ pub struct Party {
     pub failed: BTreeSet<InvoiceId>,
     /// Its money.
     pub ledger: Ledger,
+    /// Of a payment: the party that has its facts now.
+    pub moved: Option<String>,
     /// Whether Stripe has told of a dealing with it: a Checkout that was finished, a subscription, an invoice.
     pub from_stripe: bool,
 }

@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod child;
 mod core;
+mod facts;
 mod fixtures;
 mod killed;
 mod peers;

@@ -221,6 +221,13 @@ async fn what_is_not_genuine_or_not_an_event_is_refused_and_leaves_no_trace() {
     assert_eq!(running.ask("POST", "/webhooks/stripe/", &[("stripe-signature", &header)], body).await.status, 200);
     assert_eq!(running.get("/api/customers/cus_1").await.status, 200);
     running.deliver(&event("evt_8", "something.new", 3, json!({"odd": [1]}))).await;
+    // A thin event would come again for three days if it were refused; it is kept as something that says nothing.
+    let thin = br#"{"id":"evt_9","object":"v2.core.event","type":"v1.invoice.paid","created":"2026-01-15T10:00:00Z"}"#;
+    assert_eq!(running.post_signed(thin).await.status, 200);
+    assert_eq!(running.get("/internal/status").await.json()["events"], 3);
+    let history = running.get("/api/customers/cus_1/history").await.json();
+    assert_eq!((&history[0]["cause"], &history[0]["before"]), (&json!(genuine.id.as_str()), &Value::Null));
+    assert_eq!(running.get("/api/customers/cus_none/history").await.status, 404);
     running.stop().await;
 }
 

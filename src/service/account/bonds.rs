@@ -28,30 +28,42 @@ use std::{
 
 pub(super) type Parties = BTreeMap<String, Arc<Party>>;
 
-/// The party that a payment's facts are with: its customer when that is known, else the payment itself.
+/// The party that the facts about `payments` are with, and the parties that had some of them and give them up to it. That is
+/// the customer as soon as anything has told whose they are, else the first payment that was told of. `named` is whom the
+/// event itself names.
 pub(crate) fn home(
     tx: &mut Tx<'_>,
     payments: &[String],
     named: &str,
 ) -> Result<(String, BTreeSet<String>), StoreError> {
-    let mut found = BTreeSet::new();
+    let (mut strays, mut real) = (BTreeSet::new(), BTreeSet::new());
     for payment in payments {
-        found.extend(tx.linked(Identity::Payment, payment)?);
+        for party in tx.linked(Identity::Payment, payment)? {
+            let now = moved(tx, party)?;
+            if now.starts_with(PAYMENT_PARTY) { &mut strays } else { &mut real }.insert(now);
+        }
     }
-    let is_stray = |party: &String| party.starts_with(PAYMENT_PARTY);
-    let (strays, real): (BTreeSet<String>, BTreeSet<String>) = found.into_iter().partition(is_stray);
     let home = if named.starts_with(PAYMENT_PARTY) {
         real.into_iter().next().or_else(|| strays.first().cloned()).unwrap_or_else(|| named.to_owned())
     } else {
         named.to_owned()
     };
-    let strays = strays.into_iter().filter(|stray| *stray != home).collect();
+    strays.remove(&home);
     Ok((home, strays))
+}
+
+/// Where a payment's facts are now.
+fn moved(tx: &mut Tx<'_>, mut party: String) -> Result<String, StoreError> {
+    while let Some(next) = tx.party(&party)?.and_then(|held| held.moved.clone()) {
+        party = next;
+    }
+    Ok(party)
 }
 
 /// The parties that are one person with `id`; none when there is no such party.
 pub(super) fn members(tx: &mut Tx<'_>, id: &str) -> Result<Parties, StoreError> {
     let id = match id.strip_prefix(PAYMENT_PARTY) {
+        // Also where no party was made for this very payment.
         Some(payment) => home(tx, &[payment.to_owned()], id)?.0,
         None => id.to_owned(),
     };

@@ -1,3 +1,5 @@
+//! What money says about a subscription: terms, differences, refunds whole, in parts and failed, disputes, zero.
+
 use super::*;
 
 fn usd(minor: i64) -> Option<Money> {

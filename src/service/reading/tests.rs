@@ -1,3 +1,5 @@
+//! What events say in every API-version shape, and what says nothing.
+
 use super::*;
 use crate::service::money::Money;
 use serde_json::json;

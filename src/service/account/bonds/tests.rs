@@ -1,3 +1,5 @@
+//! Who is one person: by the app's word, by an e-mail, in any order, and never less than before.
+
 use super::super::{Account, of_party};
 use super::*;
 use crate::{
@@ -70,6 +72,17 @@ fn a_customer_without_a_user_keeps_to_the_person_it_was_with_first() {
         assert_eq!(with(store, "cus_t"), ["cus_a", "cus_s", "cus_t"]);
         assert_eq!(with(store, "cus_b"), ["cus_b"], "two users are never joined by an e-mail");
     }
+}
+
+#[test]
+fn a_user_who_became_known_late_had_the_email_only_since() {
+    let mut all = store(&[
+        row("cus_b", Some(("bob", 50)), &[("shared@x", 5)]),
+        row("cus_a", Some(("ada", 10)), &[("shared@x", 10)]),
+        row("cus_s", None, &[("shared@x", 20)]),
+    ]);
+    assert_eq!(with(&mut all, "cus_s"), ["cus_a", "cus_s"]);
+    assert_eq!(with(&mut all, "cus_b"), ["cus_b"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ CREATE TABLE parties (
 );
 
 CREATE TABLE identities (
-    kind  text COLLATE "C" NOT NULL CHECK (kind IN ('user', 'email', 'session', 'chat')),
+    kind  text COLLATE "C" NOT NULL CHECK (kind IN ('user', 'email', 'session', 'chat', 'payment')),
     key   text COLLATE "C" NOT NULL,
     party text COLLATE "C" NOT NULL REFERENCES parties (id),
     PRIMARY KEY (kind, key, party)
