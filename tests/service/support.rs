@@ -104,7 +104,10 @@ fn stuck_beginnings_open_one_ticket_and_active_ones_none() {
     world.drain(100 * HOUR);
     let tickets = world.models.desk.tickets();
     assert_eq!(tickets.len(), 1, "{tickets:?}");
-    assert_eq!((tickets[0].queue.as_deref(), tickets[0].requester.as_deref()), (Some("onboarding"), Some("bob@example.com")));
+    assert_eq!(
+        (tickets[0].queue.as_deref(), tickets[0].requester.as_deref()),
+        (Some("onboarding"), Some("bob@example.com"))
+    );
 }
 
 #[test]
