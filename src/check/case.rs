@@ -146,6 +146,25 @@ impl<'a> Case<'a> {
         person.chains.iter().filter_map(|chain| self.chains[*chain].end()).map(|end| end.contacts).max()
     }
 
+    /// Tickets by queue that a person's own steps must lead to: at least, one for each request that was acknowledged, and at
+    /// most, one for each that was made.
+    pub(super) fn requested(&self, person: &Person<'_>) -> BTreeMap<String, (u64, u64)> {
+        let acked = |key: &String| {
+            let mut visits = self.seen.visits.iter().filter(|visit| visit.what.ticket.as_ref() == Some(key));
+            visits.any(|visit| visit.what.status.is_some_and(|status| (200..300).contains(&status)))
+        };
+        let mut requested: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        let mut keys = BTreeSet::new();
+        let mine = |id: &InstanceId| person.instances.iter().any(|instance| instance.id == *id);
+        let steps = self.plan.steps.iter().filter(|step| mine(&step.instance));
+        for ticket in steps.filter_map(|step| step.ticket.as_ref()).filter(|ticket| keys.insert(&ticket.key)) {
+            let (least, most) = requested.entry(ticket.queue.clone()).or_default();
+            *least += u64::from(acked(&ticket.key));
+            *most += 1;
+        }
+        requested
+    }
+
     /// Tickets by queue that a person must have: those of all their stories added up.
     pub(super) fn tickets_due(&self, person: &Person<'_>) -> BTreeMap<String, u64> {
         let mut due = BTreeMap::new();

@@ -202,8 +202,18 @@ fn tickets(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
         *found.entry(ticket.queue.clone().unwrap_or_else(|| "no queue".to_owned())).or_default() += 1;
     }
     let due = case.tickets_due(&case.people[chain.person]);
-    if found == due {
+    let requested = case.requested(&case.people[chain.person]);
+    let fits = |queue: &String| {
+        let story = due.get(queue).copied().unwrap_or(0);
+        let (least, most) = requested.get(queue).copied().unwrap_or_default();
+        (story + least..=story + most).contains(&found.get(queue).copied().unwrap_or(0))
+    };
+    if found.keys().chain(due.keys()).chain(requested.keys()).all(fits) {
         return Took::Yes;
+    }
+    let mut due = due;
+    for (queue, (least, _)) in requested {
+        *due.entry(queue).or_default() += least;
     }
     let words = format!("tickets are {} {} and should be {}", by_queue(&found), end.words(), by_queue(&due));
     Took::No(words, vec![ledger.n])

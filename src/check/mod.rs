@@ -16,8 +16,10 @@ mod manual;
 pub mod needs;
 mod owner;
 mod replay;
+mod requests;
 mod sample;
 mod state;
+mod tasks;
 mod tickets;
 pub mod verdict;
 mod visits;
@@ -97,6 +99,8 @@ fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
         Criterion::ContactsPerCustomer(bound) => contacts::per_customer(case, *bound),
         Criterion::ContactFieldsOverwritten(bound) => contacts::fields_overwritten(case, *bound),
         Criterion::TicketsPerFailedInvoice { bound, queue } => tickets::per_failed_invoice(case, *bound, queue),
+        Criterion::TicketsPerRequest(bound) => requests::tickets(case, *bound),
+        Criterion::CrmTasks(bound) => tasks::per_cause(case, *bound),
         Criterion::Access { is } => state::access(case, *is),
         Criterion::CustomerState => state::customer_state(case),
         Criterion::Activation { p95_within } => latency::activation(case, *p95_within),

@@ -112,6 +112,9 @@ impl<'c> Tally<'c> {
         invoices: &[&InvoiceId],
     ) -> Vec<&'t Ticket> {
         let mut due = case.tickets_due(person);
+        for (queue, (_, most)) in case.requested(person) {
+            *due.entry(queue).or_default() += most;
+        }
         if let Some(here) = due.get_mut(self.queue) {
             *here = here.saturating_sub(invoices.len() as u64);
         }

@@ -56,7 +56,7 @@ fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<String> {
         return Some(format!("the page shows: {}", visit.leaks.join(", ")));
     }
     match (visit.action, visit.shows.as_deref()) {
-        (Action::SignUp, _) => None,
+        (Action::SignUp | Action::Ask, _) => None,
         (Action::Visit(_), Some("active")) => closed_after(case, seen)
             .map(|probe| format!("shows `active` although access was still closed afterwards (record {probe})")),
         (Action::Visit(_), Some("pending")) => open_before(case, seen)

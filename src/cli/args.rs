@@ -280,6 +280,12 @@ pub struct ServeArgs {
     /// What is logged: error, warn, info, debug, trace, or a list like `warn,hookdrill=debug` (default: RUST_LOG, or info)
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// Rules that route requests to support (TOML; default: those that come with the service)
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Who is not active this long after signing up or after Checkout gets a ticket
+    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub onboarding_after: std::time::Duration,
     /// Pause between two looks at Stripe's list of events
     #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub reconcile: std::time::Duration,

@@ -199,6 +199,7 @@ pub(crate) fn target(
         queue: Some(format!("{url}/internal/status")),
         success_page: Some(format!("{url}/checkout/success?session_id={{session}}")),
         sign_up: Some(SignUp { url: format!("{url}/api/signup"), json: BTreeMap::from(json) }),
+        support_form: Some(format!("{url}/api/support")),
         crm: true,
         support: true,
         stripe: doubles.stripe,

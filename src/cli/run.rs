@@ -153,6 +153,13 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
         if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
             wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
         }
+        if project.target.support_form.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::Ask { .. })) {
+            wrong.push(format!(
+                "{}: people ask for help, which is for the embedded service alone; leave it out with --filter '!{}'",
+                f.path.display(),
+                f.scenario.slug
+            ));
+        }
         if !project.target.process && f.scenario.faults.iter().any(|fault| kills(&fault.kind)) {
             wrong.push(format!(
                 "{}: a service behind a URL cannot be killed; leave this scenario out with --filter '!{}'",
@@ -253,7 +260,10 @@ async fn live(
     let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
     let doubles = Doubles::start(DoublesOptions {
         listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
-        models: ModelOptions::at(clock.started()),
+        models: match project {
+            Some(_) => ModelOptions::at(clock.started()).for_any_target(),
+            None => ModelOptions::at(clock.started()),
+        },
         outages: plan.outages.clone(),
         now_ms: Arc::new(move || clock.now_ms()),
         calls: sender,

@@ -27,10 +27,11 @@ use crate::{
         config::{Alerting, Config, Database, SHORTEST_ADMIN_TOKEN, Secret},
         defects::{Defect, Defects},
         log,
+        support::rules::Rules,
         telemetry::Traces,
     },
 };
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, path::Path, sync::Arc};
 
 /// A key for the double, which lets restricted keys do what the service does and nothing else.
 const OF_THE_DOUBLE: &str = "rk_test_of_the_double_and_nobody_else";
@@ -194,6 +195,10 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     operated(args, &mut config)?;
     config.settings.lease = args.lease;
     config.call_timeout = args.lease / 2;
+    config.settings.onboarding_after = args.onboarding_after;
+    if let Some(path) = &args.rules {
+        config.settings.rules = Arc::new(rules(path)?);
+    }
     config.settings.defects = args.defect.iter().map(|name| defect(name)).collect::<Result<Defects, _>>()?;
     Ok(config)
 }
@@ -257,6 +262,12 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+fn rules(path: &Path) -> Result<Rules, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read the rules {}: {error}", path.display())))?;
+    Rules::parse(&path.display().to_string(), &text).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Ends on an interrupt; as a child also when standard input closes, so that it never outlives its parent.

@@ -4,6 +4,7 @@
 //! next (the interpreter does), what is right.
 
 use super::{
+    browser::user_agent,
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
@@ -18,9 +19,9 @@ use crate::{
         record::{Attempt, Call, HISTORY_VERSION, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit},
     },
     mock::socket::Doubles,
-    plan::model::{Action, Instance, Plan},
+    plan::model::{Action, Instance, Plan, PlannedStep},
     redact::Redactor,
-    scenario::model::{Agent, Page},
+    scenario::model::Page,
 };
 use bytes::Bytes;
 use serde_json::Value;
@@ -274,7 +275,7 @@ impl Driver<'_> {
         let Some(instance) = self.run.plan.instances.iter().find(|i| i.id == step.instance).cloned() else { return };
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         tokio::spawn(async move {
-            let visit = shared.visit(&sender, &instance, step.action, step.agent).await;
+            let visit = shared.visit(&sender, &instance, &step).await;
             drop(events.send(Event::Happened(Input::Stepped, Record::Visit(visit))));
         });
     }
@@ -465,11 +466,19 @@ impl Shared {
         }
     }
 
-    async fn visit(&self, sender: &Sender, instance: &Instance, action: Action, agent: Agent) -> Visit {
-        let mut visit =
-            Visit { instance: instance.id.clone(), action, status: None, shows: None, leaks: Vec::new(), error: None };
-        let agent = ("user-agent", user_agent(agent).to_owned());
-        let sent = match action {
+    async fn visit(&self, sender: &Sender, instance: &Instance, step: &PlannedStep) -> Visit {
+        let mut visit = Visit {
+            instance: instance.id.clone(),
+            action: step.action,
+            ticket: step.ticket.as_ref().map(|ticket| ticket.key.clone()),
+            status: None,
+            shows: None,
+            leaks: Vec::new(),
+            error: None,
+        };
+        let agent = ("user-agent", user_agent(step.agent).to_owned());
+        let sent = match step.action {
+            Action::Ask => self.ask(sender, instance, step, agent).await,
             Action::SignUp => self.sign_up(sender, instance, agent).await,
             Action::Visit(Page::Success) => match &self.target().success_page {
                 Some(page) => match fill(page, instance) {
@@ -489,6 +498,25 @@ impl Shared {
             Err(why) => visit.error = Some(why),
         }
         visit
+    }
+
+    async fn ask(
+        &self,
+        sender: &Sender,
+        instance: &Instance,
+        step: &PlannedStep,
+        agent: (&'static str, String),
+    ) -> Result<Answer, String> {
+        let url = self.target().support_form.as_ref().ok_or("the target takes no requests for help")?;
+        let ticket = step.ticket.as_ref().ok_or("the step has no request")?;
+        let json = serde_json::json!({
+            "message": ticket.message,
+            "category": ticket.category,
+            "user": instance.user,
+            "email": instance.email,
+        });
+        let headers = [agent, ("content-type", "application/json".to_owned()), ("idempotency-key", ticket.key.clone())];
+        send_text(sender, "POST", url, &headers, Bytes::from(json.to_string())).await
     }
 
     async fn sign_up(
@@ -564,16 +592,4 @@ async fn send_text(
 pub(super) fn activation_shown(page: &str) -> Option<String> {
     let (_, after) = page.split_once("data-activation=\"")?;
     after.split_once('"').map(|(value, _)| value.to_owned())
-}
-
-const fn user_agent(agent: Agent) -> &'static str {
-    match agent {
-        Agent::Desktop => {
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-        }
-        Agent::Mobile => {
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
-             Version/18.6 Mobile/15E148 Safari/604.1"
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Must not know: criteria, verdicts, reports; how the service under test works.
 
+mod browser;
 pub mod clock;
 pub mod deliverer;
 pub mod directive;

@@ -151,6 +151,7 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
             Some(table) => Some(SignUp { url: reader.url(&table.url)?, json: table.json.clone() }),
             None => None,
         },
+        support_form: None,
         crm: file.mocks.crm.is_some(),
         support: file.mocks.support.is_some(),
         stripe: false,

@@ -22,6 +22,8 @@ pub struct Target {
     pub success_page: Option<String>,
     /// How a person signs up.
     pub sign_up: Option<SignUp>,
+    /// Where people ask for help, as the reference service takes it.
+    pub support_form: Option<String>,
     /// Whether it sends its CRM calls to our double.
     pub crm: bool,
     /// Whether it sends its support calls to our double.

@@ -239,6 +239,9 @@ pub struct Visit {
     pub instance: InstanceId,
     /// What they did.
     pub action: Action,
+    /// Key of the planned ticket that the step must lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
     /// Status code when there was an answer.
     pub status: Option<u16>,
     /// What the page showed: the value of `data-activation` (`pending`, `active`, …) when it has one.

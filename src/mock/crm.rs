@@ -1,13 +1,16 @@
-//! Pure model of a CRM with HubSpot's contacts API (v3): reads and creates are consistent at once, search lags.
+//! Pure model of a CRM with HubSpot's contacts and tasks API (v3): reads and creates are consistent at once, search lags.
 //!
 //! What is modelled is what breaks integrations: an e-mail belongs to one contact whatever its letter case, a create that
 //! loses the race gets 409 with the id of the winner, and a search right after a write does not see it (HubSpot's guide
 //! "search the CRM", section on limitations). Property definitions are not: any property name is accepted.
 //! Must not know: sockets, clocks, faults.
 
+mod merge;
 mod properties;
 mod refusal;
+mod scope;
 mod search;
+mod tasks;
 
 use super::{
     answer::{Answered, has_credentials, segments},
@@ -18,10 +21,16 @@ use crate::{
     time::Timestamp,
     wire::{Request, Response},
 };
+pub use scope::{Scope, Scopes};
+
+use super::scopes;
 use properties::{View, differences, email_key, written};
 use refusal::Refusal;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Delay of the search index when nothing else is said. HubSpot names no figure; users see a fraction of a second up to
 /// several seconds.
@@ -40,11 +49,13 @@ pub struct CrmOptions {
     pub search_lag_ms: u64,
     /// Wall time of millisecond 0, for the times in answers.
     pub epoch: Timestamp,
+    /// What the caller's token may do.
+    pub scopes: Scopes,
 }
 
 impl Default for CrmOptions {
     fn default() -> Self {
-        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: DEFAULT_EPOCH }
+        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: DEFAULT_EPOCH, scopes: scope::of_the_service() }
     }
 }
 
@@ -55,6 +66,10 @@ pub struct Crm {
     contacts: BTreeMap<u64, Stored>,
     /// Whose an e-mail is, by [`email_key`].
     emails: BTreeMap<String, u64>,
+    /// Contacts that were merged, and into which.
+    merged: BTreeMap<u64, u64>,
+    tasks: BTreeMap<u64, tasks::Task>,
+    scopes_used: BTreeSet<Scope>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +90,10 @@ enum Route {
     Create,
     Read(String),
     Update(String),
+    Merge,
+    SearchTasks,
+    CreateTask,
+    ReadTask(String),
     WrongMethod(&'static str),
     Unknown,
 }
@@ -83,11 +102,30 @@ impl Route {
     fn of(request: &Request) -> Self {
         let segments = segments(&request.path);
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let ["crm", "v3", "objects", "contacts", rest @ ..] = segments.as_slice() else { return Self::Unknown };
-        match (rest, request.method.as_str()) {
+        match segments.as_slice() {
+            ["crm", "v3", "objects", "contacts", rest @ ..] => Self::of_contacts(rest, &request.method),
+            ["crm", "v3", "objects", "tasks", rest @ ..] => Self::of_tasks(rest, &request.method),
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_tasks(rest: &[&str], method: &str) -> Self {
+        match (rest, method) {
+            (["search"], "POST") => Self::SearchTasks,
+            ([], "POST") => Self::CreateTask,
+            ([] | ["search"], _) => Self::WrongMethod("POST"),
+            ([id], "GET") => Self::ReadTask((*id).to_owned()),
+            ([_], _) => Self::WrongMethod("GET"),
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_contacts(rest: &[&str], method: &str) -> Self {
+        match (rest, method) {
+            (["merge"], "POST") => Self::Merge,
             (["search"], "POST") => Self::Search,
             ([], "POST") => Self::Create,
-            ([] | ["search"], _) => Self::WrongMethod("POST"),
+            ([] | ["search" | "merge"], _) => Self::WrongMethod("POST"),
             ([id], "GET") => Self::Read((*id).to_owned()),
             ([id], "PATCH") => Self::Update((*id).to_owned()),
             ([_], _) => Self::WrongMethod("GET, PATCH"),
@@ -101,7 +139,19 @@ impl Route {
             Self::Create => "create_contact",
             Self::Read(_) => "get_contact",
             Self::Update(_) => "update_contact",
+            Self::Merge => "merge_contacts",
+            Self::SearchTasks => "search_tasks",
+            Self::CreateTask => "create_task",
+            Self::ReadTask(_) => "get_task",
             Self::WrongMethod(_) | Self::Unknown => "unknown",
+        }
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::Search | Self::Read(_) | Self::SearchTasks | Self::ReadTask(_) => Some(Scope::ContactsRead),
+            Self::Create | Self::Update(_) | Self::Merge | Self::CreateTask => Some(Scope::ContactsWrite),
+            Self::WrongMethod(_) | Self::Unknown => None,
         }
     }
 }
@@ -116,7 +166,14 @@ impl Crm {
 
     /// A CRM without contacts.
     pub fn new(options: CrmOptions) -> Self {
-        Self { options, contacts: BTreeMap::new(), emails: BTreeMap::new() }
+        Self {
+            options,
+            contacts: BTreeMap::new(),
+            emails: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            scopes_used: BTreeSet::new(),
+        }
     }
 
     /// Name of the operation that `request` asks for, also when it will be refused or never reaches the model.
@@ -134,8 +191,32 @@ impl Crm {
         Answered { operation, response, effects }
     }
 
+    /// Names of the scopes that calls have made use of so far; refused calls use none.
+    pub fn scopes_used(&self) -> Vec<String> {
+        scopes::names(&self.scopes_used)
+    }
+
+    /// From now on the caller's token may do this.
+    pub fn grant(&mut self, scopes: Scopes) {
+        self.options.scopes = scopes;
+    }
+
     fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
+        let scope = route.scope();
+        if let Some(scope) = scope.filter(|scope| !self.options.scopes.allows(*scope)) {
+            return Err(Refusal::missing_scope(scope));
+        }
+        let done = self.carry_out(now_ms, route, request);
+        self.scopes_used.extend(scope.filter(|_| done.is_ok()));
+        done
+    }
+
+    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
         match route {
+            Route::Merge => self.merge_asked(now_ms, request),
+            Route::SearchTasks => self.search_tasks(now_ms, request),
+            Route::CreateTask => self.create_task(now_ms, request),
+            Route::ReadTask(key) => self.read_task(&key, request),
             Route::Search => self.search(now_ms, request),
             Route::Create => self.create(now_ms, request),
             Route::Read(key) => self.read(&key, request),
@@ -178,7 +259,7 @@ impl Crm {
             let version = stored.versions.indexed(now_ms)?;
             Some(self.view(*id, stored, version))
         });
-        Ok((Response::json(200, &search.answer(indexed)), Vec::new()))
+        Ok((Response::json(200, &search.answer(indexed, &properties::default_names())), Vec::new()))
     }
 
     fn create(&mut self, now_ms: u64, request: &Request) -> Done {
@@ -243,7 +324,7 @@ impl Crm {
 
     fn find(&self, key: &str, request: &Request) -> Result<u64, Refusal> {
         let id = match request.query("idProperty") {
-            None | Some("hs_object_id") => key.parse().ok(),
+            None | Some("hs_object_id") => key.parse().ok().map(|id| self.living(id)),
             Some("email") => self.emails.get(&email_key(key)).copied(),
             Some(other) => return Err(Refusal::invalid(format!("`{other}` is not a unique property of contacts"))),
         };
@@ -251,7 +332,9 @@ impl Crm {
     }
 
     fn next_id(&self) -> u64 {
-        self.contacts.last_key_value().map_or(FIRST_ID, |(last, _)| last + 1)
+        let last =
+            self.contacts.last_key_value().map(|(id, _)| *id).max(self.merged.last_key_value().map(|(id, _)| *id));
+        last.map_or(FIRST_ID, |last| last + 1)
     }
 
     fn store(&mut self, id: u64, stored: Stored) {

@@ -9,6 +9,7 @@ mod fields;
 mod page;
 mod query;
 mod refusal;
+mod scope;
 
 use super::{
     answer::{Answered, has_credentials, segments},
@@ -19,12 +20,18 @@ use crate::{
     time::Timestamp,
     wire::{Request, Response},
 };
+pub use scope::{Scope, Scopes};
+
+use super::scopes;
 use fields::{Fields, Writes};
 use page::page;
 use query::Query;
 use refusal::Refusal;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Delay of the search index when nothing else is said; Zendesk's own is often longer (its search guide speaks of minutes).
 pub const DEFAULT_SEARCH_LAG_MS: u64 = 250;
@@ -43,11 +50,13 @@ pub struct DeskOptions {
     pub search_lag_ms: u64,
     /// Wall time of millisecond 0, for the times in answers.
     pub epoch: Timestamp,
+    /// What the caller's token may do.
+    pub scopes: Scopes,
 }
 
 impl Default for DeskOptions {
     fn default() -> Self {
-        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: super::crm::DEFAULT_EPOCH }
+        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: super::crm::DEFAULT_EPOCH, scopes: scope::of_the_service() }
     }
 }
 
@@ -59,6 +68,7 @@ pub struct Desk {
     /// Ids by external id: a list, for it is not unique.
     by_external_id: BTreeMap<String, Vec<u64>>,
     keys: BTreeMap<String, Kept>,
+    scopes_used: BTreeSet<Scope>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +123,15 @@ impl Route {
             Self::Unknown => "unknown",
         }
     }
+
+    fn scope(&self) -> Option<Scope> {
+        match self {
+            Self::List | Self::Read(_) => Some(Scope::TicketsRead),
+            Self::Create | Self::Update(_) => Some(Scope::TicketsWrite),
+            Self::Search => Some(Scope::Read),
+            Self::Unknown => None,
+        }
+    }
 }
 
 type Done = Result<(Response, Vec<Effect>), Refusal>;
@@ -125,7 +144,13 @@ impl Desk {
 
     /// A desk without tickets.
     pub fn new(options: DeskOptions) -> Self {
-        Self { options, tickets: BTreeMap::new(), by_external_id: BTreeMap::new(), keys: BTreeMap::new() }
+        Self {
+            options,
+            tickets: BTreeMap::new(),
+            by_external_id: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            scopes_used: BTreeSet::new(),
+        }
     }
 
     /// Name of the operation that `request` asks for, also when it will be refused or never reaches the model.
@@ -143,7 +168,27 @@ impl Desk {
         Answered { operation, response, effects }
     }
 
+    /// Names of the scopes that calls have made use of so far; refused calls use none.
+    pub fn scopes_used(&self) -> Vec<String> {
+        scopes::names(&self.scopes_used)
+    }
+
+    /// From now on the caller's token may do this.
+    pub fn grant(&mut self, scopes: Scopes) {
+        self.options.scopes = scopes;
+    }
+
     fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
+        let scope = route.scope();
+        if let Some(scope) = scope.filter(|scope| !scope::allows(self.options.scopes, *scope)) {
+            return Err(Refusal::missing_scope(scope));
+        }
+        let done = self.carry_out(now_ms, route, request);
+        self.scopes_used.extend(scope.filter(|_| done.is_ok()));
+        done
+    }
+
+    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
         match route {
             Route::Create => self.create_once(now_ms, request),
             Route::List => self.list(request),

@@ -11,6 +11,7 @@ mod lagged;
 pub mod models;
 pub mod outage;
 pub mod relay;
+pub mod scopes;
 pub mod script;
 pub mod socket;
 pub mod stripe;

@@ -7,6 +7,7 @@ use super::{
     answer::Answered,
     crm::{Crm, CrmOptions},
     desk::{Desk, DeskOptions},
+    scopes::Scopes,
     stripe::{Stripe, StripeOptions},
 };
 use crate::{scenario::fault::Double, wire::Request};
@@ -30,6 +31,13 @@ impl ModelOptions {
             desk: DeskOptions { epoch, ..DeskOptions::default() },
             stripe: StripeOptions { epoch, ..StripeOptions::default() },
         }
+    }
+
+    /// For a target other than the reference service: what its tokens may do is not ours to say.
+    #[must_use]
+    pub fn for_any_target(mut self) -> Self {
+        (self.crm.scopes, self.desk.scopes) = (Scopes::all(), Scopes::all());
+        self
     }
 }
 

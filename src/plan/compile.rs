@@ -7,7 +7,7 @@ use super::{
     faults,
     model::{
         Action, Busy, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
-        PlannedContact, PlannedStep, StripeEvent,
+        PlannedContact, PlannedStep, PlannedTicket, StripeEvent,
     },
 };
 use crate::{
@@ -311,9 +311,10 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
 /// Every step of every person, from the start of the instance without faults.
 fn steps(stage: &Stage<'_>) -> Result<Vec<PlannedStep>, PlanError> {
     let mut planned = Vec::new();
-    for step in &stage.scenario.steps {
+    for (number, step) in stage.scenario.steps.iter().enumerate() {
         let (story, at, action, times, every, agent) = match step {
-            Step::SignUp { story, at, agent } => (story, at, Action::SignUp, 1, Duration::ZERO, agent),
+            Step::SignUp { story, at, agent, .. } => (story, at, Action::SignUp, 1, Duration::ZERO, agent),
+            Step::Ask { story, at, times, every, agent, .. } => (story, at, Action::Ask, *times, *every, agent),
             Step::Visit { story, page, at, times, every, agent } => {
                 (story, at, Action::Visit(*page), *times, *every, agent)
             }
@@ -323,12 +324,28 @@ fn steps(stage: &Stage<'_>) -> Result<Vec<PlannedStep>, PlanError> {
             for time in 0..times {
                 let at_ms = life.start_ms + millis(*at) + u64::from(time) * millis(every);
                 let instance = life.instance.id.clone();
-                planned.push((at_ms, place, PlannedStep { at_ms, instance, action, agent: *agent }));
+                let ticket = ticket(step, &format!("{instance}#{}", number + 1));
+                planned.push((at_ms, place, PlannedStep { at_ms, instance, action, agent: *agent, ticket }));
             }
         }
     }
     planned.sort_by_key(|(at_ms, place, _)| (*at_ms, *place));
     Ok(planned.into_iter().map(|(_, _, step)| step).collect())
+}
+
+/// The ticket that a step must lead to.
+fn ticket(step: &Step, key: &str) -> Option<PlannedTicket> {
+    let key = key.to_owned();
+    match step {
+        Step::SignUp { ticket: Some(queue), .. } => {
+            Some(PlannedTicket { key, queue: queue.clone(), message: None, category: None })
+        }
+        Step::Ask { message, category, queue, .. } => {
+            let (message, category) = (Some(message.clone()), category.clone());
+            Some(PlannedTicket { key, queue: queue.clone(), message, category })
+        }
+        Step::SignUp { ticket: None, .. } | Step::Visit { .. } => None,
+    }
 }
 
 fn known(stage: &Stage<'_>, what: &str, story: &str) -> Result<(), PlanError> {

@@ -287,6 +287,24 @@ pub struct PlannedStep {
     pub action: Action,
     /// With which browser.
     pub agent: Agent,
+    /// The ticket that it must lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<PlannedTicket>,
+}
+
+/// A ticket that a person's step must lead to, and what they ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedTicket {
+    /// The same for all steps that are one request: a person who presses the button again.
+    pub key: String,
+    /// The queue in which it belongs.
+    pub queue: String,
+    /// What the person writes; nothing when the ticket opens by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What they choose on the form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
 }
 
 /// What a person does.
@@ -295,6 +313,8 @@ pub struct PlannedStep {
 pub enum Action {
     /// Signs up.
     SignUp,
+    /// Asks for help.
+    Ask,
     /// Looks at a page.
     Visit(Page),
 }

@@ -143,6 +143,7 @@ fn on_the_way(steps: &[TransportStep]) -> Option<String> {
 fn step_row(step: &PlannedStep) -> [String; 4] {
     let action = match step.action {
         Action::SignUp => "signs up",
+        Action::Ask => "asks for help",
         Action::Visit(Page::Success) => "visits the success page",
     };
     [seconds(step.at_ms), step.instance.to_string(), action.to_owned(), format!("{:?}", step.agent).to_lowercase()]

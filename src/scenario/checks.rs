@@ -29,6 +29,7 @@ pub(super) struct Parts<'a> {
 
 /// The type that a failed payment of an invoice sends.
 const PAYMENT_FAILED: &str = "invoice.payment_failed";
+const DELETED: &str = "customer.subscription.deleted";
 
 /// Runs every check over the whole.
 pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
@@ -117,7 +118,7 @@ fn steps_size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     for step in parts.steps {
         let (story, times) = match &step.value {
             Step::SignUp { story, .. } => (story, 1),
-            Step::Visit { story, times, .. } => (story, *times),
+            Step::Visit { story, times, .. } | Step::Ask { story, times, .. } => (story, *times),
         };
         let people = parts.stories.iter().find(|one| one.name == *story).map_or(0, |one| one.instances);
         let before = total;
@@ -244,7 +245,15 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         Criterion::FailedVisits(_) if !parts.steps.iter().any(|step| matches!(step.value, Step::Visit { .. })) => {
             lack("nobody visits a page", "add a [[step]] `visit`")
         }
-        Criterion::SuccessRate { .. }
+        Criterion::CrmTasks(_) if !has_kind(parts, PAYMENT_FAILED) && !has_kind(parts, DELETED) => {
+            lack("nobody leaves and no invoice fails", "add a story with a `customer.subscription.deleted`")
+        }
+        Criterion::TicketsPerRequest(_) if !parts.steps.iter().any(|step| leads_to_a_ticket(&step.value)) => {
+            lack("nobody asks for help", "add a [[step]] `ask`, or a `sign_up` with a `ticket`")
+        }
+        Criterion::CrmTasks(_)
+        | Criterion::TicketsPerRequest(_)
+        | Criterion::SuccessRate { .. }
         | Criterion::EventsLost(_)
         | Criterion::AckedWithoutEffect(_)
         | Criterion::ContactsPerCustomer(_)
@@ -261,6 +270,14 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         | Criterion::FailedVisits(_)
         | Criterion::Alerts(_)
         | Criterion::ProbeValue { .. } => Ok(()),
+    }
+}
+
+fn leads_to_a_ticket(step: &Step) -> bool {
+    match step {
+        Step::Ask { .. } => true,
+        Step::SignUp { ticket, .. } => ticket.is_some(),
+        Step::Visit { .. } => false,
     }
 }
 

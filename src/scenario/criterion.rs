@@ -29,6 +29,10 @@ pub enum Criterion {
         /// In which queue.
         queue: String,
     },
+    /// Tickets for each request of a person, and for each beginning that got stuck, in the queue where it belongs.
+    TicketsPerRequest(Bound),
+    /// Tasks in the CRM for each subscription that ended and for each invoice that failed.
+    CrmTasks(Bound),
     /// Access at the end.
     Access {
         /// As this, or as each story says.
@@ -163,6 +167,8 @@ impl Criterion {
         "contacts_per_customer",
         "contact_fields_overwritten",
         "tickets_per_failed_invoice",
+        "tickets_per_request",
+        "crm_tasks",
         "access",
         "customer_state",
         "activation",
@@ -185,6 +191,8 @@ impl Criterion {
             Self::ContactsPerCustomer(_) => "contacts_per_customer",
             Self::ContactFieldsOverwritten(_) => "contact_fields_overwritten",
             Self::TicketsPerFailedInvoice { .. } => "tickets_per_failed_invoice",
+            Self::TicketsPerRequest(_) => "tickets_per_request",
+            Self::CrmTasks(_) => "crm_tasks",
             Self::Access { .. } => "access",
             Self::CustomerState => "customer_state",
             Self::Activation { .. } => "activation",
@@ -204,7 +212,8 @@ impl Criterion {
         match self {
             Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) | Self::ForgeryTraces(_) => &[],
             Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => &[Need::Crm],
-            Self::TicketsPerFailedInvoice { .. } => &[Need::Support],
+            Self::CrmTasks(_) => &[Need::Crm],
+            Self::TicketsPerFailedInvoice { .. } | Self::TicketsPerRequest(_) => &[Need::Support],
             // A replay shows in the probe's answer; calls of the doubles are counted besides where there are any.
             Self::SuccessRate { .. }
             | Self::AckedWithoutEffect(_)
@@ -233,6 +242,10 @@ impl Criterion {
             }
             Self::TicketsPerFailedInvoice { bound, queue } => {
                 format!("{} in queue {queue} for each failed invoice", bound.of("ticket"))
+            }
+            Self::TicketsPerRequest(bound) => format!("{} for each request, in its queue", bound.of("ticket")),
+            Self::CrmTasks(bound) => {
+                format!("{} in the CRM for each failed invoice and ended subscription", bound.of("task"))
             }
             Self::Access { is: AccessIs::AsStory } => "access as the story of each customer says".to_owned(),
             Self::Access { is: AccessIs::This(access) } => {

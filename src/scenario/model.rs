@@ -110,6 +110,27 @@ pub enum Step {
         at: Duration,
         /// Browser that they use.
         agent: Agent,
+        /// Queue of the ticket that opens by itself because they never become active.
+        ticket: Option<String>,
+    },
+    /// Asks for help.
+    Ask {
+        /// Story whose people do it.
+        story: String,
+        /// What they write.
+        message: String,
+        /// What they choose on the form.
+        category: Option<String>,
+        /// Queue in which the one ticket belongs.
+        queue: String,
+        /// After the start of that instance.
+        at: Duration,
+        /// How often the same request is sent: a person who presses the button again.
+        times: u32,
+        /// Gap between two.
+        every: Duration,
+        /// Browser that they use.
+        agent: Agent,
     },
     /// Looks at a page, `times` times.
     Visit {

@@ -20,6 +20,8 @@ const CRITERIA: &[(&str, ReadCriterion)] = &[
     ("contacts_per_customer", |f, m| bound(f, m).map(Criterion::ContactsPerCustomer)),
     ("contact_fields_overwritten", |f, m| bound(f, m).map(Criterion::ContactFieldsOverwritten)),
     ("tickets_per_failed_invoice", tickets),
+    ("tickets_per_request", |f, m| bound(f, m).map(Criterion::TicketsPerRequest)),
+    ("crm_tasks", |f, m| bound(f, m).map(Criterion::CrmTasks)),
     ("access", |f, m| f.need_word("is", ACCESS, m).map(|is| Criterion::Access { is })),
     ("customer_state", |f, m| f.need_word("is", AS_STORY, m).map(|()| Criterion::CustomerState)),
     ("activation", |f, m| p95(f, m).map(|p95_within| Criterion::Activation { p95_within })),

@@ -41,7 +41,16 @@ const DOES: &[(&str, Does)] = &[
 /// Operations that a double tells apart, as they stand in a history.
 pub(super) const fn operations(of: Double) -> &'static [&'static str] {
     match of {
-        Double::Crm => &["search_contacts", "get_contact", "create_contact", "update_contact"],
+        Double::Crm => &[
+            "search_contacts",
+            "get_contact",
+            "create_contact",
+            "update_contact",
+            "merge_contacts",
+            "search_tasks",
+            "create_task",
+            "get_task",
+        ],
         Double::Support => &["search_tickets", "list_tickets", "get_ticket", "create_ticket", "update_ticket"],
         Double::Stripe => &[],
         Double::Alerts => &["alert"],

@@ -24,7 +24,7 @@ const PLACEHOLDERS: &[&str] = &["email", "user"];
 
 type ReadStep = fn(&mut Fields<'_>, &Stories, &mut Mistakes) -> Option<Step>;
 
-const STEPS: &[(&str, ReadStep)] = &[("sign_up", sign_up), ("visit", visit)];
+const STEPS: &[(&str, ReadStep)] = &[("sign_up", sign_up), ("visit", visit), ("ask", ask)];
 
 /// Reads one `[[step]]`.
 pub(super) fn read_step(entry: &Spanned<DeValue<'_>>, stories: &Stories, mistakes: &mut Mistakes) -> Option<At<Step>> {
@@ -39,7 +39,40 @@ fn sign_up(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) 
     let story = story_with(fields, stories, "sign up", "e-mail", |truth| truth.email.is_some(), mistakes);
     let at = fields.duration("at", Duration::ZERO, mistakes);
     let agent = fields.word("agent", Agent::default(), AGENTS, mistakes);
-    Some(Step::SignUp { story: story?, at, agent })
+    let ticket = queue(fields.text("ticket", mistakes), mistakes);
+    Some(Step::SignUp { story: story?, at, agent, ticket })
+}
+
+/// Longest message that a person types here; an app may well take less.
+const LONGEST_MESSAGE: usize = 2_000;
+
+fn ask(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) -> Option<Step> {
+    let story = story_with(fields, stories, "ask for help", "e-mail", |truth| truth.email.is_some(), mistakes);
+    let message = fields.need_text("message", mistakes);
+    if let Some(message) = &message {
+        let length = message.value.chars().count();
+        if message.value.trim().is_empty() || length > LONGEST_MESSAGE {
+            let words = format!("`message` is 1 to {LONGEST_MESSAGE} characters of text");
+            mistakes.add(&message.span, Kind::OutOfRange, words);
+        }
+    }
+    let category = fields.text("category", mistakes).map(|category| category.value.to_owned());
+    let typed = fields.need_text("queue", mistakes);
+    let queue = queue(typed, mistakes);
+    let at = fields.duration("at", Duration::ZERO, mistakes);
+    let times = fields.count("times", 1, 1..MAX_TIMES + 1, mistakes);
+    let every = fields.duration("every", Duration::from_millis(200), mistakes);
+    let agent = fields.word("agent", Agent::default(), AGENTS, mistakes);
+    let (story, message, times) = (story?, message?.value.to_owned(), u32::try_from(times).unwrap_or(1));
+    Some(Step::Ask { story, message, category, queue: queue?, at, times, every, agent })
+}
+
+fn queue(typed: Option<At<&str>>, mistakes: &mut Mistakes) -> Option<String> {
+    let typed = typed?;
+    if typed.value.trim().is_empty() {
+        mistakes.add(&typed.span, Kind::EmptyText, "the name of a queue is empty");
+    }
+    Some(typed.value.to_owned())
 }
 
 fn visit(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) -> Option<Step> {

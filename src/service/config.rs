@@ -2,7 +2,7 @@
 //!
 //! Must not know: the environment, files.
 
-use super::{defects::Defects, store::PostgresAt};
+use super::{defects::Defects, store::PostgresAt, support::rules::Rules};
 use crate::redact::Redactor;
 pub use crate::stripe::signature::Secret;
 use prometheus_client::metrics::histogram::Histogram;
@@ -56,6 +56,13 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Most deliveries that share one commit.
     pub batch: usize,
+    /// Longest that the CRM's search is taken to be behind its writes. Tasks have no key there that it keeps unique: after an
+    /// attempt that may have made one, an empty search proves nothing before this has passed.
+    pub search_lag: Duration,
+    /// Who is not active this long after signing up or after Checkout gets a ticket.
+    pub onboarding_after: Duration,
+    /// How requests to support are routed.
+    pub rules: Arc<Rules>,
     /// Pause between two rounds of reconciliation with Stripe's list of events; `None` asks Stripe for nothing.
     pub reconcile: Option<Duration>,
     /// Whether the first round of an empty database takes all that Stripe still lists (30 days).
@@ -88,6 +95,12 @@ pub const RECONCILE: Duration = Duration::from_secs(30);
 /// Pause between two rounds of comparing when nothing is said.
 pub const AUDIT: Duration = Duration::from_secs(300);
 
+/// HubSpot names no figure for its search; what people report is below this.
+const SEARCH_LAG: Duration = Duration::from_secs(10);
+
+/// A day: long enough to sleep over it, short enough that help is still welcome.
+const ONBOARDING_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
 const BATCH: usize = 256;
 
@@ -99,6 +112,9 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
             batch: BATCH,
+            search_lag: SEARCH_LAG,
+            onboarding_after: ONBOARDING_AFTER,
+            rules: Arc::new(Rules::shipped()),
             reconcile: None,
             backfill: false,
             audit: None,

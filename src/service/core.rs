@@ -11,8 +11,9 @@ use super::{
     job::{Lease, Task},
     overview, queue,
     reading::{self, Reading},
-    status::{self, BriefView, CustomerView, StatusView},
+    status::{self, BriefView, CustomerView, DeadView, StatusView},
     store::{Store, StoreError, Tx},
+    support::requests::{self, Asked, Submitted},
     trail::Entry,
     upstream::{Call, CallResult},
     worker::{self, Finished},
@@ -287,7 +288,33 @@ impl Service {
     /// # Errors
     /// The store's.
     pub fn sign_up(&mut self, now: Timestamp, user: &str, email: &str) -> Result<bool, StoreError> {
-        self.store.transact(|tx| ingest::sign_up(tx, now, user, email, None))
+        let settings = &self.process.settings;
+        self.store.transact(|tx| ingest::sign_up(tx, now, settings, user, email, None))
+    }
+
+    /// A person asks for help; see [`requests::submit`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn ask(&mut self, now: Timestamp, asked: &Asked, key: Option<&str>) -> Result<Submitted, StoreError> {
+        let settings = &self.process.settings;
+        self.store.transact(|tx| requests::submit(tx, now, settings, asked, key))
+    }
+
+    /// Jobs that were given up, by number.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn dead(&mut self) -> Result<Vec<DeadView>, StoreError> {
+        self.store.transact(status::dead)
+    }
+
+    /// Puts one job that was given up back to work; answers whether there was one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn requeue_one(&mut self, now: Timestamp, id: u64) -> Result<bool, StoreError> {
+        self.store.transact(|tx| queue::requeue_one(tx, now, id))
     }
 
     /// The changes of one customer's state, oldest first; `None` when nobody is known by that id.

@@ -62,6 +62,10 @@ defects! {
     LeaseNeverReclaimed = "lease-never-reclaimed", 32;
     /// A ticket is opened without a key and without looking for one after an uncertain attempt.
     TicketNotKeyed = "ticket-not-keyed", 34;
+    /// After an uncertain attempt the task in the CRM is made again, without looking for it.
+    TaskNotSearched = "task-not-searched", 34;
+    /// A request to support that no rule speaks for is opened in no queue.
+    NoDefaultQueue = "no-default-queue", 39;
     /// Every event creates a contact: no search, no stored id, the e-mail in another field so that the CRM cannot object.
     ContactOnEveryEvent = "contact-on-every-event", 64;
     /// Reconciliation stops at the first event that it knows: one that was lost before it stays lost.

@@ -8,9 +8,10 @@ use super::{
     config::Settings,
     core::Incoming,
     defects::Defect,
-    job::Task,
+    job::{FollowUp, Task},
     queue,
-    reading::{self, Fact, PAYMENT_PARTY, Reading},
+    reading::{self, CheckoutEnd, Fact, PAYMENT_PARTY, Reading},
+    snapshot::Subscription,
     state::Party,
     store::{ContactRow, Identity, StoreError, Tx},
     trail,
@@ -81,6 +82,10 @@ pub fn ingest(
         let nonce = repeat.then(|| deliveries.to_string());
         let account = enqueue(tx, now, settings, event, reading, &party, nonce)?;
         enqueue_disputes(tx, now, reading, &party, disputes)?;
+        enqueue_follow_ups(tx, now, reading, &party)?;
+        if reading.facts.iter().any(is_bought) {
+            watch_onboarding(tx, now, settings, &party)?;
+        }
         alerts::watch(tx, now, settings, (reading, &party, new), account.as_ref())?;
     }
     Ok(Accepted { duplicate: false })
@@ -183,6 +188,37 @@ fn enqueue_disputes(
     Ok(())
 }
 
+/// One task in the CRM for each subscription that ends and for each invoice that fails.
+fn enqueue_follow_ups(tx: &mut Tx<'_>, now: Timestamp, reading: &Reading, party: &str) -> Result<(), StoreError> {
+    let ends = |fact: &Fact| matches!(fact, Fact::Subscription(..) | Fact::Deleted(_));
+    let facts = reading.facts.iter().any(ends).then(|| tx.party(party)).transpose()?.flatten();
+    let mut about = Vec::new();
+    for fact in &reading.facts {
+        if let Fact::InvoiceFailed(invoice) = fact {
+            about.push(FollowUp::FailedPayment(invoice.clone()));
+        }
+    }
+    if let Some(facts) = facts {
+        let ended = |subscription: &Subscription| facts.deleted.is_some() || subscription.status() == "canceled";
+        let ended = facts.subscriptions.iter().filter(|(_, subscription)| ended(subscription));
+        about.extend(ended.map(|(id, _)| FollowUp::Churn(id.clone())));
+    }
+    for about in about {
+        queue::enqueue(tx, now, Task::FollowUp { about, party: party.to_owned() })?;
+    }
+    Ok(())
+}
+
+fn is_bought(fact: &Fact) -> bool {
+    matches!(fact, Fact::Checkout { end: CheckoutEnd::Free | CheckoutEnd::Paid, .. })
+}
+
+/// Whoever has begun is looked at again when they should be active. Those who are already, too: what is queued must not depend
+/// on the order of events.
+fn watch_onboarding(tx: &mut Tx<'_>, now: Timestamp, settings: &Settings, party: &str) -> Result<(), StoreError> {
+    queue::schedule(tx, now + settings.onboarding_after, Task::Onboarding { party: party.to_owned() })
+}
+
 /// The contact rows are made here, not by the worker: from now on the account keeps to these e-mails, so that another one,
 /// learned before the first call, does not become a second contact.
 fn enqueue_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Result<(), StoreError> {
@@ -223,6 +259,7 @@ pub fn chat_started(tx: &mut Tx<'_>, now: Timestamp, chat: &str) -> Result<bool,
 pub fn sign_up(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    settings: &Settings,
     user: &str,
     email: &str,
     chat: Option<&str>,
@@ -245,6 +282,7 @@ pub fn sign_up(
     }
     let after = account::of_party(tx, &id)?;
     trail::note(tx, now, "sign-up", &id, before.as_ref(), after.as_ref())?;
+    watch_onboarding(tx, now, settings, &id)?;
     if let Some(account) = after.filter(Account::is_from_stripe) {
         let emails = account.contact_emails(tx)?;
         enqueue_contacts(tx, now, emails)?;

@@ -3,7 +3,10 @@
 //! Must not know: storage, what a call is about, clocks.
 
 use super::config::Backoff;
-use crate::{id::InvoiceId, time::Timestamp};
+use crate::{
+    id::{InvoiceId, SubscriptionId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, time::Duration};
@@ -40,6 +43,23 @@ pub enum Task {
         /// Whose it is.
         party: String,
     },
+    /// Leave the people at the CRM one task.
+    FollowUp {
+        /// What it is about.
+        about: FollowUp,
+        /// Whose it is.
+        party: String,
+    },
+    /// Open the one ticket of a request to support.
+    Request {
+        /// Its id.
+        request: String,
+    },
+    /// Look whether somebody who began is active by now, and open a ticket if not.
+    Onboarding {
+        /// Who began.
+        party: String,
+    },
     /// Fetch the events that never arrived. One row for ever.
     Reconcile,
     /// Compare what Stripe, CRM and desk hold with our own state. One row for ever.
@@ -56,13 +76,36 @@ pub enum Task {
     },
 }
 
+/// What a task for the people at the CRM is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
+#[serde(rename_all = "snake_case")]
+pub enum FollowUp {
+    /// A subscription has ended.
+    Churn(SubscriptionId),
+    /// An invoice could not be collected.
+    FailedPayment(InvoiceId),
+}
+
+impl FollowUp {
+    /// Our key of the task, kept in the CRM beside it.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Churn(subscription) => format!("churn:{subscription}"),
+            Self::FailedPayment(invoice) => format!("failed:{invoice}"),
+        }
+    }
+}
+
 impl Task {
     /// What makes two jobs the same.
     pub fn key(&self) -> String {
         match self {
             Self::Contact { email } => format!("contact:{email}"),
             Self::LooseContact { email, event } => format!("contact:{email}#{event}"),
-            Self::Ticket { .. } | Self::Dispute { .. } => format!("ticket:{}", self.external_id()),
+            Self::Ticket { .. } | Self::Dispute { .. } | Self::Request { .. } | Self::Onboarding { .. } => {
+                format!("ticket:{}", self.external_id())
+            }
+            Self::FollowUp { about, .. } => format!("task:{}", about.key()),
             Self::Reconcile => "reconcile".to_owned(),
             Self::Audit => "audit".to_owned(),
             Self::Activation { session } => format!("activation:{session}"),
@@ -77,6 +120,9 @@ impl Task {
             Self::Ticket { invoice, nonce: None, .. } => format!("invoice:{invoice}"),
             Self::Dispute { dispute, .. } => format!("dispute:{dispute}"),
             Self::Contact { email } | Self::LooseContact { email, .. } => format!("contact:{email}"),
+            Self::FollowUp { about, .. } => about.key(),
+            Self::Request { request } => format!("request:{request}"),
+            Self::Onboarding { party } => format!("onboarding:{party}"),
             Self::Reconcile | Self::Audit | Self::Activation { .. } | Self::Alert { .. } => self.key(),
         }
     }
@@ -232,6 +278,12 @@ impl Job {
         self.state = JobState::Waiting;
         self.owner = None;
         self.at = until;
+    }
+
+    /// Back to waiting until `until`: what it waits for is no failure, so this claim counts for nothing.
+    pub fn postpone(&mut self, until: Timestamp) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.wait(until);
     }
 
     /// Due at `at`, and not owed before.

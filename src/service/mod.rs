@@ -42,6 +42,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod support;
 pub mod telemetry;
 pub mod trail;
 pub mod upstream;

@@ -4,6 +4,7 @@
 
 use super::{
     account::{self, Account, Flag},
+    config::Settings,
     ingest,
     reading::CheckoutEnd,
     status,
@@ -112,6 +113,7 @@ fn put_visits(tx: &mut Tx<'_>, user: &str, visits: &Visits) -> Result<(), StoreE
 pub fn start(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    settings: &Settings,
     user: &str,
     email: &str,
     visitor: &str,
@@ -131,7 +133,8 @@ pub fn start(
             new
         }
     };
-    sign_up(tx, now, user, email, visitor)?;
+    // The one sign-up from a page: the anonymous chat of this browser becomes the person's.
+    ingest::sign_up(tx, now, settings, user, email, Some(visitor))?;
     if account.as_ref().is_some_and(Account::access) {
         return Ok(Start::Active);
     }
@@ -139,11 +142,6 @@ pub fn start(
     let fresh = |at: i64| now.secs().saturating_sub(at) < SESSION_OPEN_SECS;
     let session = held.session.filter(|(_, at)| fresh(*at)).map(|(id, _)| id);
     Ok(Start::Go { customer, opened: held.opened, session })
-}
-
-/// The one call site of a sign-up from a page: the anonymous chat of this browser becomes the person's.
-fn sign_up(tx: &mut Tx<'_>, now: Timestamp, user: &str, email: &str, chat: &str) -> Result<bool, StoreError> {
-    ingest::sign_up(tx, now, user, email, Some(chat))
 }
 
 /// Notes that the session was opened for the person, as their number `opened`.

@@ -4,8 +4,9 @@
 
 use super::{
     account::{self, Account, Flag},
-    job::{JobState, Task},
+    job::{Job, JobState, Task},
     store::{Identity, StoreError, Tx},
+    support::requests,
     trail::{self, Entry},
 };
 use crate::time::Timestamp;
@@ -52,7 +53,7 @@ pub struct StatusView {
     pub dead: u64,
     /// Contacts that should say something else, with no job to make them; and subscribers tied to nobody.
     pub drift: u64,
-    /// Tickets without a queue; this service gives every ticket one.
+    /// Requests to support in no queue; the sound service gives every ticket one.
     pub unrouted: u64,
     /// Distinct events stored.
     pub events: u64,
@@ -65,10 +66,73 @@ pub struct BriefView {
     pub pending: u64,
     /// Jobs given up.
     pub dead: u64,
-    /// Tickets without a queue; this service gives every ticket one.
+    /// Requests to support in no queue; the sound service gives every ticket one.
     pub unrouted: u64,
     /// Distinct events stored.
     pub events: u64,
+}
+
+/// A job that was given up, as `GET /internal/dead` shows it: no message, no address, no answer of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadView {
+    /// Its number, to put it back to work.
+    pub job: u64,
+    /// What it was for: `contact`, `ticket`, `task`, `request`, `onboarding`, `alert`, …
+    pub kind: &'static str,
+    /// What it is about: a Stripe id or the id of a request; nothing where that would be an e-mail.
+    pub about: Option<String>,
+    /// Attempts since it was last put to work.
+    pub attempts: u32,
+    /// The last failure.
+    pub error: Option<String>,
+    /// Refused for good: it is not tried again by itself.
+    pub rejected: bool,
+    /// When it is tried again by itself, UTC.
+    pub again: Option<String>,
+}
+
+/// Jobs that were given up, by number.
+///
+/// # Errors
+/// The store's.
+pub fn dead(tx: &mut Tx<'_>) -> Result<Vec<DeadView>, StoreError> {
+    let view = |job: Job| DeadView {
+        kind: kind(&job.task),
+        about: about(&job.task),
+        attempts: job.attempts,
+        again: job.ready().map(|at| at.to_string()),
+        job: job.id,
+        rejected: job.rejected,
+        error: job.error,
+    };
+    Ok(tx.dead_jobs()?.into_iter().map(view).collect())
+}
+
+const fn kind(task: &Task) -> &'static str {
+    match task {
+        Task::Contact { .. } | Task::LooseContact { .. } => "contact",
+        Task::Ticket { .. } | Task::Dispute { .. } => "ticket",
+        Task::FollowUp { .. } => "task",
+        Task::Request { .. } => "request",
+        Task::Onboarding { .. } => "onboarding",
+        Task::Reconcile => "reconcile",
+        Task::Audit => "audit",
+        Task::Activation { .. } => "activation",
+        Task::Alert { .. } => "alert",
+    }
+}
+
+fn about(task: &Task) -> Option<String> {
+    match task {
+        Task::Contact { .. } | Task::LooseContact { .. } | Task::Reconcile | Task::Audit => None,
+        Task::Activation { session } => Some(session.clone()),
+        Task::Alert { raised } => Some(raised.clone()),
+        Task::Ticket { invoice, .. } => Some(invoice.to_string()),
+        Task::Dispute { dispute, .. } => Some(dispute.clone()),
+        Task::FollowUp { about, .. } => Some(about.key()),
+        Task::Request { request } => Some(request.clone()),
+        Task::Onboarding { party } => Some(party.clone()),
+    }
 }
 
 /// The account of a Stripe customer id or of the app's user id.
@@ -167,7 +231,12 @@ pub fn status(tx: &mut Tx<'_>) -> Result<StatusView, StoreError> {
 /// The store's.
 pub fn brief(tx: &mut Tx<'_>) -> Result<BriefView, StoreError> {
     let counts = tx.job_counts()?;
-    Ok(BriefView { pending: counts.pending, dead: counts.dead, unrouted: 0, events: tx.event_count()? })
+    Ok(BriefView {
+        pending: counts.pending,
+        dead: counts.dead,
+        unrouted: requests::unrouted(tx)?,
+        events: tx.event_count()?,
+    })
 }
 
 fn drift(tx: &mut Tx<'_>) -> Result<u64, StoreError> {

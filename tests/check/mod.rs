@@ -7,6 +7,7 @@ mod forgery;
 mod latency;
 mod law;
 mod replay;
+mod requests;
 mod script;
 mod state;
 mod tickets;

@@ -183,9 +183,16 @@ impl Script {
     pub(super) fn visit(&mut self, at: u64, shows: Option<&str>, change: impl FnOnce(&mut Visit)) {
         let instance = InstanceId::from("buy/1");
         let action = Action::Visit(Page::Success);
-        self.plan.steps.push(PlannedStep { at_ms: at, instance: instance.clone(), action, agent: Agent::Desktop });
+        self.plan.steps.push(PlannedStep {
+            at_ms: at,
+            instance: instance.clone(),
+            action,
+            agent: Agent::Desktop,
+            ticket: None,
+        });
         let shows = shows.map(str::to_owned);
-        let mut visit = Visit { instance, action, status: Some(200), shows, leaks: Vec::new(), error: None };
+        let mut visit =
+            Visit { instance, action, ticket: None, status: Some(200), shows, leaks: Vec::new(), error: None };
         change(&mut visit);
         self.before(RunPhase::Quiet, vec![(at + 3, Record::Visit(visit))]);
     }

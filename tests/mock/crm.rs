@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const CONTACTS: &str = "/crm/v3/objects/contacts";
 
 fn crm() -> Crm {
-    Crm::new(CrmOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600) })
+    Crm::new(CrmOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600), ..CrmOptions::default() })
 }
 
 fn create(crm: &mut Crm, now_ms: u64, properties: Value) -> Answered {

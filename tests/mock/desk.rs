@@ -4,7 +4,7 @@ use super::{call, json};
 use hookdrill::{
     mock::{
         answer::Answered,
-        desk::{Desk, DeskOptions, IDEMPOTENCY_KEY_MS},
+        desk::{Desk, DeskOptions, IDEMPOTENCY_KEY_MS, Scopes},
         effect::Effect,
     },
     time::Timestamp,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const TICKETS: &str = "/api/v2/tickets.json";
 
 fn desk() -> Desk {
-    Desk::new(DeskOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600) })
+    Desk::new(DeskOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600), scopes: Scopes::all() })
 }
 
 fn ticket(external_id: &str) -> Value {

@@ -96,10 +96,10 @@ proptest! {
         let mut now_ms = 0;
         for (one, pause) in &calls {
             now_ms += pause;
-            let before = crm.clone();
+            let before = crm.contacts();
             let answered = crm.handle(now_ms, &one.request());
-            prop_assert_eq!(answered.effects.is_empty(), crm == before, "{:?}", one);
-            prop_assert!(one.writes() || crm == before);
+            prop_assert_eq!(answered.effects.is_empty(), crm.contacts() == before, "{:?}", one);
+            prop_assert!(one.writes() || crm.contacts() == before);
             replay(&mut told, &answered.effects);
 
             let contacts = crm.contacts();

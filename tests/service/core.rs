@@ -266,9 +266,13 @@ fn given_up_jobs_come_back_when_the_peer_heals() {
     world.peers.troubles = std::iter::repeat_n(Trouble::Answer(503, None), 24).collect();
     world.now = drain(&mut world.service, &mut world.peers, world.now, 3 * MINUTE);
     let status = world.service.status().expect("read");
-    assert_eq!((status.dead, status.pending, status.drift), (2, 0, 1));
+    assert_eq!(
+        (status.dead, status.pending, status.drift),
+        (3, 0, 1),
+        "contact, ticket, and the task that waits for a contact"
+    );
     world.drain();
-    assert_eq!((world.peers.tickets.len(), world.peers.contacts.len()), (1, 1));
+    assert_eq!((world.peers.tickets.len(), world.peers.contacts.len(), world.peers.tasks.len()), (1, 1, 1));
     assert_eq!(world.service.status().expect("read").dead, 0);
 }
 

@@ -15,4 +15,5 @@ mod server;
 mod stores;
 mod stores_together;
 mod stories;
+mod support;
 mod synced;

@@ -42,6 +42,8 @@ pub(super) struct Ticket {
 pub(super) struct Peers {
     pub(super) contacts: Vec<BTreeMap<String, String>>,
     pub(super) tickets: Vec<Ticket>,
+    /// Properties of every task.
+    pub(super) tasks: Vec<BTreeMap<String, String>>,
     /// Method and path of every call.
     pub(super) calls: Vec<String>,
     /// What goes wrong with the next calls, in order.
@@ -75,6 +77,16 @@ impl Peers {
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/crm/v3/objects/contacts/search") => self.search(&body),
             ("POST", "/crm/v3/objects/contacts") => self.create(&body),
+            ("POST", "/crm/v3/objects/tasks/search") => {
+                let key = body["filterGroups"][0]["filters"][0]["value"].as_str();
+                let found = self.tasks.iter().position(|task| task.get("sync_key").map(String::as_str) == key);
+                let results: Vec<_> = found.map(|at| json!({"id": (at + 1).to_string()})).into_iter().collect();
+                Response::json(200, &json!({"results": results}))
+            }
+            ("POST", "/crm/v3/objects/tasks") => {
+                self.tasks.push(properties(&body));
+                Response::json(201, &json!({"id": self.tasks.len().to_string()}))
+            }
             ("POST", "/api/v2/tickets") => self.open(request.header("idempotency-key"), &body),
             ("GET", "/api/v2/tickets.json") => {
                 let wanted = request.query("external_id").unwrap_or_default();
@@ -85,7 +97,7 @@ impl Peers {
             ("PATCH", path) => match self.contacts.get_mut(index(path)) {
                 Some(contact) => {
                     contact.extend(properties(&body));
-                    Response::json(200, &json!({"id": "1"}))
+                    Response::json(200, &json!({"id": (index(path) + 1).to_string()}))
                 }
                 None => Response::json(404, &json!({})),
             },

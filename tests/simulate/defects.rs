@@ -93,3 +93,13 @@ fn class_34_ticket_not_keyed_by_a_scenario() {
 fn class_66_reconciliation_that_stops_early_by_a_scenario() {
     by_scenario("reconcile-stops-early", "dropped-event-repaired", "events_lost");
 }
+
+#[test]
+fn class_34_task_not_searched_by_a_scenario() {
+    by_scenario("task-not-searched", "crm-tasks-once", "crm_tasks");
+}
+
+#[test]
+fn class_39_no_default_queue_by_a_scenario() {
+    by_scenario("no-default-queue", "support-requests-routed", "tickets_per_request");
+}

@@ -44,6 +44,7 @@ fn setup() -> Setup {
         queue: Some(String::new()),
         success_page: None,
         sign_up: None,
+        support_form: None,
         stripe: false,
         alerts: false,
         crm: true,

@@ -11,7 +11,14 @@ use crate::{
     drive::live::activation_shown,
     history::record::{Probe, Queue, Visit},
     plan::model::Action,
-    service::{ingest, pages, person, status, store::Tx},
+    service::{
+        ingest, pages, person, status,
+        store::Tx,
+        support::{
+            requests::{self, Asked, Submitted},
+            rules::Queue as SupportQueue,
+        },
+    },
 };
 use sha2::{Digest, Sha256};
 
@@ -69,6 +76,7 @@ impl World<'_> {
         let mut visit = Visit {
             instance: step.instance.clone(),
             action: step.action,
+            ticket: step.ticket.as_ref().map(|ticket| ticket.key.clone()),
             status: None,
             shows: None,
             leaks: Vec::new(),
@@ -96,13 +104,35 @@ impl World<'_> {
             Action::SignUp => {
                 let user = instance.user.as_ref().ok_or_else(|| lacks("user"))?;
                 let email = instance.email.as_deref().ok_or_else(|| lacks("email"))?;
-                let now = self.now();
-                let signed = self.store.0.transact(|tx| ingest::sign_up(tx, now, user.as_str(), email, None));
+                let (now, settings) = (self.now(), &self.setup.settings);
+                let signed = self.store.0.transact(|tx| ingest::sign_up(tx, now, settings, user.as_str(), email, None));
                 if self.passes(Point::SignUpCommitted, by) {
                     return Err("broken off: connection closed before message completed".to_owned());
                 }
                 self.ring(by.process);
                 Ok((signed.map_or(503, |new| if new { 201 } else { 200 }), String::new()))
+            }
+            Action::Ask => {
+                let ticket = step.ticket.as_ref().ok_or("the step has no request")?;
+                let asked = Asked {
+                    message: ticket.message.clone().unwrap_or_default(),
+                    category: ticket.category.as_deref().and_then(SupportQueue::named),
+                    user: instance.user.as_ref().map(ToString::to_string),
+                    email: instance.email.clone(),
+                };
+                let (now, settings) = (self.now(), &self.setup.settings);
+                let key = Some(ticket.key.as_str());
+                let done = self.store.0.transact(|tx| requests::submit(tx, now, settings, &asked, key));
+                if self.passes(Point::RequestCommitted, by) {
+                    return Err("broken off: connection closed before message completed".to_owned());
+                }
+                self.ring(by.process);
+                let status = match done {
+                    Ok(Submitted::Taken(_)) => 202,
+                    Ok(Submitted::KeyUsed) => 409,
+                    Err(_) => 503,
+                };
+                Ok((status, String::new()))
             }
             Action::Visit(crate::scenario::model::Page::Success) => {
                 let session = instance.session.as_deref().ok_or_else(|| lacks("session"))?;

@@ -18,6 +18,8 @@ pub enum Point {
     AnswerSent,
     /// A sign-up has committed; nothing is answered yet.
     SignUpCommitted,
+    /// A request for help has committed; nothing is answered yet.
+    RequestCommitted,
     /// A worker found no job that is due; jobs that needed no call are completed.
     QueueLooked,
     /// A worker's claim of a job has committed; nothing is called yet.
@@ -34,13 +36,14 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a delivery's life.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::DeliveryArrived,
         Self::BatchTaken,
         Self::IngestCommitted,
         Self::RestCommitted,
         Self::AnswerSent,
         Self::SignUpCommitted,
+        Self::RequestCommitted,
         Self::QueueLooked,
         Self::JobClaimed,
         Self::CallSent,
@@ -58,6 +61,7 @@ impl Point {
             Self::RestCommitted => "rest committed",
             Self::AnswerSent => "answer sent",
             Self::SignUpCommitted => "sign-up committed",
+            Self::RequestCommitted => "request committed",
             Self::QueueLooked => "queue looked",
             Self::JobClaimed => "job claimed",
             Self::CallSent => "call sent",

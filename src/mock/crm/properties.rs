@@ -35,7 +35,7 @@ pub(super) fn written(body: &[u8]) -> Result<BTreeMap<String, Option<String>>, R
     body.properties.into_iter().map(|(name, value)| text_of(&name, value).map(|text| (name, text))).collect()
 }
 
-fn text_of(name: &str, value: Value) -> Result<Option<String>, Refusal> {
+pub(super) fn text_of(name: &str, value: Value) -> Result<Option<String>, Refusal> {
     if name.is_empty() || READ_ONLY.contains(&name) {
         return Err(Refusal::invalid(format!("property values were not valid: `{name}` is read only")));
     }

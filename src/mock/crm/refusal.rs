@@ -2,10 +2,12 @@
 //!
 //! Must not know: the CRM's state.
 
+use super::scope::Scope;
 use crate::{
-    mock::answer::correlation_id,
+    mock::{answer::correlation_id, scopes::Scope as _},
     wire::{Request, Response},
 };
+use serde_json::json;
 
 /// A refusal: status, category and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,15 +16,23 @@ pub(super) struct Refusal {
     category: &'static str,
     message: String,
     allow: Option<&'static str>,
+    scope: Option<Scope>,
 }
 
 impl Refusal {
     fn new(status: u16, category: &'static str, message: impl Into<String>) -> Self {
-        Self { status, category, message: message.into(), allow: None }
+        Self { status, category, message: message.into(), allow: None, scope: None }
     }
 
     pub(super) fn no_credentials() -> Self {
         Self::new(401, "INVALID_AUTHENTICATION", "Authentication credentials not found: send an `Authorization` header")
+    }
+
+    /// In the shape that HubSpot's own clients report.
+    pub(super) fn missing_scope(scope: Scope) -> Self {
+        let message = "This app hasn't been granted all required scopes to make this call. Read more about required scopes \
+                       here: https://developers.hubspot.com/scopes.";
+        Self { scope: Some(scope), ..Self::new(403, "MISSING_SCOPES", message) }
     }
 
     pub(super) fn not_found(message: &str) -> Self {
@@ -43,7 +53,13 @@ impl Refusal {
     }
 
     pub(super) fn response(&self, now_ms: u64, request: &Request) -> Response {
-        let body = super::error_body(self.category, &self.message, &correlation_id(now_ms, request));
+        let mut body = super::error_body(self.category, &self.message, &correlation_id(now_ms, request));
+        if let Some(scope) = self.scope {
+            let context = json!({ "requiredGranularScopes": [scope.name()] });
+            body["errors"] =
+                json!([{ "message": "One or more of the following scopes are required.", "context": context }]);
+            body["links"] = json!({ "scopes": "https://developers.hubspot.com/scopes" });
+        }
         let mut response = Response::json(self.status, &body);
         response.headers.extend(self.allow.map(|methods| ("allow".to_owned(), methods.to_owned())));
         response

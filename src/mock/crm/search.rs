@@ -3,7 +3,7 @@
 //! Must not know: how far the index is behind; it is given the versions that it shows.
 
 use super::{
-    properties::{View, default_names, same},
+    properties::{View, same},
     refusal::Refusal,
 };
 use serde::Deserialize;
@@ -140,8 +140,8 @@ impl Search {
         offset.filter(|offset| *offset <= MOST_RESULTS).ok_or_else(wrong)
     }
 
-    /// The page of `contacts` that was asked for, in HubSpot's shape.
-    pub(super) fn answer<'a>(&self, contacts: impl Iterator<Item = View<'a>>) -> Value {
+    /// The page of `contacts` that was asked for, in HubSpot's shape; with the `default` properties when none are named.
+    pub(super) fn answer<'a>(&self, contacts: impl Iterator<Item = View<'a>>, default: &[String]) -> Value {
         let mut found: Vec<View<'a>> = contacts.filter(|contact| self.matches(contact)).collect();
         for sort in self.sorts.iter().rev() {
             found.sort_by(|a, b| {
@@ -152,7 +152,7 @@ impl Search {
                 }
             });
         }
-        let wanted = if self.properties.is_empty() { default_names() } else { self.properties.clone() };
+        let wanted = if self.properties.is_empty() { default.to_vec() } else { self.properties.clone() };
         let offset = self.offset().unwrap_or(0);
         let limit = self.limit.unwrap_or(DEFAULT_ON_PAGE);
         let page: Vec<Value> = found.iter().skip(offset).take(limit).map(|contact| contact.json(&wanted)).collect();

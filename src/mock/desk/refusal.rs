@@ -2,7 +2,8 @@
 //!
 //! Must not know: the desk's state.
 
-use crate::wire::Response;
+use super::scope::Scope;
+use crate::{mock::scopes::Scope as _, wire::Response};
 use serde_json::{Value, json};
 
 /// A refusal: status and body.
@@ -15,6 +16,11 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn no_credentials() -> Self {
         Self { status: 401, body: json!({ "error": "Couldn't authenticate you" }) }
+    }
+
+    pub(super) fn missing_scope(scope: Scope) -> Self {
+        let description = format!("Missing the following required scopes: {}", scope.name());
+        Self { status: 403, body: json!({ "error": "Forbidden", "description": description }) }
     }
 
     pub(super) fn no_such_endpoint() -> Self {

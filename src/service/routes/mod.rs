@@ -6,6 +6,7 @@ mod admin;
 pub(super) mod limit;
 mod operations;
 mod person;
+mod support;
 mod webhook;
 
 use super::{log::trouble_id, operations::Operations, server::App, store::StoreError};
@@ -25,7 +26,11 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 /// All routes. What shows or moves other people's data is left out when the service is public.
 pub(super) fn router(app: App) -> Router {
-    let mut router = Router::new().merge(webhook::routes()).merge(person::routes()).merge(operations::open());
+    let mut router = Router::new()
+        .merge(webhook::routes())
+        .merge(person::routes())
+        .merge(support::routes())
+        .merge(operations::open());
     if !app.public {
         router = router.merge(operations::internal());
     }

@@ -30,6 +30,7 @@ pub(super) fn internal() -> Router<App> {
         .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
+        .route("/internal/dead", get(dead))
         .route("/internal/audit", get(audit).post(audit_now))
         .route("/internal/alerts", get(alerts))
         .layer(middleware::from_fn(local))
@@ -127,6 +128,13 @@ async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     }
 }
 
+async fn dead(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.dead()).await {
+        Ok(dead) => Json(dead).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
 async fn audit(State(app): State<App>) -> Response {
     match app.read(|service, _| service.audit()).await {
         Ok(view) => Json(view).into_response(),
@@ -151,8 +159,15 @@ async fn alerts(State(app): State<App>) -> Response {
     }
 }
 
-async fn requeue(State(app): State<App>) -> Response {
-    match app.with(|service, now| service.requeue_by_hand(now, None)).await {
+/// All jobs that were given up, or with `?job=7` one.
+async fn requeue(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
+    let one = match query.as_deref().map(|query| query.strip_prefix("job=").map(str::parse::<u64>)) {
+        None => None,
+        Some(Some(Ok(job))) => Some(job),
+        Some(_) => return refusal(StatusCode::BAD_REQUEST, "expected ?job= with a job's number, or nothing"),
+    };
+    match app.with(move |service, now| service.requeue_by_hand(now, one)).await {
+        Ok(0) if one.is_some() => refusal(StatusCode::NOT_FOUND, "no such job was given up"),
         Ok(requeued) => {
             app.wake.notify_one();
             Json(json!({"requeued": requeued})).into_response()

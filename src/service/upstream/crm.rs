@@ -1,4 +1,4 @@
-//! Calls to the CRM: HubSpot's contacts API, version 3.
+//! Calls to the CRM: HubSpot's contacts and tasks API, version 3.
 //!
 //! Must not know: sockets, jobs, clocks.
 
@@ -9,6 +9,13 @@ use serde_json::{Value, json};
 const SEARCH_GROUPS: usize = 5;
 
 const CONTACTS: &str = "/crm/v3/objects/contacts";
+const TASKS: &str = "/crm/v3/objects/tasks";
+
+/// Our property of tasks, a single-line text that is to be defined in HubSpot beforehand.
+const TASK_KEY: &str = "sync_key";
+
+/// HubSpot's number of the association from a task to a contact.
+const TASK_TO_CONTACT: u32 = 204;
 
 /// The call as HTTP; a call to another peer reads as one that nothing answers.
 pub(super) fn parts(call: &Call) -> Parts {
@@ -22,13 +29,37 @@ pub(super) fn parts(call: &Call) -> Parts {
         Call::UpdateContact { id, fields } => {
             ("PATCH", format!("{CONTACTS}/{id}"), vec![], Some(json!({"properties": fields})))
         }
+        Call::FindTask { key } => {
+            let body = json!({"filterGroups": [group(TASK_KEY, key)], "properties": [TASK_KEY], "limit": 10});
+            ("POST", format!("{TASKS}/search"), vec![], Some(body))
+        }
+        Call::CreateTask { .. } => ("POST", TASKS.to_owned(), vec![], Some(task(call))),
         _ => ("GET", CONTACTS.to_owned(), vec![], None),
     }
 }
 
+fn group(name: &str, value: &str) -> Value {
+    json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]})
+}
+
+fn task(call: &Call) -> Value {
+    let Call::CreateTask { key, subject, body, due, contact } = call else { return Value::Null };
+    let properties = json!({
+        "hs_task_subject": subject,
+        "hs_task_body": body,
+        "hs_timestamp": due.to_string(),
+        "hs_task_status": "NOT_STARTED",
+        "hs_task_type": "TODO",
+        TASK_KEY: key,
+    });
+    let association = |id: &String| {
+        let kind = json!({"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": TASK_TO_CONTACT});
+        json!({"to": {"id": id}, "types": [kind]})
+    };
+    json!({"properties": properties, "associations": contact.iter().map(association).collect::<Vec<_>>()})
+}
+
 pub(super) fn search(email: &str, customers: &[String]) -> Value {
-    let group =
-        |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
     let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));
     let groups: Vec<_> = std::iter::once(group("email", email)).chain(customers).take(SEARCH_GROUPS).collect();
     json!({"filterGroups": groups, "properties": ["email", "stripe_customer_id"], "limit": 10})
@@ -46,7 +77,16 @@ pub(super) fn success(call: &Call, body: &Value) -> Option<CallResult> {
             Some(CallResult::Found(best.and_then(|result| id_text(&result["id"]))))
         }
         Call::CreateContact { .. } => id_text(&body["id"]).map(CallResult::Created),
-        Call::UpdateContact { .. } => Some(CallResult::Updated),
+        // Of a contact that was merged away HubSpot answers with the one that is left, under its own id: that is ours now.
+        Call::UpdateContact { id, .. } => Some(match id_text(&body["id"]).filter(|other| other != id) {
+            Some(other) => CallResult::Conflict(other),
+            None => CallResult::Updated,
+        }),
+        Call::FindTask { .. } => {
+            let oldest = body["results"].as_array()?.iter().min_by_key(|result| age(result));
+            Some(CallResult::Found(oldest.and_then(|result| id_text(&result["id"]))))
+        }
+        Call::CreateTask { .. } => id_text(&body["id"]).map(CallResult::Created),
         _ => None,
     }
 }

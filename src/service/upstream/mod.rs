@@ -6,8 +6,10 @@ mod alerts;
 mod crm;
 mod desk;
 mod look;
+mod scope;
 pub mod stripe;
 
+use crate::time::Timestamp;
 use crate::wire::{Request, Response};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
@@ -52,6 +54,24 @@ pub enum Call {
         id: String,
         /// Our fields.
         fields: Fields,
+    },
+    /// Look for a task by our key. The index behind it lags.
+    FindTask {
+        /// Our key.
+        key: String,
+    },
+    /// Make a task for the people at the CRM.
+    CreateTask {
+        /// Our key.
+        key: String,
+        /// Subject line.
+        subject: String,
+        /// What there is to do.
+        body: String,
+        /// When it is due.
+        due: Timestamp,
+        /// The CRM's id of the contact that it is about.
+        contact: Option<String>,
     },
     /// Look for a ticket by our key; this listing does not lag.
     FindTicket {
@@ -124,6 +144,8 @@ impl Call {
             Self::SearchContact { .. } => "search_contact",
             Self::CreateContact { .. } => "create_contact",
             Self::UpdateContact { .. } => "update_contact",
+            Self::FindTask { .. } => "find_task",
+            Self::CreateTask { .. } => "create_task",
             Self::FindTicket { .. } => "find_ticket",
             Self::CreateTicket { .. } => "create_ticket",
             Self::Look(_) => "look",
@@ -136,7 +158,11 @@ impl Call {
         match self {
             Self::Look(look) => look.upstream(),
             Self::PostAlert(_) => Upstream::Alerts,
-            Self::SearchContact { .. } | Self::CreateContact { .. } | Self::UpdateContact { .. } => Upstream::Crm,
+            Self::SearchContact { .. }
+            | Self::CreateContact { .. }
+            | Self::UpdateContact { .. }
+            | Self::FindTask { .. }
+            | Self::CreateTask { .. } => Upstream::Crm,
             Self::FindTicket { .. } | Self::CreateTicket { .. } => Upstream::Desk,
         }
     }
@@ -179,7 +205,7 @@ pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult 
         Err(Transport::Broken) => return later("the connection broke", None),
     };
     let body = || serde_json::from_slice::<Value>(&response.body).ok();
-    let after = response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let after = retry_after(response);
     let status = response.status;
     match status {
         200..=299 if matches!(call, Call::PostAlert(_)) => CallResult::Updated,
@@ -195,12 +221,27 @@ pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult 
             let id = body().as_ref().and_then(crm::existing_id).filter(|_| matches!(call, Call::CreateContact { .. }));
             id.map_or_else(|| later("409 without an existing id", after), CallResult::Conflict)
         }
-        404 if matches!(call, Call::UpdateContact { .. }) => CallResult::Missing,
+        404 if matches!(call, Call::UpdateContact { .. } | Call::CreateTask { .. }) => CallResult::Missing,
+        403 => {
+            let lacks = body().as_ref().map(scope::missing).unwrap_or_default();
+            later(&format!("403{lacks}"), after)
+        }
         // A wrong token or a rate limit heals; so may a redirect, which is never followed.
-        401 | 403 | 408 | 425 | 429 => later(&format!("{status}"), after),
+        401 | 408 | 425 | 429 => later(&format!("{status}"), after),
         400..=499 => no_such(call, body()).unwrap_or_else(|| CallResult::Rejected { what: format!("{status}") }),
         _ => later(&format!("{status}"), after),
     }
+}
+
+/// `Retry-After`, in seconds or as a date; a date is held against the answer's own `Date`, so that no clocks are compared.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.header("retry-after")?.trim();
+    if let Ok(secs) = text.parse() {
+        return Some(Duration::from_secs(secs));
+    }
+    let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+    let (until, now) = (date(text)?, date(response.header("date")?)?);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// Stripe says of an id that it does not have: `resource_missing`.
@@ -304,6 +345,16 @@ mod tests {
         busy.headers.push(("retry-after".into(), "3".into()));
         let expected = CallResult::Later { what: "429".into(), after: Some(Duration::from_secs(3)) };
         assert_eq!(outcome(&create(), Ok(&busy)), expected);
+        let after = |retry: &str, date: Option<&str>| {
+            let mut busy = Response::json(503, &json!({}));
+            busy.headers.push(("retry-after".into(), retry.into()));
+            busy.headers.extend(date.map(|date| ("date".into(), date.into())));
+            retry_after(&busy)
+        };
+        let (now, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:07 GMT");
+        assert_eq!(after(later, Some(now)), Some(Duration::from_secs(30)));
+        assert_eq!(after(now, Some(later)), Some(Duration::ZERO), "past already");
+        assert_eq!((after(later, None), after("soon", Some(now))), (None, None));
     }
 
     #[test]

@@ -6,7 +6,9 @@
 mod alert;
 mod audit;
 mod contact;
+mod follow_up;
 mod reconcile;
+mod request;
 mod ticket;
 
 use super::{
@@ -34,6 +36,9 @@ pub fn begin(
             Task::Contact { email } => contact::call(tx, &mut job, &email)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
             Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
+            Task::FollowUp { .. } => follow_up::call(tx, now, &mut job, settings)?,
+            Task::Request { request } => request::call(tx, &mut job, &request)?,
+            Task::Onboarding { party } => request::onboarding(tx, now, &mut job, &party, settings)?,
             Task::Reconcile => reconcile::call(tx, settings)?,
             Task::Audit => audit::call(tx, now, &mut job, settings)?,
             Task::Activation { session } => {
@@ -42,6 +47,7 @@ pub fn begin(
             }
             Task::Alert { raised } => alert::call(tx, &raised, settings)?,
         };
+        // Unless it was put off.
         if call.is_none() && job.state == JobState::Running {
             job.complete(now);
         }
@@ -77,9 +83,13 @@ pub fn finish(
     let Some(mut job) = held else { return Ok(Finished::Stale) };
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
-        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } | Task::Activation { .. } => {
-            plain_answer(now, &mut job, result, settings);
-        }
+        Task::FollowUp { .. } => follow_up::answer(tx, now, &mut job, result, settings)?,
+        Task::LooseContact { .. }
+        | Task::Ticket { .. }
+        | Task::Dispute { .. }
+        | Task::Request { .. }
+        | Task::Activation { .. }
+        | Task::Onboarding { .. } => plain_answer(now, &mut job, result, settings),
         Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
         Task::Audit => audit::answer(tx, now, &mut job, result)?,
         Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,

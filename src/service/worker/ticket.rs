@@ -66,6 +66,9 @@ fn words(task: &Task, account: &Account) -> Option<Words> {
         }
         Task::Contact { .. }
         | Task::LooseContact { .. }
+        | Task::FollowUp { .. }
+        | Task::Request { .. }
+        | Task::Onboarding { .. }
         | Task::Reconcile
         | Task::Audit
         | Task::Activation { .. }

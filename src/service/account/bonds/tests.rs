@@ -3,7 +3,7 @@
 use super::super::{Account, of_party};
 use super::*;
 use crate::{
-    service::{ingest, store::Store},
+    service::{config::Settings, ingest, store::Store},
     time::Timestamp,
 };
 use proptest::prelude::*;
@@ -105,7 +105,7 @@ fn the_apps_word_wins_over_an_email_and_joins_whole_chains() {
 fn an_anonymous_chat_becomes_the_customer_who_signs_up_and_pays() {
     let now = Timestamp::from_secs(100);
     let sign_up = |store: &mut Store, chat| {
-        store.transact(|tx| ingest::sign_up(tx, now, "ada", "ada@x", chat)).expect("signed up")
+        store.transact(|tx| ingest::sign_up(tx, now, &Settings::default(), "ada", "ada@x", chat)).expect("signed up")
     };
     // By the sign-up; by the Checkout's chat session alone; by both.
     for (told, carried) in [(Some("chat_1"), false), (None, true), (Some("chat_1"), true)] {

@@ -118,7 +118,10 @@ async fn way(
 ) -> Result<Way, crate::service::store::StoreError> {
     let (user, email) = (signing.user.clone(), signing.email.clone());
     let begun = app
-        .with(move |service, now| service.visit(|tx| person::start(tx, now, &user, &email, &visitor, proven)))
+        .with(move |service, now| {
+            let settings = service.settings().clone();
+            service.visit(|tx| person::start(tx, now, &settings, &user, &email, &visitor, proven))
+        })
         .await?;
     let (customer, opened, before) = match begun {
         Start::Taken => return Ok(Way::Taken),
