@@ -181,6 +181,7 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
     let database = (args.database == DatabaseKind::Postgres).then(|| embedded::POSTGRES.to_owned());
     let options = [
+        ("--filter", found.several.then(|| found.scenario.slug.clone())),
         ("--database", database),
         ("--processes", (args.processes > 1).then(|| args.processes.to_string())),
         ("--target", args.target.as_ref().map(|p| p.display().to_string())),

@@ -110,7 +110,7 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
     // Empty for a run of a bare recording, which has no scenario of its own.
     let mut scenario = find::plain(plan.scenario.clone(), String::new(), Vec::new());
     if !text.is_empty() {
-        let stored = parse_stored(&text, &path).map_err(|error| Failure::Usage(error.to_string()))?;
+        let stored = parse_stored(&text, &path, &plan.scenario).map_err(|error| Failure::Usage(error.to_string()))?;
         scenario.name = stored.name;
         (scenario.about, scenario.covers, scenario.criteria) = (stored.about, stored.covers, stored.criteria);
     }

@@ -12,7 +12,8 @@ use crate::{
     rng::Streams,
     scenario::{
         fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
-        model::{Between, Scenario, StoryUse},
+        downstream::Which,
+        model::Between,
         transport::TransportFault,
     },
     stripe::rekey::Rekeyer,
@@ -33,26 +34,68 @@ pub const UNKNOWN_TYPE: &str = "customer.constellation.aligned";
 /// JSON that Stripe sends elsewhere, but that is no event.
 const NOT_AN_EVENT: &str = r#"{"object":"list","data":[],"has_more":false,"url":"/v1/events"}"#;
 
-/// Which recorded events a fault is about: for each story, for each event.
-struct Picks(Vec<Vec<bool>>);
+/// Which events a fault is about: for each customer, for each event of their recording.
+pub(super) struct Picks(Vec<Vec<bool>>);
 
 impl Picks {
-    fn new(scenario: &Scenario, fault: &Fault, selector: &EventSelector) -> Self {
-        let of = |story: &StoryUse| {
-            if in_scope(fault, &story.name) { selector.picks(story.kinds()) } else { Vec::new() }
-        };
-        Self(scenario.stories.iter().map(of).collect())
+    /// What `selector` names of the genuine deliveries as they are planned so far. Chances are drawn from a stream of this
+    /// fault alone, one for each event that the type names, so that no other limit changes what another event draws.
+    fn new(stage: &Stage<'_>, n: usize, fault: &Fault, selector: &EventSelector) -> Self {
+        let by_story: Vec<Vec<bool>> = stage
+            .scenario
+            .stories
+            .iter()
+            .map(|story| if in_scope(fault, &story.name) { selector.picks(story.kinds()) } else { Vec::new() })
+            .collect();
+        let named = |draft: &Draft| by_story[draft.story].get(draft.index) == Some(&true);
+        let limits = &selector.limits;
+        let (from_ms, until_ms) = (millis(limits.from), limits.lasts.map(|lasts| millis(limits.from + lasts)));
+        let mut rng = stage.streams.stream(&format!("fault/{n}/picked"));
+        let mut left = Vec::new();
+        for draft in stage.drafts.iter().filter(|draft| draft.kind == DeliveryKind::Genuine && named(draft)) {
+            let drawn = limits.probability >= 1.0 || rng.random::<f64>() < limits.probability;
+            let within = draft.at_ms >= from_ms && until_ms.is_none_or(|until_ms| draft.at_ms < until_ms);
+            let number = number_of(&stage.lives[draft.life].instance);
+            if drawn && within && limits.customer.is_none_or(|customer| number == Some(customer)) {
+                left.push((draft.at_ms, draft.life, draft.index));
+            }
+        }
+        left.sort_unstable();
+        let mut picks = vec![Vec::new(); stage.lives.len()];
+        for (place, (_, life, index)) in left.into_iter().enumerate() {
+            let meant = match limits.which {
+                Which::All => true,
+                Which::First(first) => place < first as usize,
+                Which::Nth(nth) => place + 1 == nth as usize,
+            };
+            if meant {
+                let of_life: &mut Vec<bool> = &mut picks[life];
+                of_life.resize(of_life.len().max(index + 1), false);
+                of_life[index] = true;
+            }
+        }
+        Self(picks)
     }
 
     fn has(&self, draft: &Draft) -> bool {
-        self.0.get(draft.story).and_then(|story| story.get(draft.index)).copied().unwrap_or(false)
+        self.0.get(draft.life).and_then(|life| life.get(draft.index)).copied().unwrap_or(false)
     }
 
     /// Indices of the genuine deliveries.
-    fn genuine(&self, drafts: &[Draft]) -> Vec<usize> {
+    pub(super) fn genuine(&self, drafts: &[Draft]) -> Vec<usize> {
         let wanted = |n: &usize| drafts[*n].kind == DeliveryKind::Genuine && self.has(&drafts[*n]);
         (0..drafts.len()).filter(wanted).collect()
     }
+
+    /// Indices of every delivery of these events within the run, copies too.
+    pub(super) fn within_run(&self, drafts: &[Draft]) -> Vec<usize> {
+        (0..drafts.len()).filter(|n| within_run(&drafts[*n]) && self.has(&drafts[*n])).collect()
+    }
+}
+
+/// The number of a customer among those of their story, from 1.
+fn number_of(instance: &Instance) -> Option<u32> {
+    instance.id.as_str().rsplit_once('/')?.1.parse().ok()
 }
 
 fn in_scope(fault: &Fault, story: &str) -> bool {
@@ -61,34 +104,34 @@ fn in_scope(fault: &Fault, story: &str) -> bool {
 
 /// Applies fault number `n` of the scenario.
 pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
-    let picks = |selector: &EventSelector| Picks::new(stage.scenario, fault, selector);
+    let Some(named) = fault.kind.of() else {
+        if let FaultKind::Reorder { order } = &fault.kind {
+            reorder(stage, n, fault, order);
+        }
+        return;
+    };
+    let picks = Picks::new(stage, n, fault, named);
     match &fault.kind {
-        FaultKind::Duplicate { of, copies, spacing } => {
-            let picks = picks(of);
+        FaultKind::Duplicate { copies, spacing, .. } => {
             let rng = stage.streams.stream(&format!("fault/{n}/spacing"));
             duplicate(&mut stage.drafts, n, &picks, *copies, (*spacing, rng));
         }
-        FaultKind::Reorder { order } => reorder(stage, n, fault, order),
-        FaultKind::Delay { of, by } => delay(&mut stage.drafts, n, &picks(of), millis(*by)),
-        FaultKind::Drop { of, first } => drop_first(&mut stage.drafts, n, &picks(of), *first),
-        FaultKind::Forged { of, signature } => forged(stage, n, &picks(of), *signature),
-        FaultKind::Malformed { before, body } => {
-            let picks = picks(before);
-            malformed(&mut stage.drafts, &mut stage.bodies, n, &picks, *body);
-        }
-        FaultKind::UnknownType { before } => {
-            let picks = picks(before);
+        FaultKind::Delay { by, .. } => delay(&mut stage.drafts, n, &picks, millis(*by)),
+        FaultKind::Drop { first, .. } => drop_first(&mut stage.drafts, n, &picks, *first),
+        FaultKind::Forged { signature, .. } => forged(stage, n, &picks, *signature),
+        FaultKind::Malformed { body, .. } => malformed(&mut stage.drafts, &mut stage.bodies, n, &picks, *body),
+        FaultKind::UnknownType { .. } => {
             unknown_type(&mut stage.drafts, &mut stage.bodies, n, &picks, stage.streams);
         }
         FaultKind::Transport(fault) => {
-            let picks = picks(&fault.of);
             let streams = stage.streams;
             transport(&mut stage.drafts, n, &picks, fault, streams);
         }
-        // A roll of the secret is about times, which are only known at the end: see `settle`.
-        FaultKind::SecretRoll { .. } => {}
-        // These do not change a delivery: the doubles and the process are at fault.
-        FaultKind::Outage { .. }
+        // A roll of the secret is about times, which are only known at the end: see `settle`. The others do not change a
+        // delivery: the doubles and the process are at fault.
+        FaultKind::Reorder { .. }
+        | FaultKind::SecretRoll { .. }
+        | FaultKind::Outage { .. }
         | FaultKind::Slow { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }

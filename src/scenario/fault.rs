@@ -10,7 +10,9 @@ use super::{
 };
 use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+pub use super::selector::{EventSelector, SelectorError};
 
 /// One `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,16 +170,6 @@ pub enum Order {
     Reverse,
 }
 
-/// Names events by type (`invoice.paid`), by glob (`customer.subscription.*`, `*`), or by either and the position
-/// among the events of a recording that it matches (`invoice.paid#2`, from 1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventSelector {
-    /// Type or glob, `*` matching any text.
-    pub pattern: String,
-    /// Position among the events that the pattern matches, from 1.
-    pub position: Option<u32>,
-}
-
 /// What is wrong with a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -233,94 +225,6 @@ pub enum Double {
     Stripe,
     /// The receiver of alerts.
     Alerts,
-}
-
-impl EventSelector {
-    /// Reads `"invoice.paid"`, `"customer.*"`, `"*"`, `"invoice.paid#2"`.
-    ///
-    /// # Errors
-    /// Says what is wrong: empty, characters that no event type has, a position that is not a number from 1.
-    pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let (pattern, position) = match text.split_once('#') {
-            None => (text, None),
-            Some((pattern, digits)) => {
-                let number = digits.parse().ok().filter(|number| *number > 0 && !digits.starts_with('+'));
-                (pattern, Some(number.ok_or_else(|| SelectorError::Position(digits.to_owned()))?))
-            }
-        };
-        if pattern.is_empty() {
-            return Err(SelectorError::Empty);
-        }
-        if let Some(odd) =
-            pattern.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._*".contains(*c)))
-        {
-            return Err(SelectorError::Character(odd));
-        }
-        Ok(Self { pattern: pattern.to_owned(), position })
-    }
-
-    /// Whether the pattern matches an event type; the position is not looked at.
-    pub fn matches(&self, kind: &str) -> bool {
-        glob(self.pattern.as_bytes(), kind.as_bytes())
-    }
-
-    /// For each event type of a recording, in order: whether that very event is named.
-    pub fn picks<'k>(&self, kinds: impl IntoIterator<Item = &'k str>) -> Vec<bool> {
-        let mut seen = 0;
-        kinds
-            .into_iter()
-            .map(|kind| {
-                let matched = self.matches(kind);
-                seen += u32::from(matched);
-                matched && self.position.is_none_or(|position| position == seen)
-            })
-            .collect()
-    }
-}
-
-/// `*` matches any text, also none. Iterative with one point to go back to, so that no pattern takes long.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            back = Some((p, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star, from)) = back {
-            back = Some((star, from + 1));
-            (p, t) = (star + 1, from + 1);
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
-impl fmt::Display for EventSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.pattern)?;
-        self.position.map_or(Ok(()), |position| write!(f, "#{position}"))
-    }
-}
-
-/// Why a text names no events.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SelectorError {
-    /// Nothing before the `#`, or nothing at all.
-    #[error(
-        "no event type; write a type (\"invoice.paid\"), a glob (\"invoice.*\", \"*\") or a type and position (\"invoice.paid#2\")"
-    )]
-    Empty,
-    /// A character that no event type has.
-    #[error(
-        "event types have no `{0}`; write a type (\"invoice.paid\"), a glob (\"invoice.*\") or a type and position (\"invoice.paid#2\")"
-    )]
-    Character(char),
-    /// What follows `#` is no number from 1.
-    #[error("`#{0}` is no position; write a number from 1, like \"invoice.paid#2\"")]
-    Position(String),
 }
 
 macro_rules! words {
@@ -394,6 +298,27 @@ impl FaultKind {
             Self::Crash { .. } => "crash",
             Self::Transport(_) => "transport",
             Self::Downstream(_) => "downstream",
+        }
+    }
+
+    /// The events that it is about, when it is about deliveries of some.
+    pub const fn of(&self) -> Option<&EventSelector> {
+        match self {
+            Self::Duplicate { of, .. } | Self::Delay { of, .. } | Self::Drop { of, .. } | Self::Forged { of, .. } => {
+                Some(of)
+            }
+            Self::Malformed { before, .. } | Self::UnknownType { before } => Some(before),
+            Self::Transport(fault) => Some(&fault.of),
+            Self::Reorder { .. }
+            | Self::SecretRoll { .. }
+            | Self::Outage { .. }
+            | Self::Slow { .. }
+            | Self::Kill { .. }
+            | Self::Down { .. }
+            | Self::RandomKills { .. }
+            | Self::Crash { .. }
+            | Self::Downstream(_)
+            | Self::KillAtCall(_) => None,
         }
     }
 
@@ -516,37 +441,6 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn selectors_parse_show_and_match() {
-        for (text, yes, no) in [
-            ("invoice.paid", "invoice.paid", "invoice.paid2"),
-            ("invoice.*", "invoice.paid", "invoice_payment.paid"),
-            ("*", "anything", "\u{0}never"),
-            ("*.subscription.*d", "customer.subscription.updated", "customer.subscription.updates"),
-            ("invoice.*paid*", "invoice.paid", "invoice.pai"),
-        ] {
-            let selector = EventSelector::parse(text).expect(text);
-            assert_eq!(selector.to_string(), text);
-            assert!(selector.matches(yes), "{text} {yes}");
-            assert!(text == "*" || !selector.matches(no), "{text} {no}");
-        }
-        for text in
-            ["", "#1", "invoice.paid#", "invoice.paid#0", "invoice.paid#x", "invoice.paid#+1", "Invoice.paid", "a b"]
-        {
-            assert!(EventSelector::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_position_counts_only_what_the_pattern_matches() {
-        let kinds = ["invoice.created", "invoice.paid", "charge.succeeded", "invoice.paid"];
-        let picks = |text: &str| EventSelector::parse(text).expect(text).picks(kinds);
-        assert_eq!(picks("invoice.paid#2"), [false, false, false, true]);
-        assert_eq!(picks("invoice.*#2"), [false, true, false, false]);
-        assert_eq!(picks("charge.succeeded#2"), [false; 4]);
-        assert_eq!(picks("*"), [true; 4]);
-    }
 
     #[test]
     fn a_fault_says_what_happens_and_what_stays_owed() {

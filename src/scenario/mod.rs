@@ -3,7 +3,9 @@
 //! Must not know: plans, targets, sockets, clocks.
 
 mod checks;
+pub mod classes;
 pub mod criterion;
+mod document;
 pub mod downstream;
 pub mod error;
 pub mod fault;
@@ -13,8 +15,10 @@ mod raw;
 mod read_criteria;
 mod read_downstream;
 mod read_faults;
+mod read_selector;
 mod read_steps;
 mod read_stories;
 mod read_transport;
+pub mod selector;
 pub mod stored;
 pub mod transport;

@@ -3,15 +3,15 @@
 //! Must not know: files, plans, what a service does about a fault.
 
 use super::{
-    error::{ScenarioErrorKind as Kind, suggest},
-    fault::{BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order, Place},
+    error::ScenarioErrorKind as Kind,
+    fault::{BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
     read_downstream::{downstream, kill_at_call},
     read_stories::{ReadStory, Stories},
     read_transport::transport,
 };
 use crate::time::parse_duration;
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use toml::{Spanned, de::DeValue};
 
 /// Most deliveries of one event: Stripe promises at least one, a hundred show any mistake that more would.
@@ -254,48 +254,7 @@ fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
         }
         return kill_at_call(on);
     }
-    let on_ack_of = on.selector("on_ack_of");
+    let on_ack_of = on.plain_selector("on_ack_of");
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
-}
-
-impl Reading<'_, '_> {
-    pub(super) fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
-        let typed = self.fields.need_text(key, self.mistakes)?;
-        self.select(&typed)
-    }
-
-    /// A selector that names at least one event of the stories in question.
-    fn select(&mut self, typed: &At<&str>) -> Option<EventSelector> {
-        let selector = match EventSelector::parse(typed.value) {
-            Ok(selector) => selector,
-            Err(error) => {
-                self.mistakes.add(&typed.span, Kind::BadSelector, format!("`{}`: {error}", typed.value));
-                return None;
-            }
-        };
-        self.check_named(&selector, typed);
-        Some(selector)
-    }
-
-    fn check_named(&mut self, selector: &EventSelector, typed: &At<&str>) {
-        let recordings: Option<Vec<_>> = self.stories.iter().map(|story| story.recording()).collect();
-        // A recording that could not be loaded has been reported; what it holds is not known.
-        let Some(recordings) = recordings.filter(|all| !all.is_empty()) else { return };
-        let kinds = |n: usize| recordings[n].events.iter().map(|recorded| recorded.event.kind.as_str());
-        let most = (0..recordings.len()).map(|n| kinds(n).filter(|kind| selector.matches(kind)).count()).max();
-        match (most.unwrap_or(0), selector.position) {
-            (0, _) => {
-                let types: BTreeSet<&str> = (0..recordings.len()).flat_map(kinds).collect();
-                let message = format!("no event is `{}`", selector.pattern);
-                let help = suggest(&selector.pattern, &types.into_iter().collect::<Vec<_>>());
-                self.mistakes.add_help(&typed.span, Kind::NoSuchEvent, message, help);
-            }
-            (most, Some(position)) if most < usize::try_from(position).unwrap_or(usize::MAX) => {
-                let message = format!("`{selector}` names event {position} of {most}");
-                self.mistakes.add(&typed.span, Kind::NoSuchPosition, message);
-            }
-            _ => {}
-        }
-    }
 }
