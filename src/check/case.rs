@@ -160,7 +160,13 @@ impl<'a> Case<'a> {
 pub(super) fn is_genuine(delivery: &Delivery) -> bool {
     match delivery.kind {
         DeliveryKind::Genuine | DeliveryKind::Duplicate => true,
-        DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) | DeliveryKind::UnknownType => false,
+        DeliveryKind::Forged(_)
+        | DeliveryKind::Malformed(_)
+        | DeliveryKind::UnknownType
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::SecondEndpoint
+        | DeliveryKind::Foreign(_) => false,
     }
 }
 

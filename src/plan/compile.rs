@@ -155,8 +155,10 @@ const fn rank(kind: DeliveryKind) -> u8 {
         DeliveryKind::Forged(_) => 0,
         DeliveryKind::Malformed(_) => 1,
         DeliveryKind::UnknownType => 2,
-        DeliveryKind::Genuine => 3,
-        DeliveryKind::Duplicate => 4,
+        DeliveryKind::OddlySigned(_) | DeliveryKind::Foreign(_) => 3,
+        DeliveryKind::Genuine => 4,
+        DeliveryKind::Duplicate => 5,
+        DeliveryKind::SecondEndpoint | DeliveryKind::SecondEvent => 6,
     }
 }
 
@@ -278,6 +280,12 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::Malformed { .. }
         | FaultKind::UnknownType { .. }
         | FaultKind::SecretRoll { .. }
+        | FaultKind::Body { .. }
+        | FaultKind::Signed { .. }
+        | FaultKind::Burst { .. }
+        | FaultKind::SecondEvent { .. }
+        | FaultKind::SecondEndpoint { .. }
+        | FaultKind::Foreign { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }

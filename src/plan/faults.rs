@@ -4,19 +4,19 @@
 //! Must not know: targets, clocks, what the service answers.
 
 use super::{
-    cast::{Bodies, Draft, Stage, instance, millis},
+    cast::{Draft, Stage, millis},
+    extras::{self, extra, other_id},
     model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep},
 };
 use crate::{
     id::EventId,
     rng::Streams,
     scenario::{
-        fault::{BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
+        fault::{DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         downstream::Which,
         model::Between,
         transport::TransportFault,
     },
-    stripe::rekey::Rekeyer,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -111,18 +111,29 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         return;
     };
     let picks = Picks::new(stage, n, fault, named);
+    let expects = fault.expects();
     match &fault.kind {
-        FaultKind::Duplicate { copies, spacing, .. } => {
+        FaultKind::Duplicate { copies, spacing, body, .. } => {
             let rng = stage.streams.stream(&format!("fault/{n}/spacing"));
+            let genuine = stage.drafts.len();
             duplicate(&mut stage.drafts, n, &picks, *copies, (*spacing, rng));
+            for copy in &mut stage.drafts[genuine..] {
+                if let Some(how) = body {
+                    copy.body = extras::formed(&mut stage.bodies, &copy.body, *how);
+                }
+            }
         }
         FaultKind::Delay { by, .. } => delay(&mut stage.drafts, n, &picks, millis(*by)),
         FaultKind::Drop { first, .. } => drop_first(&mut stage.drafts, n, &picks, *first),
-        FaultKind::Forged { signature, .. } => forged(stage, n, &picks, *signature),
-        FaultKind::Malformed { body, .. } => malformed(&mut stage.drafts, &mut stage.bodies, n, &picks, *body),
-        FaultKind::UnknownType { .. } => {
-            unknown_type(&mut stage.drafts, &mut stage.bodies, n, &picks, stage.streams);
-        }
+        FaultKind::Forged { signature, .. } => extras::forged(stage, n, &picks, *signature, expects),
+        FaultKind::Malformed { body, .. } => malformed(stage, n, &picks, *body, extras::reaction(expects)),
+        FaultKind::UnknownType { .. } => unknown_type(stage, n, &picks, extras::reaction(expects)),
+        FaultKind::Body { how, .. } => extras::body(stage, n, &picks, *how),
+        FaultKind::Signed { how, .. } => extras::signed(stage, n, &picks, *how),
+        FaultKind::Burst { at, .. } => extras::burst(stage, n, &picks, *at),
+        FaultKind::Foreign { how, .. } => extras::foreign(stage, n, &picks, *how, expects),
+        FaultKind::SecondEvent { spacing, .. } => extras::second_event(stage, n, &picks, *spacing, expects),
+        FaultKind::SecondEndpoint { .. } => extras::second_endpoint(stage, n, &picks, expects),
         FaultKind::Transport(fault) => {
             let streams = stage.streams;
             transport(&mut stage.drafts, n, &picks, fault, streams);
@@ -212,7 +223,13 @@ fn transport(drafts: &mut [Draft], n: usize, picks: &Picks, fault: &TransportFau
 fn within_run(draft: &Draft) -> bool {
     match draft.kind {
         DeliveryKind::Genuine | DeliveryKind::Duplicate => draft.phase == Phase::Faults,
-        DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) | DeliveryKind::UnknownType => false,
+        DeliveryKind::Forged(_)
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::Malformed(_)
+        | DeliveryKind::UnknownType
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::SecondEndpoint
+        | DeliveryKind::Foreign(_) => false,
     }
 }
 
@@ -233,6 +250,7 @@ fn reorder(stage: &mut Stage<'_>, n: usize, fault: &Fault, order: &Order) {
             Order::First(first) => first_order(&stage.drafts, drafts, first),
             Order::Shuffle { window } => shuffled(drafts, *window, stage.streams, &site),
             Order::Reverse => drafts.into_iter().rev().collect(),
+            Order::Swap(one, other) => swapped(&stage.drafts, drafts, (one, other)),
         };
         for (at, slot) in drafts.into_iter().zip(slots) {
             let draft = &mut stage.drafts[at];
@@ -255,6 +273,21 @@ fn first_order(all: &[Draft], mut drafts: Vec<usize>, first: &[EventSelector]) -
     ranked.into_iter().map(|(_, at)| at).collect()
 }
 
+/// The first that each of the two names change places; where one names nothing all stay.
+fn swapped(all: &[Draft], mut drafts: Vec<usize>, (one, other): (&EventSelector, &EventSelector)) -> Vec<usize> {
+    let mut recorded: Vec<usize> = drafts.clone();
+    recorded.sort_by_key(|at| all[*at].index);
+    let first = |selector: &EventSelector| {
+        let picked = selector.picks(recorded.iter().map(|at| all[*at].event_type.as_str()));
+        recorded.iter().zip(picked).find(|(_, picked)| *picked).map(|(at, _)| *at)
+    };
+    let place = |draft: Option<usize>| drafts.iter().position(|at| Some(*at) == draft);
+    if let (Some(one), Some(other)) = (place(first(one)), place(first(other))) {
+        drafts.swap(one, other);
+    }
+    drafts
+}
+
 /// Each event draws a number below `window` and is sorted by that plus its place: no event can pass one that stands
 /// `window` or more places away, so none moves by `window` places or more.
 fn shuffled(drafts: Vec<usize>, window: u32, streams: Streams, site: &str) -> Vec<usize> {
@@ -268,48 +301,8 @@ fn shuffled(drafts: Vec<usize>, window: u32, streams: Streams, site: &str) -> Ve
     keyed.into_iter().map(|(_, at)| at).collect()
 }
 
-/// Content of a customer who does not exist, under the id of the genuine event.
-fn forged(stage: &mut Stage<'_>, n: usize, picks: &Picks, signature: BadSignature) {
-    // Genuine drafts stand instance by instance: one re-keyer at a time is enough.
-    let mut current: Option<(usize, usize, Rekeyer)> = None;
-    for at in picks.genuine(&stage.drafts) {
-        let genuine = stage.drafts[at].clone();
-        let (of, ghost, rekeyer) = match current.take() {
-            Some(current) if current.0 == genuine.life => current,
-            _ => ghost(stage, genuine.life),
-        };
-        let life = &stage.lives[genuine.life];
-        let imitation = rekeyer.rekey(&life.recording.events[genuine.index].event, life.shift_secs);
-        let id = genuine.event.as_ref().map_or("", EventId::as_str);
-        let text = imitation.body.replace(&format!("\"{}\"", imitation.id), &format!("\"{id}\""));
-        let body = stage.bodies.keep(&text);
-        let kind = DeliveryKind::Forged(signature);
-        stage.drafts.push(Draft {
-            ghost: Some(ghost),
-            body,
-            signature: Signing::Bad(signature),
-            ..extra(&genuine, at, kind, Reaction::Refuse, n)
-        });
-        current = Some((of, ghost, rekeyer));
-    }
-}
-
-/// The ghost of an instance, one for all faults that forge its events, and the re-keyer of its content: index of the
-/// instance, index of the ghost, re-keyer.
-fn ghost(stage: &mut Stage<'_>, of: usize) -> (usize, usize, Rekeyer) {
-    let life = &stage.lives[of];
-    let id = format!("{}/ghost", life.instance.id);
-    let rekeyer = Rekeyer::new(stage.keys, &id, &id, life.recording);
-    let ghosts = &mut stage.ghosts;
-    let place = *stage.ghost_of.entry(of).or_insert_with(|| {
-        let ghost = instance(&id, &life.instance.story, &id, &rekeyer, life.recording);
-        ghosts.push(Instance { ghost: true, ..ghost });
-        ghosts.len() - 1
-    });
-    (of, place, rekeyer)
-}
-
-fn malformed(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, body: MalformedBody) {
+fn malformed(stage: &mut Stage<'_>, n: usize, picks: &Picks, body: MalformedBody, expect: Reaction) {
+    let Stage { drafts, bodies, .. } = stage;
     for at in picks.genuine(drafts) {
         let genuine = drafts[at].clone();
         let text = match body {
@@ -321,7 +314,7 @@ fn malformed(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Pic
             event: None,
             event_type: body.word().to_owned(),
             body: bodies.keep(&text),
-            ..extra(&genuine, at, DeliveryKind::Malformed(body), Reaction::Refuse, n)
+            ..extra(&genuine, at, DeliveryKind::Malformed(body), expect, n)
         });
     }
 }
@@ -336,10 +329,11 @@ fn first_half(text: &str) -> &str {
 
 /// The envelope and the object of the genuine event under a type that nobody knows, as a new type of Stripe would be:
 /// a service that goes by the object and not by the type shows itself.
-fn unknown_type(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, streams: Streams) {
+fn unknown_type(stage: &mut Stage<'_>, n: usize, picks: &Picks, expect: Reaction) {
+    let Stage { drafts, bodies, streams, .. } = stage;
     for at in picks.genuine(drafts) {
         let genuine = drafts[at].clone();
-        let id = other_id(genuine.event.as_ref().map_or("", EventId::as_str), n, streams);
+        let id = other_id(genuine.event.as_ref().map_or("", EventId::as_str), n, *streams);
         // A re-keyed event is JSON with an object at its top: `Event::parse` has read it.
         let mut body: serde_json::Value = serde_json::from_str(bodies.get(&genuine.body)).unwrap_or_default();
         if let Some(envelope) = body.as_object_mut() {
@@ -351,33 +345,8 @@ fn unknown_type(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &
             event: Some(EventId::new(id)),
             event_type: UNKNOWN_TYPE.to_owned(),
             body: bodies.keep(&text),
-            ..extra(&genuine, at, DeliveryKind::UnknownType, Reaction::Accept, n)
+            ..extra(&genuine, at, DeliveryKind::UnknownType, expect, n)
         });
-    }
-}
-
-/// An event id of the same length that belongs to no recorded event.
-fn other_id(genuine: &str, n: usize, streams: Streams) -> String {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut rng = streams.stream(&format!("fault/{n}/unknown/{genuine}"));
-    let length = genuine.len().saturating_sub("evt_".len()).max(14);
-    let letters = (0..length).map(|_| char::from(LETTERS[(rng.random::<u32>() % 62) as usize]));
-    "evt_".chars().chain(letters).collect()
-}
-
-/// An extra delivery that goes with a genuine one: nothing is owed for it.
-fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: usize) -> Draft {
-    Draft {
-        kind,
-        phase: Phase::Faults,
-        signature: Signing::Genuine,
-        drop_first: 0,
-        transport: Vec::new(),
-        expect,
-        owed: false,
-        faults: vec![n],
-        genuine: Some(at),
-        ..genuine.clone()
     }
 }
 
@@ -386,7 +355,8 @@ fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: us
 pub(super) fn settle(stage: &mut Stage<'_>) {
     for at in 0..stage.drafts.len() {
         if let (Phase::Faults, Some(genuine)) = (stage.drafts[at].phase, stage.drafts[at].genuine) {
-            stage.drafts[at].at_ms = stage.drafts[genuine].at_ms.saturating_sub(BEFORE_MS);
+            let offset_ms = stage.drafts[at].offset_ms;
+            stage.drafts[at].at_ms = stage.drafts[genuine].at_ms.saturating_add_signed(offset_ms);
         }
     }
     settle_replay(&mut stage.drafts);

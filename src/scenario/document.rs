@@ -73,14 +73,19 @@ pub(super) fn read_all<T>(
     take_in(&mut document, &fetched, &mut mistakes);
     inherit(&mut document, &mut mistakes);
     let combinations = combinations(&mut document, &mut mistakes);
+    // What is read without its stories or its parameters is full of echoes.
+    if !mistakes.is_empty() {
+        return Err(mistakes.located(text, path));
+    }
     let several = combinations.len() > 1;
     let mut done = Vec::new();
     for combination in &combinations {
         let mut own = Mistakes::default();
         let mut table = document.clone();
         fill_table(&mut table, &combination.values, &mut own);
-        let made = read(&combination.shown, &table, &mut own);
-        done.extend(made);
+        if own.is_empty() {
+            done.extend(read(&combination.shown, &table, &mut own));
+        }
         mistakes.merge(own, several.then(|| combination.shown.words()));
     }
     if mistakes.is_empty() && done.len() == combinations.len() { Ok(done) } else { Err(mistakes.located(text, path)) }

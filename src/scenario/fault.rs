@@ -4,6 +4,7 @@
 
 use super::{
     criterion::Need,
+    forms::{BodyForm, Expects, Foreign, GoodSignature},
     downstream::{DownstreamFault, KillAtCall},
     model::Between,
     transport::TransportFault,
@@ -12,7 +13,10 @@ use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-pub use super::selector::{EventSelector, SelectorError};
+pub use super::{
+    forms::BadSignature,
+    selector::{EventSelector, SelectorError},
+};
 
 /// One `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub struct Fault {
     pub story: Option<String>,
     /// What it does.
     pub kind: FaultKind,
+    /// The right reaction to the deliveries that it adds, when the scenario says another than the usual one.
+    pub expects: Option<Expects>,
 }
 
 /// What a fault does.
@@ -34,6 +40,48 @@ pub enum FaultKind {
         copies: u32,
         /// When the further copies come.
         spacing: DuplicateSpacing,
+        /// In which form the further copies are written; as the genuine one when absent.
+        body: Option<BodyForm>,
+    },
+    /// The event in another spelling or shape, rightly signed. Stays owed.
+    Body {
+        /// Which events.
+        of: EventSelector,
+        /// Which form.
+        how: BodyForm,
+    },
+    /// A good signature of an unusual form. Stays owed.
+    Signed {
+        /// Which events.
+        of: EventSelector,
+        /// Which form.
+        how: GoodSignature,
+    },
+    /// All leave at one moment. Stays owed.
+    Burst {
+        /// Which events.
+        of: EventSelector,
+        /// When.
+        at: Duration,
+    },
+    /// Another event with an id of its own for the same change. Owed: one effect.
+    SecondEvent {
+        /// Which events.
+        of: EventSelector,
+        /// How much later than the genuine one.
+        spacing: Duration,
+    },
+    /// The same event from a second endpoint with a secret of its own. Owed: one effect.
+    SecondEndpoint {
+        /// Which events.
+        of: EventSelector,
+    },
+    /// An event of somebody or something else, rightly signed. Owed: no effect.
+    Foreign {
+        /// Before which events it comes.
+        before: EventSelector,
+        /// Whose.
+        how: Foreign,
     },
     /// Other order within each instance. Everything stays owed.
     Reorder {
@@ -168,27 +216,8 @@ pub enum Order {
     },
     /// Last first.
     Reverse,
-}
-
-/// What is wrong with a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BadSignature {
-    /// Made with another secret.
-    WrongSecret,
-    /// Right, but 301 s old: just outside the tolerance of 300 s.
-    #[serde(rename = "stale_301s")]
-    Stale301s,
-    /// Right, but ten minutes old.
-    #[serde(rename = "stale_10m")]
-    Stale10m,
-    /// Right for another body: what is sent differs in one byte from what was signed. The plan holds the body that is
-    /// sent; the sender flips a byte of it before it signs.
-    TamperedBody,
-    /// No header at all.
-    MissingHeader,
-    /// A header that is no signature.
-    Garbage,
+    /// The first that each names change places.
+    Swap(EventSelector, EventSelector),
 }
 
 /// What is wrong with a body.
@@ -243,15 +272,6 @@ macro_rules! words {
     };
 }
 
-words!(BadSignature {
-    WrongSecret => "wrong_secret",
-    Stale301s => "stale_301s",
-    Stale10m => "stale_10m",
-    TamperedBody => "tampered_body",
-    MissingHeader => "missing_header",
-    Garbage => "garbage",
-});
-
 words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotAnEvent => "not_an_event" });
 
 words!(Place { First => "first", Last => "last" });
@@ -274,7 +294,13 @@ impl Fault {
     /// The fault in words, with what stays owed.
     pub fn describe(&self) -> String {
         let scope = self.story.as_ref().map_or(String::new(), |story| format!(" (story {story} only)"));
-        format!("{}{scope}; {}", self.kind.what(), self.kind.owed())
+        let owed = self.expects.map_or_else(|| self.kind.owed(), Expects::owed);
+        format!("{}{scope}; {owed}", self.kind.what())
+    }
+
+    /// The right reaction to the deliveries that it adds; `Accept` when it adds none.
+    pub fn expects(&self) -> Expects {
+        self.expects.unwrap_or_else(|| self.kind.expects())
     }
 }
 
@@ -290,6 +316,12 @@ impl FaultKind {
             Self::Malformed { .. } => "malformed",
             Self::UnknownType { .. } => "unknown_type",
             Self::SecretRoll { .. } => "secret_roll",
+            Self::Body { .. } => "body",
+            Self::Signed { .. } => "signed",
+            Self::Burst { .. } => "burst",
+            Self::SecondEvent { .. } => "second_event",
+            Self::SecondEndpoint { .. } => "second_endpoint",
+            Self::Foreign { .. } => "foreign",
             Self::Outage { .. } => "outage",
             Self::Slow { .. } => "slow",
             Self::Kill { .. } | Self::KillAtCall(_) => "kill",
@@ -304,10 +336,16 @@ impl FaultKind {
     /// The events that it is about, when it is about deliveries of some.
     pub const fn of(&self) -> Option<&EventSelector> {
         match self {
-            Self::Duplicate { of, .. } | Self::Delay { of, .. } | Self::Drop { of, .. } | Self::Forged { of, .. } => {
-                Some(of)
-            }
-            Self::Malformed { before, .. } | Self::UnknownType { before } => Some(before),
+            Self::Duplicate { of, .. }
+            | Self::Delay { of, .. }
+            | Self::Drop { of, .. }
+            | Self::Forged { of, .. }
+            | Self::Body { of, .. }
+            | Self::Signed { of, .. }
+            | Self::Burst { of, .. }
+            | Self::SecondEvent { of, .. }
+            | Self::SecondEndpoint { of } => Some(of),
+            Self::Malformed { before, .. } | Self::UnknownType { before } | Self::Foreign { before, .. } => Some(before),
             Self::Transport(fault) => Some(&fault.of),
             Self::Reorder { .. }
             | Self::SecretRoll { .. }
@@ -333,6 +371,12 @@ impl FaultKind {
             | Self::Malformed { .. }
             | Self::UnknownType { .. }
             | Self::SecretRoll { .. }
+            | Self::Body { .. }
+            | Self::Signed { .. }
+            | Self::Burst { .. }
+            | Self::SecondEvent { .. }
+            | Self::SecondEndpoint { .. }
+            | Self::Foreign { .. }
             | Self::Transport(_) => &[],
             Self::Outage { of, .. } | Self::Slow { of, .. } => of.needs(),
             Self::Downstream(fault) => fault.calls.of.needs(),
@@ -348,15 +392,23 @@ impl FaultKind {
     fn what(&self) -> String {
         let span = |span: &Duration| format_duration(*span);
         match self {
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::AfterEverything } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::AfterEverything, .. } => {
                 format!("`{of}` delivered {copies} times, the further ones as a replay after everything")
             }
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap) } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap), .. } => {
                 format!("`{of}` delivered {copies} times, {} apart", span(gap))
             }
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::Drawn(gap) } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::Drawn(gap), .. } => {
                 format!("`{of}` delivered {copies} times, {} apart", drawn(*gap))
             }
+            Self::Body { of, how } => format!("`{of}` comes with {}", how.what()),
+            Self::Signed { of, how } => format!("`{of}` comes with {}", how.what()),
+            Self::Burst { of, at } => format!("all `{of}` come at once at {}", span(at)),
+            Self::SecondEvent { of, spacing } => {
+                format!("{} after `{of}` comes another event for the same change", span(spacing))
+            }
+            Self::SecondEndpoint { of } => format!("`{of}` comes from a second endpoint too"),
+            Self::Foreign { before, how } => format!("before `{before}` comes {}", how.what()),
             Self::Reorder { order } => order.what(),
             Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
             Self::Drop { of, first: 1 } => format!("the first attempt of `{of}` is lost"),
@@ -394,6 +446,17 @@ impl FaultKind {
         }
     }
 
+    /// The usual reaction to the deliveries that it adds.
+    const fn expects(&self) -> Expects {
+        match self {
+            Self::Forged { signature, .. } => signature.expects(),
+            Self::Foreign { how, .. } => how.expects(),
+            Self::Malformed { .. } => Expects::Refuse,
+            Self::SecondEndpoint { .. } => Expects::Either,
+            _ => Expects::Accept,
+        }
+    }
+
     /// What stays owed.
     const fn owed(&self) -> &'static str {
         match self {
@@ -411,7 +474,11 @@ impl FaultKind {
             | Self::Downstream(_)
             | Self::KillAtCall(_) => "everything stays owed",
             Self::Transport(fault) => fault.owed(),
-            Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
+            Self::Body { .. } | Self::Signed { .. } => "to be accepted; everything stays owed",
+            Self::Burst { .. } => "everything stays owed",
+            Self::SecondEvent { .. } | Self::SecondEndpoint { .. } | Self::Foreign { .. } | Self::Forged { .. } => {
+                self.expects().owed()
+            }
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",
         }
@@ -434,6 +501,7 @@ impl Order {
             }
             Self::Shuffle { window } => format!("events of each customer shuffled within a window of {window}"),
             Self::Reverse => "events of each customer last first".to_owned(),
+            Self::Swap(one, other) => format!("of each customer `{one}` and `{other}` change places"),
         }
     }
 }
@@ -447,7 +515,7 @@ mod tests {
         let of = EventSelector::parse("invoice.paid").expect("a selector");
         let kind = FaultKind::Forged { of, signature: BadSignature::Stale301s };
         assert_eq!(
-            Fault { story: Some("purchase".into()), kind }.describe(),
+            Fault { story: Some("purchase".into()), kind, expects: None }.describe(),
             "before `invoice.paid` a forged one comes (stale_301s) (story purchase only); \
              owed: a refusal and no trace; the genuine one stays owed"
         );

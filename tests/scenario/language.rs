@@ -3,7 +3,7 @@
 use super::recordings::{find, scenario};
 use hookdrill::{
     plan::{
-        compile::compile,
+        compile::{Cast, compile},
         model::{DeliveryKind, Plan},
     },
     scenario::{
@@ -117,8 +117,10 @@ fn limits_choose_by_count_customer_and_window() {
 fn chances_are_what_the_file_says_and_those_of_two_faults_have_nothing_to_do_with_each_other() {
     let faults = "delay = { of = { type = \"*\", probability = 0.3 }, by = \"1ms\" }\n[[fault]]\ndrop = { of = { type = \"*\", probability = 0.5 }, first = 1 }";
     let (mut a, mut b, mut both, mut all) = (0_u32, 0_u32, 0_u32, 0_u32);
+    let scenario = scenario(&format!("{HEAD}{STORY}[[fault]]\n{faults}\n{TAIL}"));
+    let cast = Cast::new(&scenario, 1, EPOCH).expect("a cast");
     for seed in 0..200 {
-        for delivery in &plan(faults, seed).deliveries {
+        for delivery in &cast.plan(seed, EPOCH).expect("a plan").deliveries {
             let (first, second) = (delivery.faults.contains(&0), delivery.faults.contains(&1));
             all += 1;
             a += u32::from(first);
