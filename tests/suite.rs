@@ -7,6 +7,7 @@ mod drive;
 mod fixtures;
 mod house;
 mod mock;
+mod pages;
 mod scenario;
 mod service;
 mod shipped;

@@ -72,6 +72,8 @@ pub(super) enum Fate {
     Acked,
     /// All attempts of all its deliveries ended otherwise, and none is left.
     GivenUp,
+    /// The same, but Stripe's API was there to be asked: whether it was, its effect shows.
+    Undelivered,
     /// The sender was not done with it.
     Open,
 }
@@ -245,13 +247,20 @@ fn fate(plan: &Plan, seen: &Lookup<'_>, deliveries: &[&Delivery]) -> Fate {
         let sent = seen.sent(&delivery.id);
         sent.len() > plan.retry_waits_ms.len() && sent.iter().all(|s| s.attempt.what.dropped || s.reply.is_some())
     };
-    if counted.iter().all(|delivery| given_up(delivery)) { Fate::GivenUp } else { Fate::Open }
+    match counted.iter().all(|delivery| given_up(delivery)) {
+        false => Fate::Open,
+        true if plan.stripe.is_some() => Fate::Undelivered,
+        true => Fate::GivenUp,
+    }
 }
 
 /// Whether any attempt of a delivery was acknowledged.
 pub(super) fn acked(seen: &Lookup<'_>, delivery: &Delivery) -> bool {
     seen.sent(&delivery.id).iter().any(|sent| sent.reply.is_some_and(|reply| reply.what.outcome == Outcome::Acked))
 }
+
+/// Lateness of the sender (99th percentile) from which another schedule was delivered than the one that was planned.
+const NOT_IN_TIME_US: u64 = 1_000_000;
 
 /// What the run lacks, the gravest first.
 fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
@@ -261,6 +270,12 @@ fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
     };
     if let Some(why) = end.incomplete {
         return Some(format!("the run is incomplete: {why}{}", silent(plan, seen)));
+    }
+    if end.lateness_p99_us > NOT_IN_TIME_US {
+        let late = words::micros(end.lateness_p99_us);
+        return Some(format!(
+            "the plan was not delivered in time: sends left up to {late} after their time (99th percentile; a second is allowed)"
+        ));
     }
     let unsent: Vec<_> = plan.deliveries.iter().filter(|delivery| seen.sent(&delivery.id).is_empty()).collect();
     if let Some(first) = unsent.first() {

@@ -22,7 +22,7 @@ pub(super) fn success_rate(case: &Case<'_>, above: f64) -> Finding {
         return finding.seeing("no owed event").inconclusive("the plan owes no event, so there is no share of them");
     }
     let ends: Vec<Took> = case.chains.iter().map(|chain| effect::took(case, chain)).collect();
-    let good = |event: &&Owed<'_>| event.fate == Fate::Acked && !matches!(ends[event.chain], Took::No(..));
+    let good = |event: &&Owed<'_>| heard(event, &ends[event.chain]) && !matches!(ends[event.chain], Took::No(..));
     let (ok, bad): (Vec<_>, Vec<_>) = case.events.iter().partition(|event| good(event));
     let (n, lost) = (case.events.len() as u64, bad.len() as u64);
     let seen = format!(
@@ -64,15 +64,28 @@ pub(super) fn events_lost(case: &Case<'_>, bound: Bound) -> Finding {
     if case.events.is_empty() {
         return finding.seeing("no owed event").inconclusive("the plan owes no event, so none could be lost");
     }
-    let lost: Vec<&Owed<'_>> = case.events.iter().filter(|event| event.fate == Fate::GivenUp).collect();
+    let ends: Vec<Took> = case.chains.iter().map(|chain| effect::took(case, chain)).collect();
+    let is_lost = |event: &&Owed<'_>| event.fate != Fate::Open && !heard(event, &ends[event.chain]);
+    let lost: Vec<&Owed<'_>> = case.events.iter().filter(is_lost).collect();
+    let fetched = case.events.iter().filter(|event| event.fate == Fate::Undelivered).count();
+    let unread = case
+        .events
+        .iter()
+        .any(|event| event.fate == Fate::Undelivered && matches!(ends[event.chain], Took::Unreadable(_)));
     let open = case.events.iter().filter(|event| event.fate == Fate::Open).count();
     let unfinished = if open > 0 { format!(", {open} not finished") } else { String::new() };
-    let acked = case.events.len() - lost.len() - open;
+    let gone = lost.iter().filter(|event| event.fate == Fate::Undelivered).count();
+    let acked = case.events.len() - lost.len() - open - (fetched - gone);
+    let by_asking = if fetched > gone { format!(", {} fetched", fetched - gone) } else { String::new() };
     let seen = format!(
-        "{}: {acked} acknowledged, {} lost{unfinished}",
+        "{}: {acked} acknowledged{by_asking}, {} lost{unfinished}",
         words::count(case.events.len(), "owed event"),
         lost.len()
     );
+    if unread {
+        let why = "whether an event that never arrived was fetched shows in its effect, which could not be read";
+        return finding.seeing(seen).inconclusive(case.gap.clone().unwrap_or_else(|| why.to_owned()));
+    }
     finding
         .seeing(seen)
         .evidence(lost.iter().flat_map(|event| last_attempts(case, event)))
@@ -118,6 +131,15 @@ pub(super) fn acked_without_effect(case: &Case<'_>, bound: Bound) -> Finding {
         return finding.inconclusive(why);
     }
     finding.counted(case, bound, count, "acknowledged events lack their effect")
+}
+
+/// Whether the service has an event: it acknowledged it, or it fetched one that never arrived, which its effect shows.
+fn heard(event: &Owed<'_>, end: &Took) -> bool {
+    match event.fate {
+        Fate::Acked => true,
+        Fate::Undelivered => matches!(end, Took::Yes | Took::Unreadable(_)),
+        Fate::GivenUp | Fate::Open => false,
+    }
 }
 
 /// How many acknowledged events the service does not hold, by its own count, and the record that says so.

@@ -3,6 +3,7 @@
 //! One function per criterion, in files by family. A judge that panics becomes inconclusive: never a pass.
 //! Must not know: targets, sockets, how the service works.
 
+mod alerts;
 mod case;
 mod cause;
 mod contacts;
@@ -105,6 +106,7 @@ fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
         Criterion::ManualSteps(bound) => manual::steps(case, *bound),
         Criterion::ReplayEffects(bound) => replay::effects(case, *bound),
         Criterion::FailedVisits(bound) => visits::failed(case, *bound),
+        Criterion::Alerts(kinds) => alerts::raised(case, kinds),
         Criterion::ProbeValue { name, bound } => state::probe_value(case, name, *bound),
     }
 }

@@ -38,6 +38,8 @@ pub enum Command {
     Signature(SignatureArgs),
     /// Start the reference service (webhooks at /webhooks/stripe)
     Serve(ServeArgs),
+    /// Print where Stripe, the reference service's own state, CRM and desk disagree
+    Audit(AuditArgs),
 }
 
 /// `run`
@@ -46,6 +48,11 @@ pub struct RunArgs {
     /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those)
     #[arg(default_value = "scenarios")]
     pub paths: Vec<PathBuf>,
+    /// Carry out a saved plan (`reports/<scenario>/<run>/plan.json`) as it is, without its scenario: the same bytes at the same
+    /// times, signed afresh. Judged by the `scenario.toml` beside it, if there is one, else by no event being lost
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["paths", "seed", "epoch", "filter", "seeds", "crash_everywhere", "cast_seed"])]
+    pub plan: Option<PathBuf>,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -253,13 +260,52 @@ pub struct ServeArgs {
     /// Base URL of the support desk (default: a double is started)
     #[arg(long, value_name = "URL")]
     pub support_url: Option<String>,
+    /// Base URL of Stripe's API, such as https://api.stripe.com; events that never arrive are fetched there; its key is in the
+    /// variable STRIPE_API_KEY (default: a double is started, whose events are delivered to the service)
+    #[arg(long, value_name = "URL")]
+    pub stripe_url: Option<String>,
+    /// Stripe's id of the price that is sold
+    #[arg(long, value_name = "ID", default_value = crate::mock::stripe::PRICES[0].id)]
+    pub stripe_price: String,
+    /// The service's own address as browsers see it (default: the address that is listened on)
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
     /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub lease: std::time::Duration,
+    /// Pause between two looks at Stripe's list of events
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub reconcile: std::time::Duration,
+    /// Let an empty database take in all events that Stripe still lists (30 days), not only those from now on
+    #[arg(long, requires = "stripe_url")]
+    pub backfill: bool,
+    /// Pause between two rounds of comparing a few customers with Stripe, CRM and desk (0s: only when asked)
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub audit: std::time::Duration,
+    /// After this long a completed Checkout without access is an alert, posted to the URL in HOOKDRILL_ALERT_URL
+    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub activation_alert: std::time::Duration,
     /// Switch a deliberate defect on
     #[arg(long, value_name = "NAME")]
     pub defect: Vec<String>,
     /// End when standard input closes
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// `audit`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct AuditArgs {
+    /// Base URL of a running `hookdrill serve`
+    #[arg(long, default_value = "http://127.0.0.1:4242", value_name = "URL")]
+    pub url: String,
+    /// Compare every customer now, and wait for it
+    #[arg(long)]
+    pub now: bool,
+    /// Longest wait for a comparison that was asked for
+    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
+    pub within: std::time::Duration,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }

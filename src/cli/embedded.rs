@@ -10,7 +10,13 @@ use crate::{
         signing::{SigningSecrets, made_up_secret},
         target::{SignUp, Target},
     },
-    service::{Secret, store::PostgresAt},
+    scenario::model::Doubles as ScenarioDoubles,
+    service::{
+        Secret, Settings,
+        config::{Alerting, RECONCILE},
+        defects::Defects,
+        store::PostgresAt,
+    },
     time::format_duration,
 };
 use std::{
@@ -57,6 +63,11 @@ pub(crate) fn postgres(schema: &str) -> Result<PostgresAt, Failure> {
     Ok(PostgresAt::new(Secret::new(url)).in_schema(schema).trusting(certificates))
 }
 
+/// Variable with the key of Stripe's API.
+pub(crate) const STRIPE_KEY: &str = "STRIPE_API_KEY";
+/// Variable with the key that signs cookies and forms.
+pub(crate) const SESSION_KEY: &str = "HOOKDRILL_SESSION_KEY";
+
 /// Secrets of one run of the embedded service: made up, nobody's.
 #[derive(Clone)]
 pub(crate) struct EmbeddedSecrets {
@@ -64,6 +75,7 @@ pub(crate) struct EmbeddedSecrets {
     second_endpoint: String,
     crm: String,
     support: String,
+    stripe: String,
 }
 
 impl EmbeddedSecrets {
@@ -73,11 +85,42 @@ impl EmbeddedSecrets {
             second_endpoint: made_up_secret(seed, "webhook of a second endpoint"),
             crm: format!("pat-crm-{}", &made_up_secret(seed, "crm")[6..]),
             support: format!("pat-support-{}", &made_up_secret(seed, "support")[6..]),
+            stripe: format!("rk_test_{}", &made_up_secret(seed, "stripe")[6..]),
         }
     }
 
-    pub(crate) fn all(&self) -> [&str; 4] {
-        [&self.webhook, &self.second_endpoint, &self.crm, &self.support]
+    pub(crate) fn all(&self) -> [&str; 5] {
+        [&self.webhook, &self.second_endpoint, &self.crm, &self.support, &self.stripe]
+    }
+}
+
+/// Variable with the URL to which alerts are posted.
+pub(crate) const ALERT_URL: &str = "HOOKDRILL_ALERT_URL";
+
+/// Where the child finds its peers.
+pub(crate) struct Peers {
+    pub(crate) crm: String,
+    pub(crate) support: String,
+    /// Stripe's API, when the scenario gives it.
+    pub(crate) stripe: Option<String>,
+    /// The receiver of alerts, when the scenario gives it.
+    pub(crate) alerts: Option<String>,
+}
+
+/// A live run is not kept waiting for as long as a service in production may be.
+const LIVE_RECONCILE: Duration = Duration::from_secs(1);
+/// The same for the time after which a Checkout without access is told.
+const LIVE_ACTIVATION: Duration = Duration::from_secs(3);
+
+/// What a simulated service decides by, with the pauses and limits of production: waiting costs nothing there.
+pub(crate) fn settings(defects: Defects, doubles: ScenarioDoubles) -> Settings {
+    Settings {
+        defects,
+        lease: LEASE,
+        reconcile: doubles.stripe.then_some(RECONCILE),
+        stripe: doubles.stripe,
+        alerting: doubles.alerts.then(Alerting::default),
+        ..Settings::default()
     }
 }
 
@@ -86,7 +129,7 @@ pub(crate) fn command(
     secrets: &EmbeddedSecrets,
     database: &ServedFrom,
     log: &Path,
-    urls: (&str, &str),
+    peers: &Peers,
     defects: &[String],
 ) -> std::io::Result<ServiceCommand> {
     let mut arguments: Vec<String> =
@@ -98,9 +141,18 @@ pub(crate) fn command(
             arguments.extend([POSTGRES.to_owned(), "--database-schema".to_owned(), name.clone()]);
         }
     }
-    for (name, value) in [("--crm-url", urls.0), ("--support-url", urls.1)] {
-        arguments.extend([name.to_owned(), value.to_owned()]);
+    for (name, value) in [("--crm-url", &peers.crm), ("--support-url", &peers.support)] {
+        arguments.extend([name.to_owned(), value.clone()]);
     }
+    if let Some(url) = &peers.stripe {
+        arguments.extend(["--stripe-url".to_owned(), url.clone()]);
+        arguments.extend(["--reconcile".to_owned(), format_duration(LIVE_RECONCILE)]);
+    }
+    if peers.alerts.is_some() {
+        arguments.extend(["--activation-alert".to_owned(), format_duration(LIVE_ACTIVATION)]);
+    }
+    // Readings of its own in the middle of a drill would be counted as calls.
+    arguments.extend(["--audit".to_owned(), "0s".to_owned()]);
     // A kill leaves jobs leased; a run need not wait as long for them as a service in production may.
     arguments.extend(["--lease".to_owned(), format_duration(LEASE)]);
     for defect in defects {
@@ -113,13 +165,20 @@ pub(crate) fn command(
             (WEBHOOK_SECRET.to_owned(), format!("{},{}", secrets.webhook, secrets.second_endpoint)),
             (CRM_TOKEN.to_owned(), secrets.crm.clone()),
             (SUPPORT_TOKEN.to_owned(), secrets.support.clone()),
+            (STRIPE_KEY.to_owned(), secrets.stripe.clone()),
+            (ALERT_URL.to_owned(), peers.alerts.clone().unwrap_or_default()),
         ],
         log: log.to_owned(),
     })
 }
 
 /// How the running child is asked.
-pub(crate) fn target(url: &str, secrets: &EmbeddedSecrets, seed: u64) -> Result<Target, ExpressionError> {
+pub(crate) fn target(
+    url: &str,
+    secrets: &EmbeddedSecrets,
+    seed: u64,
+    doubles: ScenarioDoubles,
+) -> Result<Target, ExpressionError> {
     let json = [("user", "{user}"), ("email", "{email}")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     Ok(Target {
         name: "embedded reference service".to_owned(),
@@ -137,6 +196,8 @@ pub(crate) fn target(url: &str, secrets: &EmbeddedSecrets, seed: u64) -> Result<
         sign_up: Some(SignUp { url: format!("{url}/api/signup"), json: BTreeMap::from(json) }),
         crm: true,
         support: true,
+        stripe: doubles.stripe,
+        alerts: doubles.alerts,
         process: true,
     })
 }

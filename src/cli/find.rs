@@ -4,10 +4,11 @@
 
 use super::Failure;
 use crate::{
+    plan::model::Plan,
     scenario::{
         criterion::{Bound, Criterion},
         load,
-        model::{Body, DeliveryOptions, Quiet, Scenario, Simulation, Spacing, StoryUse},
+        model::{Body, DeliveryOptions, Doubles, Quiet, Scenario, Simulation, Spacing, StoryUse},
     },
     stripe::{
         import::{self, ImportOptions},
@@ -28,6 +29,8 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Whether the file holds further scenarios.
     pub(crate) several: bool,
+    /// A saved plan, which is carried out as it is.
+    pub(crate) plan: Option<Plan>,
 }
 
 /// Reads all that the paths name, and reports everything that is wrong at once.
@@ -89,11 +92,11 @@ fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Vec<Found
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let scenarios = load::load_all(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;
         let several = scenarios.len() > 1;
-        let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several };
+        let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several, plan: None };
         return Ok(scenarios.into_iter().map(found).collect());
     }
     let recording = import::load(path, options).map_err(|e| e.to_string())?;
-    Ok(vec![Found { scenario: around(recording), text: None, path: path.to_owned(), several: false }])
+    Ok(vec![Found { scenario: around(recording), text: None, path: path.to_owned(), several: false, plan: None }])
 }
 
 /// The plainest scenario around a recording: every event once, in order, and nothing may be lost.
@@ -131,7 +134,8 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
             timeout: Duration::from_secs(3),
         },
         simulation: Simulation::default(),
-        quiet: Quiet { budget: Duration::from_secs(20) },
+        quiet: Quiet { budget: Duration::from_secs(20), least: Duration::ZERO },
+        doubles: Doubles::default(),
         criteria: vec![Criterion::EventsLost(Bound::Exactly(0))],
     }
 }

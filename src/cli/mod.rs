@@ -3,6 +3,7 @@
 //! Must not know: domain rules.
 
 pub mod args;
+pub mod audit;
 pub mod check;
 pub mod embedded;
 pub mod exit;
@@ -42,6 +43,7 @@ pub fn main() -> std::process::ExitCode {
             Command::Import(options) => import::import(&options),
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
+            Command::Audit(options) => audit::audit(&options),
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");

@@ -8,7 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    simulate,
+    simulate, stored,
     voice::Voice,
 };
 use crate::{
@@ -29,8 +29,8 @@ use crate::{
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport},
     scenario::{
-        fault::FaultKind,
-        model::{Body, Scenario, Step},
+        fault::{Double, FaultKind},
+        model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
     },
     service::store::PostgresAt,
     stripe::import::ImportOptions,
@@ -47,7 +47,13 @@ use std::{
 /// [`Failure::Usage`] before anything is sent; what breaks later is part of the report.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = ImportOptions { allow_livemode: args.allow_livemode };
-    let mut found = find::scenarios(&args.paths, &args.fixtures, options)?;
+    let mut found = match &args.plan {
+        Some(plan) => vec![stored::planned(plan)?],
+        None => find::scenarios(&args.paths, &args.fixtures, options)?,
+    };
+    // The secrets of a plan are made from its own seed.
+    let seed = found.iter().find_map(|f| f.plan.as_ref()).map_or(args.seed, |plan| plan.seed);
+    let args = &RunArgs { seed, ..args.clone() };
     found.retain(|f| wanted(&args.filter, &f.scenario));
     if found.is_empty() {
         return Err(Failure::Usage("there is nothing to run: no scenario matches".to_owned()));
@@ -177,7 +183,10 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
 }
 
 pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
-    let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
+    let mut again = match &found.plan {
+        Some(_) => format!("hookdrill run --plan {}", found.path.display()),
+        None => format!("hookdrill run {} --seed {}", found.path.display(), args.seed),
+    };
     let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
     let database = (args.database == DatabaseKind::Postgres).then(|| embedded::POSTGRES.to_owned());
     let options = [
@@ -232,7 +241,10 @@ async fn attempt(
     report: &mut ScenarioReport,
 ) -> Result<(), String> {
     let epoch = args.epoch.map_or(clock.started(), Timestamp::from_secs);
-    let plan = compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?;
+    let plan = match &found.plan {
+        Some(plan) => plan.clone(),
+        None => compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?,
+    };
     let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
     report.folder = folder.display().to_string();
     let scenario_text = found.text.clone().unwrap_or_default();
@@ -269,7 +281,7 @@ async fn live(
     let database = Scratch::new(args, scratch.path())?;
     let (targets, service) = match project {
         Some(project) => (vec![project.target.clone()], None),
-        None => start_embedded(args, &secrets, &doubles, &database.from, folder).await?,
+        None => start_embedded(args, plan, &secrets, &doubles, (&database.from, folder)).await?,
     };
     if service.is_none() {
         reachable(&targets[0].webhook).await?;
@@ -323,17 +335,23 @@ impl Scratch {
 
 async fn start_embedded(
     args: &RunArgs,
+    plan: &Plan,
     secrets: &EmbeddedSecrets,
     doubles: &Doubles,
-    database: &ServedFrom,
-    folder: &Path,
+    (database, folder): (&ServedFrom, &Path),
 ) -> Result<(Vec<Target>, Option<Fleet>), String> {
-    let (crm, support) = (doubles.crm_url(), doubles.support_url());
+    let given = ScenarioDoubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
+    let peers = embedded::Peers {
+        crm: doubles.crm_url(),
+        support: doubles.support_url(),
+        stripe: given.stripe.then(|| doubles.url(Double::Stripe)),
+        alerts: given.alerts.then(|| doubles.url(Double::Alerts)),
+    };
     let log = folder.join("service.log");
-    let command = embedded::command(secrets, database, &log, (&crm, &support), &args.defect)
+    let command = embedded::command(secrets, database, &log, &peers, &args.defect)
         .map_err(|error| format!("cannot find this program again: {error}"))?;
     let fleet = Fleet::start(&command, args.processes).await.map_err(|error| error.to_string())?;
-    let target = |url: &String| embedded::target(url, secrets, args.seed);
+    let target = |url: &String| embedded::target(url, secrets, args.seed, given);
     let targets: Result<Vec<_>, _> = fleet.urls().await.iter().map(target).collect();
     Ok((targets.map_err(|error| error.to_string())?, Some(fleet)))
 }
@@ -364,6 +382,10 @@ pub(super) fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut Scen
     let json = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
     write(&folder.join("verdicts.json"), &json)?;
     report.verdicts = Some(verdicts);
+    report.lateness_p99_us = history.entries.iter().rev().find_map(|e| match &e.record {
+        Record::End { lateness_p99_us, .. } => Some(*lateness_p99_us),
+        _ => None,
+    });
     let started = history.entries.iter().find_map(|e| match &e.record {
         Record::Start(start) => Some(start.started),
         _ => None,

@@ -5,23 +5,30 @@
 use super::{
     Failure,
     args::ServeArgs,
-    embedded::{CRM_TOKEN, POSTGRES, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    embedded::{ALERT_URL, CRM_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN, WEBHOOK_SECRET},
     exit::Exit,
     voice::print,
 };
 use crate::{
-    drive::clock::RunClock,
+    drive::{
+        clock::RunClock,
+        deliverer::{self, Deliverer},
+    },
     mock::{
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
+    scenario::fault::Double,
     service::{
         self,
-        config::{Config, Database, Secret},
+        config::{Alerting, Config, Database, Secret},
         defects::{Defect, Defects},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// A key for the double, which lets restricted keys do what the service does and nothing else.
+const OF_THE_DOUBLE: &str = "rk_test_of_the_double_and_nobody_else";
 
 /// Serves until interrupted.
 ///
@@ -52,8 +59,8 @@ pub(crate) fn defect(name: &str) -> Result<Defect, Failure> {
 }
 
 async fn serving(args: &ServeArgs) -> Result<(), Failure> {
-    let doubles = doubles(args).await?;
-    let config = config(args, doubles.as_ref())?;
+    let doubles = doubles(args).await?.map(Arc::new);
+    let config = config(args, doubles.as_deref())?;
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::Broken(format!(
             "cannot listen on {}: {error}; stop what listens there, or choose --listen",
@@ -64,17 +71,37 @@ async fn serving(args: &ServeArgs) -> Result<(), Failure> {
     let broken = |error: std::io::Error| Failure::Broken(error.to_string());
     print(&format!("listening on http://{address}\n")).map_err(broken)?;
     if !args.until_stdin_closes {
-        let (crm, support) = (&config.crm_url, &config.support_url);
-        print(&format!("webhooks at http://{address}/webhooks/stripe, CRM at {crm}, support at {support}\n"))
-            .map_err(broken)?;
+        print(&addresses(address, &config)).map_err(broken)?;
     }
+    // Dropped with the service: then nothing is delivered any more.
+    let _deliveries =
+        doubles.clone().filter(|_| args.stripe_url.is_none() && !args.until_stdin_closes).map(|doubles| {
+            let url = format!("http://{address}/webhooks/stripe");
+            let deliverer = Deliverer { url, secret: config.secrets[0].clone(), retries: deliverer::patient() };
+            let mut tasks = tokio::task::JoinSet::new();
+            tasks.spawn(deliverer.run(move |from| doubles.made_events(from)));
+            tasks
+        });
     service::run(listener, config, stop(args.until_stdin_closes))
         .await
         .map_err(|error| Failure::Broken(error.to_string()))
 }
 
+/// What a newcomer opens, and who is called.
+fn addresses(address: std::net::SocketAddr, config: &Config) -> String {
+    let open = config.shop.url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let stripe = config.stripe_url.as_deref().unwrap_or_default();
+    format!(
+        "open {open}/ to buy a plan, {open}/billing to see it\n\
+         webhooks at http://{address}/webhooks/stripe, CRM at {}, support at {}, Stripe's API at {stripe}\n",
+        config.crm_url, config.support_url
+    )
+}
+
 async fn doubles(args: &ServeArgs) -> Result<Option<Doubles>, Failure> {
-    if args.crm_url.is_some() && args.support_url.is_some() {
+    // As a child of a run the service is told every address that it may call.
+    let told = args.stripe_url.is_some() || args.until_stdin_closes;
+    if args.crm_url.is_some() && args.support_url.is_some() && told {
         return Ok(None);
     }
     let clock = RunClock::start();
@@ -104,7 +131,23 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     let first = secrets.next().unwrap_or_else(|| Secret::new(""));
     let mut config = Config::new(first, crm_url, support_url);
     config.secrets.extend(secrets);
-    for (variable, token) in [(CRM_TOKEN, &mut config.crm_token), (SUPPORT_TOKEN, &mut config.support_token)] {
+    config.stripe_url = args.stripe_url.clone().or_else(|| doubles.map(|doubles| doubles.url(Double::Stripe)));
+    config.shop.price.clone_from(&args.stripe_price);
+    config.shop.url = args.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+    // A real key goes to the address that it is meant for, never to a double.
+    config.stripe_key = Secret::new(match (&args.stripe_url, super::environment(STRIPE_KEY)) {
+        (None, _) => OF_THE_DOUBLE.to_owned(),
+        (Some(_), Some(key)) => key,
+        (Some(url), None) => {
+            let what = format!("--stripe-url {url} needs a key: the environment has no {STRIPE_KEY}");
+            return Err(Failure::Usage(what));
+        }
+    });
+    for (variable, token) in [
+        (CRM_TOKEN, &mut config.crm_token),
+        (SUPPORT_TOKEN, &mut config.support_token),
+        (SESSION_KEY, &mut config.shop.session_key),
+    ] {
         if let Some(value) = super::environment(variable) {
             *token = Secret::new(value);
         }
@@ -114,6 +157,17 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
             Some(POSTGRES) => Database::Postgres(super::embedded::postgres(&args.database_schema)?),
             _ => Database::File(path.clone()),
         };
+    }
+    config.alert_url = super::environment(ALERT_URL).map(Secret::new);
+    let asks = config.stripe_url.is_some();
+    let within = Alerting { activation_within: args.activation_alert };
+    config.settings.stripe = asks;
+    config.settings.reconcile = asks.then_some(args.reconcile);
+    config.settings.backfill = args.backfill;
+    config.settings.audit = (!args.audit.is_zero()).then_some(args.audit);
+    config.settings.alerting = config.alert_url.is_some().then_some(within);
+    if asks && args.reconcile.is_zero() {
+        return Err(Failure::Usage("--reconcile must be longer than 0s".to_owned()));
     }
     config.public = args.allow_remote;
     config.settings.lease = args.lease;

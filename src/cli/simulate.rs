@@ -26,7 +26,7 @@ use crate::{
     redact::Redactor,
     report::{PointTally, ScenarioReport, Tally},
     scenario::{criterion::Criterion, model::Scenario},
-    service::{Defect, Settings},
+    service::Defect,
     time::Timestamp,
 };
 use std::collections::BTreeMap;
@@ -67,10 +67,10 @@ struct Simulated<'a> {
 impl<'a> Simulated<'a> {
     fn new(args: &'a RunArgs, found: &'a Found) -> Result<Self, String> {
         let secrets = EmbeddedSecrets::new(args.seed);
-        let target =
-            embedded::target("http://simulated.invalid", &secrets, args.seed).map_err(|error| error.to_string())?;
+        let target = embedded::target("http://simulated.invalid", &secrets, args.seed, found.scenario.doubles)
+            .map_err(|error| error.to_string())?;
         let defects = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
-        let settings = Settings { defects, lease: embedded::LEASE, ..Settings::default() };
+        let settings = embedded::settings(defects, found.scenario.doubles);
         let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
         let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
         let setup = Setup::new(target, settings, found.scenario.simulation, options, redactor);
@@ -79,6 +79,9 @@ impl<'a> Simulated<'a> {
     }
 
     fn plan(&self, seed: u64) -> Result<Plan, String> {
+        if let Some(plan) = &self.found.plan {
+            return Ok(plan.clone());
+        }
         self.cast.plan(seed, epoch(self.args)).map_err(|error| error.to_string())
     }
 
@@ -207,8 +210,8 @@ impl<'a> Simulated<'a> {
     }
 }
 
-/// The scenario without what a crash may rightly change: how long things took, what a page showed meanwhile, and whether
-/// a bad payload, which comes once, was answered.
+/// The scenario without what a crash may rightly change: how long things took, what a page showed meanwhile, what was
+/// told of it (deliveries that a crash broke off are failures, and counted in the process alone), and whether a bad payload, which comes once, was answered.
 fn unspoilt(scenario: &Scenario) -> Scenario {
     let spoilt = |criterion: &Criterion| {
         matches!(
@@ -217,6 +220,7 @@ fn unspoilt(scenario: &Scenario) -> Scenario {
                 | Criterion::AckLatency { .. }
                 | Criterion::FailedVisits(_)
                 | Criterion::UnsafeErrors(_)
+                | Criterion::Alerts(_)
         )
     };
     let mut scenario = scenario.clone();

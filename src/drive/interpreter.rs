@@ -435,6 +435,9 @@ impl<'p> Interpreter<'p> {
     }
 
     fn drained(&self, now_ms: u64) -> bool {
+        if now_ms < self.drain_from_ms.saturating_add(self.plan.quiet_least_ms) {
+            return false;
+        }
         let sender_idle =
             self.unfinished.is_empty() && self.in_flight.is_empty() && self.open_steps == 0 && self.is_up();
         let service_idle = if self.abilities.queue {

@@ -187,6 +187,13 @@ impl Driver<'_> {
                     RunPhase::Replay => self.run.doubles.faults_over(),
                     RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
+                if phase == RunPhase::Faults {
+                    let now_ms = self.run.clock.now_ms();
+                    for (at_ms, body) in self.run.plan.listed() {
+                        let given = self.run.doubles.give_event(now_ms + at_ms, body);
+                        given.map_err(|error| DriveError::Request(error.to_string()))?;
+                    }
+                }
                 self.record(Record::Phase { phase })
             }
             Directive::Send(sending) => self.send(sending),

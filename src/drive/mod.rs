@@ -3,6 +3,7 @@
 //! Must not know: criteria, verdicts, reports; how the service under test works.
 
 pub mod clock;
+pub mod deliverer;
 pub mod directive;
 pub mod http;
 pub mod interpreter;

@@ -153,6 +153,8 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         },
         crm: file.mocks.crm.is_some(),
         support: file.mocks.support.is_some(),
+        stripe: false,
+        alerts: false,
         process: false,
     };
     Ok(Project {

@@ -26,6 +26,10 @@ pub struct Target {
     pub crm: bool,
     /// Whether it sends its support calls to our double.
     pub support: bool,
+    /// Whether it asks our double of Stripe's API.
+    pub stripe: bool,
+    /// Whether it posts its alerts to our receiver.
+    pub alerts: bool,
     /// Whether it is a process of ours that can be killed.
     pub process: bool,
 }
@@ -49,6 +53,8 @@ impl Target {
             ("value_probe", probe.is_some_and(|p| !p.values.is_empty())),
             ("crm", self.crm),
             ("support", self.support),
+            ("stripe", self.stripe),
+            ("alerts", self.alerts),
             ("pages", self.success_page.is_some()),
             ("queue", self.queue.is_some()),
             ("process", self.process),

@@ -28,7 +28,7 @@ impl ModelOptions {
         Self {
             crm: CrmOptions { epoch, ..CrmOptions::default() },
             desk: DeskOptions { epoch, ..DeskOptions::default() },
-            stripe: StripeOptions { epoch },
+            stripe: StripeOptions { epoch, ..StripeOptions::default() },
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     models::{ModelOptions, Models},
     relay::{self, Relay},
     script::{Called, Script},
+    stripe::BadEvent,
 };
 use crate::{
     history::record::Call,
@@ -160,10 +161,25 @@ impl Doubles {
         self.shared.state().models.crm.give(properties)
     }
 
+    /// Events that the Stripe double made itself; see [`super::stripe::Stripe::made_since`].
+    pub fn made_events(&self, from: usize) -> Vec<(String, Arc<str>)> {
+        let mut state = self.shared.state();
+        let now_ms = (self.shared.now_ms)();
+        state.models.stripe.made_since(now_ms, from)
+    }
+
     /// All contacts and tickets as they are now.
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();
         (state.models.crm.contacts(), state.models.desk.tickets())
+    }
+
+    /// An event that Stripe's list holds from `at_ms` on.
+    ///
+    /// # Errors
+    /// When the body is no event.
+    pub fn give_event(&self, at_ms: u64, body: &str) -> Result<(), BadEvent> {
+        self.shared.state().models.stripe.give_event(at_ms, body)
     }
 
     /// From now on all happens to calls that a plan asks for: outages, troubles of single calls, kills.

@@ -6,8 +6,8 @@ use super::{
     cast::{Draft, Stage, cast, millis},
     faults,
     model::{
-        Action, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan, PlannedContact,
-        PlannedStep,
+        Action, Busy, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
+        PlannedContact, PlannedStep, StripeEvent,
     },
 };
 use crate::{
@@ -115,6 +115,8 @@ pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan,
 
 fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
     let scenario = stage.scenario;
+    // Before any fault: what Stripe itself knows.
+    let stripe = scenario.doubles.stripe.then(|| timeline(&stage));
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);
         if stage.drafts.len() as u64 > MAX_DELIVERIES {
@@ -137,6 +139,10 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         retry_waits_ms: scenario.delivery.retry.waits.iter().map(|wait| millis(*wait)).collect(),
         timeout_ms: millis(scenario.delivery.timeout),
         quiet_budget_ms: millis(scenario.quiet.budget),
+        stripe,
+        alerts: scenario.doubles.alerts,
+        quiet_least_ms: millis(scenario.quiet.least),
+        store_busy: scenario.faults.iter().filter_map(busy).collect(),
         deliveries,
         steps,
         outages,
@@ -147,6 +153,19 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         instances: stage.lives.into_iter().map(|life| life.instance).chain(stage.ghosts).collect(),
         bodies: stage.bodies.0,
     })
+}
+
+/// Every genuine event at the time at which it would be sent if nothing went wrong.
+fn timeline(stage: &Stage<'_>) -> Vec<StripeEvent> {
+    let mut drafts: Vec<&Draft> = stage.drafts.iter().collect();
+    drafts.sort_by_key(|draft| (draft.at_ms, draft.life, draft.index));
+    drafts.into_iter().map(|draft| StripeEvent { at_ms: draft.at_ms, body: draft.body.clone() }).collect()
+}
+
+fn busy(fault: &Fault) -> Option<Busy> {
+    let FaultKind::StoreBusy { from, lasts } = &fault.kind else { return None };
+    let from_ms = millis(*from);
+    Some(Busy { from_ms, until_ms: from_ms.saturating_add(millis(*lasts)) })
 }
 
 /// Of deliveries at the same time, what should come first.
@@ -289,6 +308,7 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }
+        | FaultKind::StoreBusy { .. }
         | FaultKind::RandomKills { .. }
         | FaultKind::Transport(_)
         | FaultKind::Downstream(_)

@@ -12,7 +12,7 @@ use crate::{
     id::EventId,
     rng::Streams,
     scenario::{
-        fault::{DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
+        fault::{ALL_ATTEMPTS, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         downstream::Which,
         model::Between,
         transport::TransportFault,
@@ -124,7 +124,10 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
             }
         }
         FaultKind::Delay { by, .. } => delay(&mut stage.drafts, n, &picks, millis(*by)),
-        FaultKind::Drop { first, .. } => drop_first(&mut stage.drafts, n, &picks, *first),
+        FaultKind::Drop { first, .. } => {
+            let fetched = stage.scenario.doubles.stripe;
+            drop_first(&mut stage.drafts, n, &picks, (*first, fetched));
+        }
         FaultKind::Forged { signature, .. } => extras::forged(stage, n, &picks, *signature, expects),
         FaultKind::Malformed { body, .. } => malformed(stage, n, &picks, *body, extras::reaction(expects)),
         FaultKind::UnknownType { .. } => unknown_type(stage, n, &picks, extras::reaction(expects)),
@@ -147,6 +150,7 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }
+        | FaultKind::StoreBusy { .. }
         | FaultKind::RandomKills { .. }
         | FaultKind::Downstream(_)
         | FaultKind::KillAtCall(_) => {}
@@ -201,10 +205,12 @@ fn delay(drafts: &mut [Draft], n: usize, picks: &Picks, by_ms: u64) {
     }
 }
 
-/// The first attempts are lost, with those of every copy that exists so far.
-fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, first: u32) {
+/// The first attempts are lost, with those of every copy that exists so far. Of an event that never arrives nothing is
+/// owed, unless it can be fetched.
+fn drop_first(drafts: &mut [Draft], n: usize, picks: &Picks, (first, fetched): (u32, bool)) {
     for draft in drafts.iter_mut().filter(|draft| within_run(draft) && picks.has(draft)) {
         draft.drop_first = draft.drop_first.saturating_add(first);
+        draft.owed &= first != ALL_ATTEMPTS || fetched;
         draft.faults.push(n);
     }
 }

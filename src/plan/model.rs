@@ -46,6 +46,18 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// When doubles misbehave.
     pub outages: Vec<Outage>,
+    /// What Stripe's own list of events holds, in the order of appearing; absent when nobody can ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe: Option<Vec<StripeEvent>>,
+    /// Whether the service is given a receiver of alerts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alerts: bool,
+    /// The quiet phase lasts this long at least.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quiet_least_ms: u64,
+    /// When the store of the service is busy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub store_busy: Vec<Busy>,
     /// What goes wrong with calls to doubles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<CallTrouble>,
@@ -71,6 +83,12 @@ pub struct Window {
 }
 
 impl Plan {
+    /// When each event appears in Stripe's list, and its body; nothing where nobody can ask for it.
+    pub fn listed(&self) -> impl Iterator<Item = (u64, &str)> {
+        let events = self.stripe.iter().flatten();
+        events.filter_map(|event| Some((event.at_ms, self.bodies.get(&event.body)?.as_str())))
+    }
+
     /// Every time in which doubles misbehave: outages, then troubles of single calls.
     pub fn windows(&self) -> Vec<Window> {
         let outages = self.outages.iter().map(|outage| {
@@ -85,7 +103,11 @@ impl Plan {
             let what = trouble.what();
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
-        outages.chain(troubles).collect()
+        let busy = self.store_busy.iter().map(|busy| {
+            let what = "the store is busy".to_owned();
+            Window { from_ms: busy.from_ms, until_ms: Some(busy.until_ms), what }
+        });
+        outages.chain(troubles).chain(busy).collect()
     }
 
     /// How many customers live through it: chains of stories, without those who only stand in forged bodies.
@@ -180,6 +202,29 @@ impl Delivery {
         }
         None
     }
+}
+
+/// A genuine event as Stripe itself has it: no fault of a delivery changes that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StripeEvent {
+    /// When Stripe made it.
+    pub at_ms: u64,
+    /// SHA-256 of the body in [`Plan::bodies`].
+    pub body: String,
+}
+
+/// A time in which the store of the service is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy {
+    /// From.
+    pub from_ms: u64,
+    /// Until (exclusive).
+    pub until_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What kind of delivery it is.

@@ -6,7 +6,11 @@ use super::model::{
     Action, CallDoes, CallTrouble, Delivery, DeliveryKind, KillAt, Outage, Phase, Plan, PlannedStep, Reaction, Signing,
     TransportStep,
 };
-use crate::scenario::{downstream::Which, fault::Place, model::Page};
+use crate::scenario::{
+    downstream::Which,
+    fault::{ALL_ATTEMPTS, Place},
+    model::Page,
+};
 use std::fmt::Write;
 
 /// The schedule: customers, faults, deliveries in order, steps, outages, kills.
@@ -118,6 +122,7 @@ fn what(delivery: &Delivery) -> String {
     let lost = match delivery.drop_first {
         0 => None,
         1 => Some("first attempt lost".to_owned()),
+        ALL_ATTEMPTS => Some("never arrives".to_owned()),
         first => Some(format!("first {first} attempts lost")),
     };
     let on_the_way = on_the_way(&delivery.transport);

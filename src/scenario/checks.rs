@@ -6,9 +6,9 @@
 use super::{
     criterion::{AccessIs, Criterion},
     error::ScenarioErrorKind as Kind,
-    fault::{DuplicateSpacing, EventSelector, Fault, FaultKind},
+    fault::{ALL_ATTEMPTS, Double, DuplicateSpacing, EventSelector, Fault, FaultKind},
     forms::Expects,
-    model::{DeliveryOptions, GivenContact, MAX_DELIVERIES, Step, StoryUse},
+    model::{DeliveryOptions, Doubles, GivenContact, MAX_DELIVERIES, Step, StoryUse},
     raw::{At, Mistakes, Span},
     transport::Treatment,
 };
@@ -22,6 +22,7 @@ pub(super) struct Parts<'a> {
     pub(super) given: &'a [GivenContact],
     pub(super) faults: &'a [At<Fault>],
     pub(super) delivery: &'a DeliveryOptions,
+    pub(super) doubles: Doubles,
     pub(super) criteria: &'a [At<Criterion>],
     /// Place of the largest story.
     pub(super) largest: Span,
@@ -34,6 +35,7 @@ const PAYMENT_FAILED: &str = "invoice.payment_failed";
 pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     size(parts, mistakes);
     attempts(parts, mistakes);
+    absent_doubles(parts, mistakes);
     kills(parts, mistakes);
     let mut seen = BTreeSet::new();
     for criterion in parts.criteria {
@@ -100,6 +102,7 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::Kill { .. }
             | FaultKind::Down { .. }
             | FaultKind::Crash { .. }
+            | FaultKind::StoreBusy { .. }
             | FaultKind::RandomKills { .. }
             | FaultKind::Transport(_)
             | FaultKind::Downstream(_)
@@ -136,6 +139,7 @@ fn steps_size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
 /// Events of which the first so many attempts fail, or may fail and be right.
 fn failing(kind: &FaultKind) -> Option<(&EventSelector, u64)> {
     match kind {
+        FaultKind::Drop { first: ALL_ATTEMPTS, .. } => None,
         FaultKind::Drop { of, first } => Some((of, u64::from(*first))),
         FaultKind::Transport(fault) if fault.how.treatment() != Treatment::Accept => {
             Some((&fault.of, fault.first.map_or(u64::MAX >> 8, u64::from)))
@@ -168,6 +172,26 @@ fn attempts(parts: &Parts<'_>, mistakes: &mut Mistakes) {
                 let help = "lose fewer, or write a longer `retry` in [delivery]";
                 mistakes.add_help(span, Kind::NeverArrives, message, help);
             }
+        }
+    }
+}
+
+/// A fault of a double that the service is not given would do nothing.
+fn absent_doubles(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    for At { value: fault, span } in parts.faults {
+        let of = match &fault.kind {
+            FaultKind::Outage { of, .. } | FaultKind::Slow { of, .. } => *of,
+            _ => continue,
+        };
+        let there = match of {
+            Double::Crm | Double::Support => true,
+            Double::Stripe => parts.doubles.stripe,
+            Double::Alerts => parts.doubles.alerts,
+        };
+        if !there {
+            let word = of.word();
+            let message = format!("the service is not given the `{word}` double, so nothing would happen");
+            mistakes.add_help(span, Kind::Conflict, message, format!("write {word} = true under [doubles]"));
         }
     }
 }
@@ -221,6 +245,9 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         Criterion::ReplayEffects(_) if !has_fault(parts, is_replay) => {
             lack("nothing is replayed", "add a [[fault]] `duplicate` with spacing = \"after everything\"")
         }
+        Criterion::Alerts(_) if !parts.doubles.alerts => {
+            lack("nobody receives alerts", "write alerts = true under [doubles]")
+        }
         Criterion::FailedVisits(_) if !parts.steps.iter().any(|step| matches!(step.value, Step::Visit { .. })) => {
             lack("nobody visits a page", "add a [[step]] `visit`")
         }
@@ -239,6 +266,7 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         | Criterion::ManualSteps(_)
         | Criterion::ReplayEffects(_)
         | Criterion::FailedVisits(_)
+        | Criterion::Alerts(_)
         | Criterion::ProbeValue { .. } => Ok(()),
     }
 }

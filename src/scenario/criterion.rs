@@ -3,7 +3,7 @@
 //! Must not know: how a criterion is judged.
 
 use crate::{stripe::recording::Access, time::format_duration};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// One `[[criterion]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,8 @@ pub enum Criterion {
         /// What it must be.
         bound: Bound,
     },
+    /// Kinds of alerts that were raised: exactly these, each once for its key. None at all when it is empty.
+    Alerts(BTreeSet<String>),
 }
 
 /// What access must be.
@@ -171,6 +173,7 @@ impl Criterion {
         "replay_effects",
         "failed_visits",
         "probe_value",
+        "alerts",
     ];
 
     /// Its key in a scenario file.
@@ -192,6 +195,7 @@ impl Criterion {
             Self::ReplayEffects(_) => "replay_effects",
             Self::FailedVisits(_) => "failed_visits",
             Self::ProbeValue { .. } => "probe_value",
+            Self::Alerts(_) => "alerts",
         }
     }
 
@@ -211,6 +215,7 @@ impl Criterion {
             Self::ManualSteps(_) => &[Need::Queue],
             Self::FailedVisits(_) => &[Need::Pages],
             Self::ProbeValue { .. } => &[Need::ValueProbe],
+            Self::Alerts(_) => &[Need::Alerts],
         }
     }
 
@@ -246,6 +251,11 @@ impl Criterion {
             Self::ReplayEffects(bound) => format!("{} of a second full replay", bound.of("effect")),
             Self::FailedVisits(bound) => {
                 format!("{} that did not show what a buyer must see", bound.of("visit"))
+            }
+            Self::Alerts(kinds) if kinds.is_empty() => "no alert".to_owned(),
+            Self::Alerts(kinds) => {
+                let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+                format!("the alerts {}, each once, and no other", kinds.join(", "))
             }
             Self::ProbeValue { name, bound } => format!("{name} is {} for each customer", bound.number()),
         }

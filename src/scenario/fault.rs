@@ -99,8 +99,15 @@ pub enum FaultKind {
     Drop {
         /// Which events.
         of: EventSelector,
-        /// How many attempts are lost.
+        /// How many attempts are lost; [`ALL_ATTEMPTS`] of an event that never arrives.
         first: u32,
+    },
+    /// The store of the service is busy for a while: every transaction is undone; simulated only. Stays owed.
+    StoreBusy {
+        /// From this time of the run.
+        from: Duration,
+        /// For how long.
+        lasts: Duration,
     },
     /// An extra delivery with the id of the genuine event, the content of a customer who does not exist, and a bad
     /// signature, just before the genuine one. Owed: nothing, and no trace; the genuine one stays owed.
@@ -192,6 +199,10 @@ pub enum FaultKind {
     /// The service is killed while one of its calls is held, before or after it took effect. Stays owed.
     KillAtCall(KillAtCall),
 }
+
+/// So many lost attempts are all of them: the event never arrives. Nothing is owed for it then, unless Stripe's API is
+/// there to be asked.
+pub const ALL_ATTEMPTS: u32 = u32::MAX;
 
 /// When further copies of a duplicate come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,6 +323,7 @@ impl FaultKind {
             Self::Reorder { .. } => "reorder",
             Self::Delay { .. } => "delay",
             Self::Drop { .. } => "drop",
+            Self::StoreBusy { .. } => "store_busy",
             Self::Forged { .. } => "forged",
             Self::Malformed { .. } => "malformed",
             Self::UnknownType { .. } => "unknown_type",
@@ -354,6 +366,7 @@ impl FaultKind {
             | Self::Kill { .. }
             | Self::Down { .. }
             | Self::RandomKills { .. }
+            | Self::StoreBusy { .. }
             | Self::Crash { .. }
             | Self::Downstream(_)
             | Self::KillAtCall(_) => None,
@@ -382,8 +395,9 @@ impl FaultKind {
             Self::Downstream(fault) => fault.calls.of.needs(),
             Self::Kill { .. }
             | Self::Down { .. }
-            | Self::RandomKills { .. }
             | Self::Crash { .. }
+            | Self::StoreBusy { .. }
+            | Self::RandomKills { .. }
             | Self::KillAtCall(_) => &[Need::Process],
         }
     }
@@ -411,6 +425,8 @@ impl FaultKind {
             Self::Foreign { before, how } => format!("before `{before}` comes {}", how.what()),
             Self::Reorder { order } => order.what(),
             Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
+            Self::StoreBusy { from, lasts } => format!("the store is busy from {} for {}", span(from), span(lasts)),
+            Self::Drop { of, first: ALL_ATTEMPTS } => format!("every attempt of `{of}` is lost"),
             Self::Drop { of, first: 1 } => format!("the first attempt of `{of}` is lost"),
             Self::Drop { of, first } => format!("the first {first} attempts of `{of}` are lost"),
             Self::Forged { of, signature } => format!("before `{of}` a forged one comes ({})", signature.word()),
@@ -460,10 +476,12 @@ impl FaultKind {
     /// What stays owed.
     const fn owed(&self) -> &'static str {
         match self {
+            Self::Drop { first: ALL_ATTEMPTS, .. } => "nothing stays owed, unless Stripe's API is there to be asked",
             Self::Duplicate { .. } => "owed: one effect for each event, however often it comes",
             Self::Reorder { .. }
             | Self::Delay { .. }
             | Self::Drop { .. }
+            | Self::StoreBusy { .. }
             | Self::SecretRoll { .. }
             | Self::Outage { .. }
             | Self::Slow { .. }

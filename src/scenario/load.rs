@@ -9,7 +9,7 @@ use super::{
     document::{self, Includes},
     error::{ScenarioErrorKind as Kind, ScenarioErrors, suggest},
     fault::{Fault, FaultKind},
-    model::{Body, DeliveryOptions, GivenContact, Quiet, Scenario, Simulation, Step, StoryUse},
+    model::{Body, DeliveryOptions, Doubles, GivenContact, Quiet, Scenario, Simulation, Step, StoryUse},
     raw::{At, Fields, Mistakes, array, count, duration, fields, text, wrong_type},
     read_criteria::read_criterion,
     read_faults::read_fault,
@@ -190,10 +190,11 @@ fn read(
     let delivery = read_delivery(&mut root, mistakes);
     let quiet = read_quiet(&mut root, mistakes);
     let simulation = read_simulation(&mut root, mistakes);
+    let doubles = read_doubles(&mut root, mistakes);
     let tables = Tables::read(&mut root, recordings, mistakes);
     only_simulated(body.as_ref(), &tables.faults, mistakes);
     root.close(mistakes);
-    let stories = tables.check(&delivery, mistakes);
+    let stories = tables.check(&delivery, doubles, mistakes);
     Some(Scenario {
         name: name?,
         slug: String::new(),
@@ -206,6 +207,7 @@ fn read(
         faults: tables.faults.into_iter().map(|at| at.value).collect(),
         delivery,
         quiet,
+        doubles,
         simulation,
         criteria: tables.criteria.into_iter().map(|at| at.value).collect(),
     })
@@ -332,11 +334,31 @@ fn read_retry(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<R
 
 fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
     let Some(mut fields) = root.get("quiet").and_then(|value| fields(value, "[quiet]", mistakes)) else {
-        return Quiet { budget: DEFAULT_QUIET };
+        return Quiet { budget: DEFAULT_QUIET, least: Duration::ZERO };
     };
     let budget = fields.positive("budget", DEFAULT_QUIET, mistakes);
+    let least = fields.duration("least", Duration::ZERO, mistakes);
+    if least > budget {
+        mistakes.add(fields.span(), Kind::OutOfRange, "`least` is longer than the `budget` of [quiet]");
+    }
     fields.close(mistakes);
-    Quiet { budget }
+    Quiet { budget, least }
+}
+
+fn read_doubles(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Doubles {
+    let Some(mut fields) = root.get("doubles").and_then(|value| fields(value, "[doubles]", mistakes)) else {
+        return Doubles::default();
+    };
+    let mut is_on = |key, mistakes: &mut Mistakes| {
+        let Some(value) = fields.get(key) else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            wrong_type(value, &format!("`{key}`"), "true or false", mistakes);
+            false
+        })
+    };
+    let doubles = Doubles { stripe: is_on("stripe", mistakes), alerts: is_on("alerts", mistakes) };
+    fields.close(mistakes);
+    doubles
 }
 
 /// Most processes and workers of a simulated service: more add events, not interleavings.
@@ -369,8 +391,14 @@ fn only_simulated(body: Option<&Body>, faults: &[At<Fault>], mistakes: &mut Mist
     if matches!(body, None | Some(Body::Simulated)) {
         return;
     }
-    for fault in faults.iter().filter(|fault| matches!(fault.value.kind, FaultKind::Crash { .. })) {
-        let message = "`crash` needs scheduling points, which only a simulated run has";
+    for fault in faults {
+        let message = match fault.value.kind {
+            FaultKind::Crash { .. } => "`crash` needs scheduling points, which only a simulated run has",
+            FaultKind::StoreBusy { .. } => {
+                "`store_busy` needs a store that hookdrill holds, which only a simulated run has"
+            }
+            _ => continue,
+        };
         mistakes.add_help(&fault.span, Kind::OnlySimulated, message, "write body = \"simulated\" at the top");
     }
 }
@@ -409,7 +437,7 @@ impl Tables {
     }
 
     /// The stories, once all of them could be read; what needs the whole is checked then.
-    fn check(&self, delivery: &DeliveryOptions, mistakes: &mut Mistakes) -> Option<Vec<StoryUse>> {
+    fn check(&self, delivery: &DeliveryOptions, doubles: Doubles, mistakes: &mut Mistakes) -> Option<Vec<StoryUse>> {
         let stories = self.stories.complete().filter(|stories| !stories.is_empty())?;
         if self.whole {
             let parts = Parts {
@@ -418,6 +446,7 @@ impl Tables {
                 given: &self.given,
                 faults: &self.faults,
                 delivery,
+                doubles,
                 criteria: &self.criteria,
                 largest: self.stories.largest().cloned().unwrap_or(0..0),
             };

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub delivery: DeliveryOptions,
     /// Budget of the quiet phase.
     pub quiet: Quiet,
+    /// Which further doubles the embedded service is given.
+    pub doubles: Doubles,
     /// How the simulated body behaves; means nothing to a live run.
     pub simulation: Simulation,
     /// What must hold, in file order.
@@ -168,6 +170,17 @@ pub struct DeliveryOptions {
 pub struct Quiet {
     /// Budget; used up means inconclusive, never pass.
     pub budget: Duration,
+    /// It lasts this long at least: for what comes late by design, a poll or an alert.
+    pub least: Duration,
+}
+
+/// `[doubles]`: what the embedded service is given besides CRM and desk. Without them it neither polls nor alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Doubles {
+    /// Stripe's API, whose list of events holds each genuine event from the time at which it was made.
+    pub stripe: bool,
+    /// A receiver of alerts.
+    pub alerts: bool,
 }
 
 /// A span of time that is drawn from the seed, both ends included.

@@ -5,10 +5,10 @@
 use super::{
     criterion::{AccessIs, Bound, Criterion},
     error::ScenarioErrorKind as Kind,
-    raw::{At, Fields, Mistakes, choice, count, fields, wrong_type},
+    raw::{At, Fields, Mistakes, array, choice, count, fields, text, word, wrong_type},
 };
 use crate::stripe::recording::Access;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use toml::{Spanned, de::DeValue};
 
 type ReadCriterion = fn(&mut Fields<'_>, &mut Mistakes) -> Option<Criterion>;
@@ -30,7 +30,32 @@ const CRITERIA: &[(&str, ReadCriterion)] = &[
     ("replay_effects", |f, m| bound(f, m).map(Criterion::ReplayEffects)),
     ("failed_visits", |f, m| bound(f, m).map(Criterion::FailedVisits)),
     ("probe_value", probe_value),
+    // Read by itself: what it holds is no table.
+    ("alerts", |_, _| None),
 ];
+
+/// Kinds of alerts that the reference service raises.
+const ALERTS: &[(&str, &str)] = &[
+    ("webhook_failures", "webhook_failures"),
+    ("activation_late", "activation_late"),
+    ("duplicate_customers", "duplicate_customers"),
+];
+
+/// `alerts = "none"` or `alerts = ["activation_late"]`.
+fn alerts(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    if value.get_ref().as_str() == Some("none") {
+        return Some(Criterion::Alerts(BTreeSet::new()));
+    }
+    let items = array(value, "`alerts`", mistakes);
+    if items.is_empty() {
+        let message = "`alerts` names no alert";
+        mistakes.add_help(&value.span(), Kind::EmptyText, message, "write alerts = \"none\" or [\"activation_late\"]");
+        return None;
+    }
+    let typed = items.into_iter().map(|item| text(item, "an alert", mistakes)).collect::<Vec<_>>();
+    let kinds = typed.iter().map(|typed| word(typed.as_ref()?, "alerts", ALERTS, mistakes).map(str::to_owned));
+    kinds.collect::<Option<BTreeSet<_>>>().map(Criterion::Alerts)
+}
 
 const ACCESS: &[(&str, AccessIs)] = &[
     ("granted", AccessIs::This(Access::Granted)),
@@ -44,6 +69,9 @@ const AS_STORY: &[(&str, ())] = &[("as the story says", ())];
 /// Reads one `[[criterion]]`.
 pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<At<Criterion>> {
     let chosen = choice("`[[criterion]]`", entry, CRITERIA, mistakes)?;
+    if chosen.word == "alerts" {
+        return Some(At { value: alerts(chosen.value, mistakes)?, span: chosen.span });
+    }
     let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
     let criterion = (chosen.meaning)(&mut fields, mistakes);
     fields.close(mistakes);

@@ -4,7 +4,7 @@
 
 use super::{
     error::ScenarioErrorKind as Kind,
-    fault::{BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
+    fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
     forms::{BodyForm, Expects},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, word, wrong_type},
     read_extras,
@@ -75,6 +75,7 @@ pub(super) const FAULTS: &[(&str, (Scope, ReadFault))] = &[
     ("second_event", (Scope::Extra, read_extras::second_event)),
     ("second_endpoint", (Scope::Extra, read_extras::second_endpoint)),
     ("foreign", (Scope::Extra, read_extras::foreign)),
+    ("store_busy", (Scope::Doubles, store_busy)),
     ("transport", (Scope::Deliveries, transport)),
     ("downstream", (Scope::Deliveries, downstream)),
 ];
@@ -188,8 +189,17 @@ fn delay(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 fn drop(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
+    let all = on.fields.get("first").is_some_and(|value| value.get_ref().as_str() == Some("all"));
+    if all {
+        return Some(FaultKind::Drop { of: of?, first: ALL_ATTEMPTS });
+    }
     let first = on.fields.need_count("first", 1..MAX_DROPS + 1, on.mistakes);
     Some(FaultKind::Drop { of: of?, first: u32::try_from(first?.value).ok()? })
+}
+
+fn store_busy(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
+    let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
+    Some(FaultKind::StoreBusy { from, lasts: lasts(on)? })
 }
 
 fn forged(on: &mut Reading<'_, '_>) -> Option<FaultKind> {

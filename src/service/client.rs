@@ -4,7 +4,7 @@
 
 use super::{
     config::{Config, Secret},
-    upstream::{Call, CallResult, Transport, Upstream, outcome, request},
+    upstream::{Call, CallResult, Transport, Upstream, outcome, request, stripe},
 };
 use crate::wire::{Request, Response};
 use bytes::Bytes;
@@ -16,8 +16,8 @@ use hyper_util::{
 };
 use std::time::Duration;
 
-/// Largest answer that is read.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+/// Largest answer that is read: a page of a hundred events, each of ten kilobytes or so, fits several times.
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
 /// The upstream client; cheap to clone, connections are shared.
 #[derive(Clone, Debug)]
@@ -49,6 +49,20 @@ impl Client {
             Err(_) => Err(Transport::TimedOut),
         };
         outcome(call, answer.as_ref().map_err(|error| *error))
+    }
+
+    /// Asks Stripe while a person waits.
+    ///
+    /// # Errors
+    /// Words for the operator's log: why there is no answer.
+    pub async fn ask(&self, ask: &stripe::Ask) -> Result<stripe::Answer, String> {
+        let Some(base) = &self.config.stripe_url else { return Err("no address of Stripe's API is set".to_owned()) };
+        let request = stripe::request(ask, self.config.stripe_key.expose());
+        let answer = match tokio::time::timeout(self.config.call_timeout, self.exchange(base, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Transport::TimedOut),
+        };
+        stripe::read(ask, answer.as_ref().map_err(|error| *error))
     }
 
     async fn exchange(&self, base: &str, request: Request) -> Result<Response, Transport> {

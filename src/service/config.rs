@@ -53,7 +53,37 @@ pub struct Settings {
     pub backoff: Backoff,
     /// Most deliveries that share one commit.
     pub batch: usize,
+    /// Pause between two rounds of reconciliation with Stripe's list of events; `None` asks Stripe for nothing.
+    pub reconcile: Option<Duration>,
+    /// Whether the first round of an empty database takes all that Stripe still lists (30 days).
+    pub backfill: bool,
+    /// Pause between two rounds of comparing with Stripe, CRM and desk; `None` compares only when asked.
+    pub audit: Option<Duration>,
+    /// Whether subscriptions can be compared with Stripe's.
+    pub stripe: bool,
+    /// When alerts are raised; `None` raises none.
+    pub alerting: Option<Alerting>,
 }
+
+/// When alerts are raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alerting {
+    /// A Checkout that is completed and has no access after this long is one.
+    pub activation_within: Duration,
+}
+
+impl Default for Alerting {
+    fn default() -> Self {
+        Self { activation_within: Duration::from_secs(120) }
+    }
+}
+
+/// Pause between two rounds of reconciliation when nothing is said: a lost event is made good inside two minutes, through
+/// a failed round too.
+pub const RECONCILE: Duration = Duration::from_secs(30);
+
+/// Pause between two rounds of comparing when nothing is said.
+pub const AUDIT: Duration = Duration::from_secs(300);
 
 /// Enough that the cost of a commit is spread thin, few enough that the first of them does not wait long for the last.
 const BATCH: usize = 256;
@@ -66,6 +96,11 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             backoff: Backoff::default(),
             batch: BATCH,
+            reconcile: None,
+            backfill: false,
+            audit: None,
+            stripe: false,
+            alerting: None,
         }
     }
 }
@@ -104,6 +139,17 @@ impl Written {
     }
 }
 
+/// What the person's pages are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Stripe's id of the price that is sold.
+    pub price: String,
+    /// Our own address as browsers see it, without a slash at the end; without one, the address that is listened on.
+    pub url: Option<String>,
+    /// Key that signs cookies and forms. A new one signs everybody out.
+    pub session_key: Secret,
+}
+
 /// Everything a running service is told.
 #[derive(Clone)]
 pub struct Config {
@@ -123,6 +169,8 @@ pub struct Config {
     pub stripe_url: Option<String>,
     /// Key of Stripe's API, restricted to what the service does.
     pub stripe_key: Secret,
+    /// The person's pages.
+    pub shop: Shop,
     /// Where alerts are posted; such a URL often holds a token, so it is kept like a secret.
     pub alert_url: Option<Secret>,
     /// Worker tasks.
@@ -149,6 +197,7 @@ impl Config {
             support_token: Secret::new("support"),
             stripe_url: None,
             stripe_key: Secret::new("stripe"),
+            shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),

@@ -4,13 +4,15 @@
 //! [`Service::restarted`], or a new [`Process`] over the old store. Must not know: sockets, clocks.
 
 use super::{
+    alerts::{self, Answered, Raised, Tally},
+    audit::{self, AuditView},
     config::Settings,
     ingest::{self, Accepted},
-    job::Lease,
+    job::{Lease, Task},
     queue,
     reading::{self, Reading},
     status::{self, BriefView, CustomerView, StatusView},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Tx},
     trail::Entry,
     upstream::{Call, CallResult},
     worker::{self, Finished},
@@ -56,6 +58,10 @@ pub struct Process {
     pub(super) settings: Settings,
     /// Event ids remembered by the process only (deliberate defect 2).
     pub(super) remembered: BTreeSet<EventId>,
+    /// Whether it has seen to the recurring jobs.
+    started: bool,
+    /// Answers to deliveries that the store does not know of yet.
+    tally: Tally,
 }
 
 /// The store and the one process over it.
@@ -68,7 +74,7 @@ pub struct Service {
 impl Process {
     /// A process that has just started.
     pub const fn new(settings: Settings) -> Self {
-        Self { settings, remembered: BTreeSet::new() }
+        Self { settings, remembered: BTreeSet::new(), started: false, tally: Tally::new() }
     }
 
     /// What it decides by.
@@ -81,11 +87,42 @@ impl Process {
         &self.remembered
     }
 
+    /// What else it remembers by itself, for telling two of them apart.
+    pub const fn memory(&self) -> (bool, &Tally) {
+        (self.started, &self.tally)
+    }
+
+    /// Counts answers to deliveries, where alerts are raised.
+    pub fn note(&mut self, now: Timestamp, answered: Answered, number: u64) {
+        if self.settings.alerting.is_some() {
+            self.tally.note(now, answered, number);
+        }
+    }
+
+    /// Sees to the recurring jobs once, and brings what was counted into the store when it is time.
+    fn prepare(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
+        if !self.started {
+            store.transact(|tx| recurring(tx, now, &self.settings))?;
+            self.started = true;
+        }
+        if self.settings.alerting.is_some() && self.tally.is_due(now) {
+            store.transact(|tx| self.tally.write(tx, now))?;
+            self.tally = Tally::new();
+        }
+        Ok(())
+    }
+
     /// Claims a job and answers its next call.
     ///
     /// # Errors
     /// The store's.
-    pub fn begin(&self, store: &mut Store, now: Timestamp, owner: &str) -> Result<Option<(Lease, Call)>, StoreError> {
+    pub fn begin(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        owner: &str,
+    ) -> Result<Option<(Lease, Call)>, StoreError> {
+        self.prepare(store, now)?;
         store.transact(|tx| worker::begin(tx, now, owner, &self.settings))
     }
 
@@ -110,6 +147,16 @@ impl Process {
     pub fn next_ready(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
         store.transact(|tx| queue::next_ready(tx, &self.settings))
     }
+}
+
+fn recurring(tx: &mut Tx<'_>, now: Timestamp, settings: &Settings) -> Result<(), StoreError> {
+    if settings.reconcile.is_some() {
+        queue::recur(tx, now, Task::Reconcile)?;
+    }
+    if let Some(interval) = settings.audit {
+        queue::recur(tx, now + interval, Task::Audit)?;
+    }
+    Ok(())
 }
 
 impl Service {
@@ -190,6 +237,35 @@ impl Service {
         self.process.next_ready(&mut self.store)
     }
 
+    /// Counts answers to deliveries that never reached the store.
+    pub fn note(&mut self, now: Timestamp, answered: Answered, number: u64) {
+        self.process.note(now, answered, number);
+    }
+
+    /// All alerts that were raised, the newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn alerts(&mut self) -> Result<Vec<Raised>, StoreError> {
+        self.store.transact(alerts::all)
+    }
+
+    /// What the comparison with Stripe, CRM and desk has found.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn audit(&mut self) -> Result<AuditView, StoreError> {
+        self.store.transact(audit::view)
+    }
+
+    /// Asks for a comparison of every customer, now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn audit_now(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.store.transact(|tx| audit::ask(tx, now))
+    }
+
     /// Puts every job that was given up back to work; answers how many.
     ///
     /// # Errors
@@ -220,6 +296,14 @@ impl Service {
     /// The store's.
     pub fn customer(&mut self, id: &str) -> Result<Option<CustomerView>, StoreError> {
         self.store.transact(|tx| status::customer(tx, id))
+    }
+
+    /// Runs `work` of the person's pages in one transaction.
+    ///
+    /// # Errors
+    /// Those of `work`, and the store's.
+    pub fn visit<T>(&mut self, work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.store.transact(work)
     }
 
     /// Whether the account of a Checkout session has its access.

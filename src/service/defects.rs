@@ -64,6 +64,8 @@ defects! {
     TicketNotKeyed = "ticket-not-keyed", 34;
     /// Every event creates a contact: no search, no stored id, the e-mail in another field so that the CRM cannot object.
     ContactOnEveryEvent = "contact-on-every-event", 64;
+    /// Reconciliation stops at the first event that it knows: one that was lost before it stays lost.
+    ReconcileStopsEarly = "reconcile-stops-early", 66;
 }
 
 impl Defect {

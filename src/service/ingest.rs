@@ -4,6 +4,7 @@
 
 use super::{
     account::{self, Account, bonds},
+    alerts,
     config::Settings,
     core::Incoming,
     defects::Defect,
@@ -66,6 +67,7 @@ pub fn ingest(
     let repeat = parts.mark && deliveries > 1;
     let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
     let mut disputes: BTreeSet<String> = BTreeSet::new();
+    let new = settings.alerting.is_some() && tx.party(&party)?.is_none_or(|party| !party.from_stripe);
     if parts.apply {
         let before = account::of_party(tx, &party)?;
         disputes.extend(learn(tx, reading, &party, strays, event.created, repeat, settings)?);
@@ -77,14 +79,15 @@ pub fn ingest(
     }
     if parts.jobs {
         let nonce = repeat.then(|| deliveries.to_string());
-        enqueue(tx, now, settings, event, reading, &party, nonce)?;
+        let account = enqueue(tx, now, settings, event, reading, &party, nonce)?;
         enqueue_disputes(tx, now, reading, &party, disputes)?;
+        alerts::watch(tx, now, settings, (reading, &party, new), account.as_ref())?;
     }
     Ok(Accepted { duplicate: false })
 }
 
 /// Another mode's or a connected account's event: stored and acknowledged, never applied (bug class 63).
-fn is_foreign(event: &Event, settings: &Settings) -> bool {
+pub(super) fn is_foreign(event: &Event, settings: &Settings) -> bool {
     event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
 }
 
@@ -130,7 +133,7 @@ fn enqueue(
     reading: &Reading,
     party: &str,
     nonce: Option<String>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Account>, StoreError> {
     let account = account::of_party(tx, party)?;
     let mut emails = match &account {
         Some(account) if account.is_from_stripe() => account.contact_emails(tx)?,
@@ -150,7 +153,7 @@ fn enqueue(
             queue::enqueue(tx, now, task)?;
         }
     }
-    Ok(())
+    Ok(account)
 }
 
 /// How long a dispute waits for somebody to say whose payment it is, before its ticket is opened without a name.

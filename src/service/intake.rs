@@ -4,6 +4,7 @@
 //! who waits for the answers.
 
 use super::{
+    alerts::Answered,
     core::{Incoming, Process},
     defects::Defect,
     ingest::{self, Accepted, Parts},
@@ -79,6 +80,9 @@ impl Process {
             }
             Some(parts) => self.ingest_all(store, now, batch, parts),
         };
+        for accepted in &accepted {
+            self.note(now, if accepted.is_ok() { Answered::Well } else { Answered::Failed }, 1);
+        }
         let outcome = |(incoming, accepted): (&Arc<Incoming>, Result<Accepted, StoreError>)| {
             let accepted = accepted?;
             Ok(match rest {

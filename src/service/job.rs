@@ -40,6 +40,20 @@ pub enum Task {
         /// Whose it is.
         party: String,
     },
+    /// Fetch the events that never arrived. One row for ever.
+    Reconcile,
+    /// Compare what Stripe, CRM and desk hold with our own state. One row for ever.
+    Audit,
+    /// See whether a completed Checkout has become access.
+    Activation {
+        /// The Checkout session.
+        session: String,
+    },
+    /// Post an alert that was raised.
+    Alert {
+        /// Its document's key.
+        raised: String,
+    },
 }
 
 impl Task {
@@ -49,6 +63,10 @@ impl Task {
             Self::Contact { email } => format!("contact:{email}"),
             Self::LooseContact { email, event } => format!("contact:{email}#{event}"),
             Self::Ticket { .. } | Self::Dispute { .. } => format!("ticket:{}", self.external_id()),
+            Self::Reconcile => "reconcile".to_owned(),
+            Self::Audit => "audit".to_owned(),
+            Self::Activation { session } => format!("activation:{session}"),
+            Self::Alert { raised } => format!("alert:{raised}"),
         }
     }
 
@@ -59,6 +77,7 @@ impl Task {
             Self::Ticket { invoice, nonce: None, .. } => format!("invoice:{invoice}"),
             Self::Dispute { dispute, .. } => format!("dispute:{dispute}"),
             Self::Contact { email } | Self::LooseContact { email, .. } => format!("contact:{email}"),
+            Self::Reconcile | Self::Audit | Self::Activation { .. } | Self::Alert { .. } => self.key(),
         }
     }
 }

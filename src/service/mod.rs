@@ -14,6 +14,8 @@
 //! Must not know: plans, scenarios, doubles, judging.
 
 pub mod account;
+pub mod alerts;
+pub mod audit;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -24,10 +26,13 @@ pub mod job;
 pub mod ledger;
 pub mod money;
 pub mod pages;
+pub mod person;
 pub mod queue;
 pub mod reading;
+pub mod reconcile;
 mod routes;
 pub mod server;
+pub mod session;
 pub mod snapshot;
 pub mod state;
 pub mod status;

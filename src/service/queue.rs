@@ -43,6 +43,21 @@ pub fn schedule(tx: &mut Tx<'_>, at: Timestamp, task: Task) -> Result<(), StoreE
     tx.put_job(&job)
 }
 
+/// Keeps a recurring job going: asked for the first time, or once more after it had ended, it is due at `at`.
+///
+/// # Errors
+/// The store's.
+pub fn recur(tx: &mut Tx<'_>, at: Timestamp, task: Task) -> Result<(), StoreError> {
+    match tx.job_by_key(&task.key())? {
+        None => schedule(tx, at, task),
+        Some(mut job) if matches!(job.state, JobState::Done | JobState::Dead) => {
+            job.schedule(at);
+            tx.put_job(&job)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Takes the job that is ready first, if any is ready by now.
 ///
 /// # Errors

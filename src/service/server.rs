@@ -3,11 +3,13 @@
 //! Must not know: how anything is decided.
 
 use super::{
+    alerts::Answered,
     client::Client,
-    config::{Config, Database, Secret, Settings},
+    config::{Config, Database, Secret, Settings, Shop},
     core::Service,
     defects::Defect,
     routes::router,
+    session::Sealer,
     store::{Store, StoreError},
     writer::Writer,
 };
@@ -15,7 +17,10 @@ use crate::time::Timestamp;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -51,6 +56,35 @@ pub(super) struct App {
     /// Rung when there may be a job.
     pub(super) wake: Arc<Notify>,
     pub(super) public: bool,
+    /// Asks Stripe while a person waits.
+    pub(super) client: Client,
+    pub(super) shop: Arc<Shop>,
+    pub(super) sealer: Sealer,
+    /// Where Stripe's pages may be, for the browser's leave to go there from a form.
+    pub(super) stripe_url: Option<Arc<str>>,
+    /// Deliveries that were answered without the store, and which it has not heard of.
+    pub(super) unheard: Arc<Unheard>,
+}
+
+/// Deliveries that were answered before they came to the store.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// Their signature did not fit.
+    pub(super) refused: AtomicU64,
+    /// Too many waited.
+    pub(super) turned_away: AtomicU64,
+}
+
+impl Unheard {
+    pub(super) fn add(counter: &AtomicU64) {
+        // Only counted: no other memory has to be in step.
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn tell(&self, service: &mut Service, now: Timestamp) {
+        service.note(now, Answered::Refused, self.refused.swap(0, Ordering::Relaxed));
+        service.note(now, Answered::Failed, self.turned_away.swap(0, Ordering::Relaxed));
+    }
 }
 
 /// The service's clock.
@@ -61,6 +95,11 @@ pub(super) fn now() -> Timestamp {
 }
 
 impl App {
+    /// Whether browsers reach us over https.
+    pub(super) fn is_https(&self) -> bool {
+        self.shop.url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         now()
     }
@@ -101,6 +140,21 @@ fn open(database: &Database, settings: &Settings) -> Result<(Store, Option<Store
     Ok((store, beside))
 }
 
+/// The key of the configuration, or one that nobody knows and that ends with the process.
+fn session_key(given: &Secret) -> Result<Secret, ServiceError> {
+    if !given.expose().is_empty() {
+        return Ok(given.clone());
+    }
+    random_text().map(Secret::new).map_err(|error| ServiceError::Socket(std::io::Error::other(error)))
+}
+
+/// 128 bits from the system as text.
+pub(super) fn random_text() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
 /// Serves until `shutdown` is ready, then lets requests and calls under way end.
 ///
 /// # Errors
@@ -120,15 +174,22 @@ pub async fn run(
     let (store, beside) = open(&config.database, &config.settings)?;
     let over = |store| Service::new(store, config.settings.clone());
     let (writer, written) = Writer::start(over(store), Arc::clone(&config.written))?;
+    let client = Client::new(&config);
+    let mut shop = config.shop.clone();
+    shop.url.get_or_insert_with(|| format!("http://{address}"));
     let app = App {
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
         secrets: config.secrets.clone().into(),
         wake: Arc::new(Notify::new()),
         public: config.public,
+        client: client.clone(),
+        sealer: Sealer::new(session_key(&shop.session_key)?),
+        shop: Arc::new(shop),
+        stripe_url: config.stripe_url.as_deref().map(Arc::from),
+        unheard: Arc::new(Unheard::default()),
     };
     let (stop, stopped) = watch::channel(false);
-    let client = Client::new(&config);
     let mut workers = JoinSet::new();
     for number in 1..=config.workers {
         let owner = format!("{}/{number}", std::process::id());
@@ -178,7 +239,12 @@ const IDLE: Duration = Duration::from_secs(1);
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
-        match app.with(move |service, now| service.begin(now, &name)).await {
+        let unheard = Arc::clone(&app.unheard);
+        let begun = app.with(move |service, now| {
+            unheard.tell(service, now);
+            service.begin(now, &name)
+        });
+        match begun.await {
             Ok(Some((lease, call))) => {
                 // There may be more: one worker wakes the next.
                 app.wake.notify_one();

@@ -1,5 +1,6 @@
 //! Each judge passes, fails and is inconclusive on runs that are built by hand.
 
+mod alerts;
 mod contacts;
 mod delivery;
 mod forgery;

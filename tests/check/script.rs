@@ -275,6 +275,10 @@ fn empty_plan() -> Plan {
         steps: Vec::new(),
         outages: Vec::new(),
         troubles: Vec::new(),
+        stripe: None,
+        alerts: false,
+        quiet_least_ms: 0,
+        store_busy: Vec::new(),
         kills: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
@@ -284,7 +288,8 @@ fn empty_plan() -> Plan {
 
 fn start() -> Record {
     let abilities =
-        ["access_probe", "state_probe", "value_probe", "crm", "support", "pages", "queue", "process"].map(String::from);
+        ["access_probe", "state_probe", "value_probe", "crm", "support", "pages", "queue", "process", "alerts"]
+            .map(String::from);
     Record::Start(Start {
         version: HISTORY_VERSION,
         hookdrill: "0.1.0".into(),
@@ -315,7 +320,8 @@ pub(super) fn scenario(criteria: Vec<Criterion>) -> Scenario {
             timeout: Duration::from_secs(5),
         },
         simulation: Default::default(),
-        quiet: Quiet { budget: Duration::from_secs(10) },
+        quiet: Quiet { budget: Duration::from_secs(10), least: Duration::ZERO },
+        doubles: Default::default(),
         criteria,
     }
 }

@@ -27,6 +27,10 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         faults: Vec::new(),
     };
     Plan {
+        stripe: None,
+        alerts: false,
+        quiet_least_ms: 0,
+        store_busy: Vec::new(),
         version: PLAN_VERSION,
         scenario: "by hand".into(),
         seed: 1,

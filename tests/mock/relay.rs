@@ -31,6 +31,10 @@ struct Running {
 
 fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
     Plan {
+        stripe: None,
+        alerts: false,
+        quiet_least_ms: 0,
+        store_busy: Vec::new(),
         version: PLAN_VERSION,
         scenario: "relay".to_owned(),
         seed: 1,

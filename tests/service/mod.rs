@@ -1,5 +1,6 @@
 //! The reference service from outside its modules: whole stories over the core, defects, and real sockets.
 
+mod audit;
 mod batch;
 mod child;
 mod core;
@@ -7,6 +8,7 @@ mod fixtures;
 mod killed;
 mod peers;
 pub(crate) mod postgres;
+mod reconcile;
 mod server;
 mod stores;
 mod stores_together;

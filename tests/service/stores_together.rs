@@ -112,7 +112,7 @@ fn seen(store: &mut Store, people: usize) -> Vec<String> {
 }
 
 fn work(
-    process: &Process,
+    process: &mut Process,
     store: &mut Store,
     owner: &str,
     peers: &Mutex<Peers>,
@@ -150,10 +150,10 @@ fn deliveries_and_workers_at_once_end_like_one_after_the_other() {
         delivering.fetch_sub(1, Ordering::Relaxed);
     };
     let worker = |thread: usize| {
-        let (process, mut store) = (Process::new(Settings::default()), open(&at));
+        let (mut process, mut store) = (Process::new(Settings::default()), open(&at));
         loop {
             let over = delivering.load(Ordering::Relaxed) == 0;
-            if !work(&process, &mut store, &thread.to_string(), &peers, &held) && over {
+            if !work(&mut process, &mut store, &thread.to_string(), &peers, &held) && over {
                 return;
             }
         }
@@ -165,14 +165,14 @@ fn deliveries_and_workers_at_once_end_like_one_after_the_other() {
     });
     assert_eq!(counted.load(Ordering::Relaxed), events.len() as u64, "each event is new exactly once");
     let mut store = open(&at);
-    while work(&Process::new(Settings::default()), &mut store, "last", &peers, &held) {}
+    while work(&mut Process::new(Settings::default()), &mut store, "last", &peers, &held) {}
 
     let (mut process, mut memory) = (Process::new(Settings::default()), Store::memory());
     for event in &events {
         process.receive(&mut memory, NOW, &Arc::new(Incoming::new(event.clone()))).expect("received");
     }
     let alone = Mutex::new(Peers::default());
-    while work(&process, &mut memory, "alone", &alone, &held) {}
+    while work(&mut process, &mut memory, "alone", &alone, &held) {}
     assert_eq!(seen(&mut store, PEOPLE), seen(&mut memory, PEOPLE));
     let (peers, alone) = (peers.into_inner().expect("peers"), alone.into_inner().expect("peers"));
     assert_eq!((peers.contacts.len(), peers.tickets.len()), (alone.contacts.len(), alone.tickets.len()));

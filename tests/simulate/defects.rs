@@ -88,3 +88,8 @@ fn class_32_lease_never_reclaimed_by_a_scenario() {
 fn class_34_ticket_not_keyed_by_a_scenario() {
     by_scenario("ticket-not-keyed", "worker-dies-holding-a-job", "tickets_per_failed_invoice");
 }
+
+#[test]
+fn class_66_reconciliation_that_stops_early_by_a_scenario() {
+    by_scenario("reconcile-stops-early", "dropped-event-repaired", "events_lost");
+}

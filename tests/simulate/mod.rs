@@ -73,6 +73,41 @@ fn a_crash_at_every_point_is_survived_and_told_by_name() {
 }
 
 #[test]
+fn reconciliation_survives_a_crash_at_every_point() {
+    let (done, summary) = simulate(&["scenarios/reconciliation-under-crashes.toml", "--crash-everywhere"]);
+    assert_eq!(done.code, 0, "{done}");
+    let crashes = crashes(&summary);
+    assert!(crashes.iter().all(|(_, tried, not_passed)| *tried > 0 && *not_passed == 0), "{crashes:?}");
+}
+
+/// Runs a shipped scenario after a change of its text; gives the validity of its criterion `alerts`.
+fn alerts_of(scenario: &str, change: (&str, &str)) -> String {
+    let text = std::fs::read_to_string(format!("scenarios/{scenario}.toml")).expect("a scenario");
+    assert!(text.contains(change.0), "{scenario} has no {}", change.0);
+    let folder = scratch();
+    let file = folder.path().join("changed.toml");
+    std::fs::write(&file, text.replace(change.0, change.1)).expect("written");
+    let (done, summary) = simulate(&[file.to_str().expect("text")]);
+    let verdicts = summary["scenarios"][0]["verdicts"]["verdicts"].as_array().cloned().unwrap_or_default();
+    let verdict = verdicts.iter().find(|verdict| verdict["criterion"] == "alerts");
+    verdict.and_then(|verdict| verdict["validity"].as_str()).unwrap_or_else(|| panic!("{done}")).to_owned()
+}
+
+#[test]
+fn alerts_are_silent_just_below_what_calls_for_them() {
+    // In time after all; too few failures to matter; three duplicates a day are allowed.
+    assert_eq!(alerts_of("alert-late-activation", ("by = \"5m\"", "by = \"1m\"")), "fail");
+    assert_eq!(alerts_of("alert-webhook-failures", ("for = \"1m\" }", "for = \"1ms\" }")), "fail");
+    assert_eq!(alerts_of("alert-duplicate-customers", ("instances = 4", "instances = 3")), "fail");
+}
+
+#[test]
+fn an_alert_that_nobody_expects_fails() {
+    assert_eq!(alerts_of("alert-late-activation", ("[\"activation_late\"]", "\"none\"")), "fail");
+    assert_eq!(alerts_of("dropped-event-repaired", ("stripe = true", "stripe = true ")), "pass");
+}
+
+#[test]
 fn what_arrives_during_a_commit_shares_the_next_and_a_crash_there_is_survived() {
     let folder = scratch();
     let text = r#"

@@ -44,6 +44,8 @@ fn setup() -> Setup {
         queue: Some(String::new()),
         success_page: None,
         sign_up: None,
+        stripe: false,
+        alerts: false,
         crm: true,
         support: true,
         process: true,

@@ -11,7 +11,7 @@ use crate::{
     drive::live::activation_shown,
     history::record::{Probe, Queue, Visit},
     plan::model::Action,
-    service::{ingest, pages, status, store::Tx},
+    service::{ingest, pages, person, status, store::Tx},
 };
 use sha2::{Digest, Sha256};
 
@@ -106,8 +106,10 @@ impl World<'_> {
             }
             Action::Visit(crate::scenario::model::Page::Success) => {
                 let session = instance.session.as_deref().ok_or_else(|| lacks("session"))?;
-                let active = self.store.0.transact(|tx| status::is_active(tx, session));
-                Ok((if active.is_ok() { 200 } else { 503 }, pages::success(active.unwrap_or(false))))
+                let now = self.now();
+                let state = self.store.0.transact(|tx| person::activation(tx, now, session));
+                let status = if state.is_ok() { 200 } else { 503 };
+                Ok((status, pages::success(state.unwrap_or(person::Activation::Pending))))
             }
         }
     }

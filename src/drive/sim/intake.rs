@@ -12,6 +12,7 @@ use crate::{
     history::record::Outcome,
     service::{
         Incoming,
+        alerts::Answered,
         core::{Received, Rest},
         store::StoreError,
     },
@@ -72,6 +73,7 @@ impl World<'_> {
         let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);
         let now = self.now();
         if !self.setup.is_genuine(&planned.body, body, planned.signature, sent.signed_at, now.secs()) {
+            self.processes[by.process].process.note(now, Answered::Refused, 1);
             return self.answer(exchange, by, 400, "the signature does not fit");
         }
         let Some(incoming) = self.setup.event(&planned.body, body) else {
@@ -129,7 +131,12 @@ impl World<'_> {
                     self.ring(by.process);
                 }
             }
-            Err(error) => self.trouble(exchange, by, &error),
+            Err(error) => {
+                self.trouble(exchange, by, &error);
+                if self.setup.settings.alerting.is_some() && !self.is_gone(by) {
+                    self.ring(by.process);
+                }
+            }
         }
     }
 

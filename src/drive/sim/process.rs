@@ -53,7 +53,7 @@ enum Worker {
 
 impl Hash for Running {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.process.remembered(), self.up, self.life, &self.intake, &self.workers).hash(state);
+        (self.process.remembered(), self.process.memory(), self.up, self.life, &self.intake, &self.workers).hash(state);
     }
 }
 

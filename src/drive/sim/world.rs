@@ -26,7 +26,7 @@ use crate::{
         models::{ModelOptions, Models},
         script::Script,
     },
-    plan::model::{KillAt, Plan},
+    plan::model::{Busy, KillAt, Plan},
     rng::Streams,
     scenario::{model::Between, transport::Transport},
     service::{
@@ -255,6 +255,7 @@ impl<'p> World<'p> {
         }
         if self.heap.first_key_value().is_some_and(|((at_us, ..), _)| *at_us <= self.now_us) {
             if let Some((_, happening)) = self.heap.pop_first() {
+                self.busy_or_not();
                 self.happen(happening);
             }
             return true;
@@ -269,6 +270,24 @@ impl<'p> World<'p> {
             directive => self.carry_out(directive),
         }
         true
+    }
+
+    /// Whether transactions are undone now. The faults last until the last such time is over.
+    fn busy_or_not(&mut self) {
+        if !self.plan.store_busy.is_empty() {
+            let now_ms = self.now_ms();
+            let is_on = |busy: &Busy| (busy.from_ms..busy.until_ms).contains(&now_ms);
+            self.store.0.busy(self.plan.store_busy.iter().any(is_on));
+        }
+    }
+
+    /// Stripe's list of events, for whoever asks.
+    fn give_events(&mut self) {
+        let now_ms = self.now_ms();
+        for (at_ms, body) in self.plan.listed() {
+            // A planned body is an event; a saved plan that somebody changed lists what it can.
+            drop(self.models.stripe.give_event(now_ms + at_ms, body));
+        }
     }
 
     /// What happened, once the run is over.
@@ -394,6 +413,9 @@ impl<'p> World<'p> {
                     RunPhase::Quiet => self.script.drain(),
                     RunPhase::Replay => self.script.end(),
                     RunPhase::Faults | RunPhase::QuietAfterReplay => {}
+                }
+                if phase == RunPhase::Faults {
+                    self.give_events();
                 }
                 self.record(Record::Phase { phase });
             }

@@ -15,7 +15,10 @@ use super::{
     state::Party,
     store::{Identity, StoreError, Tx},
 };
-use crate::{id::InvoiceId, time::Timestamp};
+use crate::{
+    id::{InvoiceId, SubscriptionId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,6 +104,7 @@ pub fn of_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<Account>, StoreEr
 /// The subscription that speaks for an account.
 struct Leading<'a> {
     party: &'a str,
+    id: &'a SubscriptionId,
     subscription: &'a Subscription,
     standing: Standing,
     /// Its customer is deleted.
@@ -116,10 +120,20 @@ impl Account {
             party.subscribed().map(move |(name, subscription, standing)| {
                 let (open, seen, lives, status, end) = subscription.weight(standing);
                 let weight = if over { (false, seen, false, 0, end) } else { (open, seen, lives, status, end) };
-                (weight, name, Leading { party: id, subscription, standing, over })
+                (weight, name, Leading { party: id, id: name, subscription, standing, over })
             })
         });
         all.max_by_key(|(weight, name, _)| (*weight, *name)).map(|(_, _, leading)| leading)
+    }
+
+    /// The subscription that speaks for the account, with its id.
+    pub fn subscription(&self) -> Option<(&SubscriptionId, &Subscription)> {
+        self.leading().map(|leading| (leading.id, leading.subscription))
+    }
+
+    /// Whether all that was paid for the leading subscription's term went back.
+    pub fn is_refunded(&self) -> bool {
+        self.leading().is_some_and(|leading| leading.standing == Standing::Returned)
     }
 
     /// Whether the person may use what they pay for: one good subscription is enough.

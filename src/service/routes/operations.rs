@@ -25,6 +25,8 @@ pub(super) fn internal() -> Router<App> {
         .route("/api/customers/{id}/history", get(history))
         .route("/internal/status", get(status))
         .route("/internal/requeue", post(requeue))
+        .route("/internal/audit", get(audit).post(audit_now))
+        .route("/internal/alerts", get(alerts))
 }
 
 async fn health() -> Response {
@@ -57,6 +59,30 @@ async fn status(State(app): State<App>, RawQuery(query): RawQuery) -> Response {
     }
     match app.read(|service, _| service.status()).await {
         Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.audit()).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn audit_now(State(app): State<App>) -> Response {
+    match app.with(Service::audit_now).await {
+        Ok(()) => {
+            app.wake.notify_one();
+            (StatusCode::ACCEPTED, Json(json!({"running": true}))).into_response()
+        }
+        Err(error) => trouble(&error),
+    }
+}
+
+async fn alerts(State(app): State<App>) -> Response {
+    match app.read(|service, _| service.alerts()).await {
+        Ok(alerts) => Json(json!({"alerts": alerts})).into_response(),
         Err(error) => trouble(&error),
     }
 }

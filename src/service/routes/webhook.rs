@@ -6,7 +6,7 @@ use super::{refusal, trouble};
 use crate::service::{
     core::{Incoming, Received},
     reading,
-    server::App,
+    server::{App, Unheard},
     store::StoreError,
     verify::verify,
     writer::Full,
@@ -38,6 +38,7 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     };
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
+        Unheard::add(&app.unheard.refused);
         return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
@@ -48,7 +49,10 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
     incoming.reading();
     let received = match app.writer.deliver(Arc::clone(&incoming)).await {
         Ok(received) => received,
-        Err(Full) => return full(),
+        Err(Full) => {
+            Unheard::add(&app.unheard.turned_away);
+            return full();
+        }
     };
     // Kept till here, so that what was read is taken apart by this thread, not by the one writer.
     drop(incoming);

@@ -158,6 +158,13 @@ impl Store {
         }
     }
 
+    /// Lets every transaction of a store in memory be undone and answer [`StoreError::Retry`], until told otherwise.
+    pub fn busy(&mut self, busy: bool) {
+        if let Self::Memory(memory) = self {
+            memory.busy_for(if busy { u32::MAX } else { 0 });
+        }
+    }
+
     /// Feeds every row of a store in memory to `state`; event bodies go by their id. Of a store on a disk, nothing.
     pub fn hash_rows<H: std::hash::Hasher>(&self, state: &mut H) {
         match self {

@@ -26,7 +26,7 @@ pub(super) fn parts(call: &Call) -> Parts {
     }
 }
 
-fn search(email: &str, customers: &[String]) -> Value {
+pub(super) fn search(email: &str, customers: &[String]) -> Value {
     let group =
         |name: &str, value: &str| json!({"filters": [{"propertyName": name, "operator": "EQ", "value": value}]});
     let customers = customers.iter().map(|customer| group("stripe_customer_id", customer));

@@ -1,13 +1,19 @@
-//! The calls to the CRM (HubSpot-shaped) and the support desk (Zendesk-shaped) as values, and what their answers mean.
+//! The calls to the CRM (HubSpot-shaped), the support desk (Zendesk-shaped), Stripe and the receiver of alerts as values, and what their answers mean.
 //!
 //! Must not know: sockets, jobs, clocks.
 
+mod alerts;
 mod crm;
 mod desk;
+mod look;
+pub mod stripe;
 
 use crate::wire::{Request, Response};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
+
+pub use alerts::Posted;
+pub use look::{ContactSeen, EventPage, Listed, Look, Seen, SubscriptionSeen};
 
 /// Our CRM fields by name.
 pub type Fields = BTreeMap<String, String>;
@@ -67,6 +73,10 @@ pub enum Call {
         /// Requester's e-mail.
         requester: Option<String>,
     },
+    /// Read only.
+    Look(Look),
+    /// Raise an alert.
+    PostAlert(Posted),
 }
 
 /// How a call failed on the way: whether the peer has done it is not known.
@@ -89,6 +99,8 @@ pub enum CallResult {
     Conflict(String),
     /// Written.
     Updated,
+    /// What a look found.
+    Seen(Seen),
     /// The thing to write to is gone.
     Missing,
     /// Not now, or not known: later, and not before `after` when the peer said so.
@@ -109,6 +121,8 @@ impl Call {
     /// Which peer it goes to.
     pub const fn upstream(&self) -> Upstream {
         match self {
+            Self::Look(look) => look.upstream(),
+            Self::PostAlert(_) => Upstream::Alerts,
             Self::SearchContact { .. } | Self::CreateContact { .. } | Self::UpdateContact { .. } => Upstream::Crm,
             Self::FindTicket { .. } | Self::CreateTicket { .. } => Upstream::Desk,
         }
@@ -120,10 +134,12 @@ type Parts = (&'static str, String, Vec<(String, String)>, Option<Value>);
 
 /// The call as an HTTP request, relative to the peer's base URL.
 pub fn request(call: &Call, token: &str) -> Request {
-    let (method, path, query, body) = match call.upstream() {
-        Upstream::Crm => crm::parts(call),
-        Upstream::Desk => desk::parts(call),
-        Upstream::Stripe | Upstream::Alerts => ("GET", "/".to_owned(), vec![], None),
+    let (method, path, query, body) = match (call, call.upstream()) {
+        (Call::Look(look), _) => look::parts(look),
+        (Call::PostAlert(posted), _) => alerts::parts(posted),
+        (_, Upstream::Crm) => crm::parts(call),
+        (_, Upstream::Desk) => desk::parts(call),
+        (_, Upstream::Stripe | Upstream::Alerts) => ("GET", "/".to_owned(), vec![], None),
     };
     let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
     if !token.is_empty() {
@@ -134,6 +150,9 @@ pub fn request(call: &Call, token: &str) -> Request {
     }
     if let Call::CreateTicket { external_id, keyed: true, .. } = call {
         headers.push(("idempotency-key".to_owned(), external_id.clone()));
+    }
+    if let Call::PostAlert(posted) = call {
+        headers.push(("idempotency-key".to_owned(), posted.identity()));
     }
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     Request { method: method.to_owned(), path, query, headers, body }
@@ -150,7 +169,12 @@ pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult 
     let after = response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     let status = response.status;
     match status {
+        200..=299 if matches!(call, Call::PostAlert(_)) => CallResult::Updated,
         200..=299 => {
+            if let Call::Look(look) = call {
+                let seen = look::success(look, &response.body).map(CallResult::Seen);
+                return seen.unwrap_or_else(|| later(&format!("{status} with a body that does not read"), None));
+            }
             let read = body().and_then(|body| success(call, &body));
             read.unwrap_or_else(|| later(&format!("{status} with a body that does not read"), None))
         }
@@ -161,9 +185,16 @@ pub fn outcome(call: &Call, answer: Result<&Response, Transport>) -> CallResult 
         404 if matches!(call, Call::UpdateContact { .. }) => CallResult::Missing,
         // A wrong token or a rate limit heals; so may a redirect, which is never followed.
         401 | 403 | 408 | 425 | 429 => later(&format!("{status}"), after),
-        400..=499 => CallResult::Rejected { what: format!("{status}") },
+        400..=499 => no_such(call, body()).unwrap_or_else(|| CallResult::Rejected { what: format!("{status}") }),
         _ => later(&format!("{status}"), after),
     }
+}
+
+/// Stripe says of an id that it does not have: `resource_missing`.
+fn no_such(call: &Call, body: Option<Value>) -> Option<CallResult> {
+    let Call::Look(look) = call else { return None };
+    let missing = body?["error"]["code"] == "resource_missing";
+    missing.then(|| look::missing(look)).flatten().map(CallResult::Seen)
 }
 
 fn later(what: &str, after: Option<Duration>) -> CallResult {

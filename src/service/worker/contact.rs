@@ -73,6 +73,7 @@ pub(super) fn answer(
             job.step = Step::First;
             job.fail(now, None, "the contact is gone".to_owned(), &settings.backoff);
         }
+        CallResult::Seen(_) => job.fail(now, None, "the answer to another call".to_owned(), &settings.backoff),
         CallResult::Later { what, after } => job.fail(now, *after, what.clone(), &settings.backoff),
         CallResult::Rejected { what } => job.reject(now, what.clone()),
     }

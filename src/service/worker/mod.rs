@@ -3,7 +3,10 @@
 //!
 //! Must not know: sockets, clocks.
 
+mod alert;
+mod audit;
 mod contact;
+mod reconcile;
 mod ticket;
 
 use super::{
@@ -31,8 +34,15 @@ pub fn begin(
             Task::Contact { email } => contact::call(tx, &mut job, &email)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
             Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
+            Task::Reconcile => reconcile::call(tx, settings)?,
+            Task::Audit => audit::call(tx, now, &mut job, settings)?,
+            Task::Activation { session } => {
+                alert::look(tx, now, &session, settings)?;
+                None
+            }
+            Task::Alert { raised } => alert::call(tx, &raised, settings)?,
         };
-        if call.is_none() {
+        if call.is_none() && job.state == JobState::Running {
             job.complete(now);
         }
         tx.put_job(&job)?;
@@ -67,9 +77,12 @@ pub fn finish(
     let Some(mut job) = held else { return Ok(Finished::Stale) };
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
-        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } => {
-            plain_answer(now, &mut job, result, settings)
+        Task::LooseContact { .. } | Task::Ticket { .. } | Task::Dispute { .. } | Task::Activation { .. } => {
+            plain_answer(now, &mut job, result, settings);
         }
+        Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
+        Task::Audit => audit::answer(tx, now, &mut job, result)?,
+        Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)
@@ -82,6 +95,7 @@ fn plain_answer(now: Timestamp, job: &mut Job, result: &CallResult, settings: &S
             job.complete(now);
         }
         CallResult::Missing => job.fail(now, None, "it is gone".to_owned(), &settings.backoff),
+        CallResult::Seen(_) => job.fail(now, None, "the answer to another call".to_owned(), &settings.backoff),
         CallResult::Later { what, after } => job.fail(now, *after, what.clone(), &settings.backoff),
         CallResult::Rejected { what } => job.reject(now, what.clone()),
     }

@@ -64,6 +64,11 @@ fn words(task: &Task, account: &Account) -> Option<Words> {
                 tag: "dispute",
             })
         }
-        Task::Contact { .. } | Task::LooseContact { .. } => None,
+        Task::Contact { .. }
+        | Task::LooseContact { .. }
+        | Task::Reconcile
+        | Task::Audit
+        | Task::Activation { .. }
+        | Task::Alert { .. } => None,
     }
 }

@@ -2,16 +2,17 @@
 //!
 //! Must not know: how anything is decided.
 
+mod billing;
+mod browser;
+mod checkout;
+
 use super::{refusal, trouble};
-use crate::service::{pages, server::App};
+use crate::service::{pages, server::App, store::StoreError};
 use axum::{
     Json, Router,
-    extract::{
-        DefaultBodyLimit, Query, State,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{DefaultBodyLimit, State, rejection::JsonRejection},
     http::{StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
@@ -23,7 +24,13 @@ const SIGN_UP_LIMIT: usize = 16 * 1024;
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/api/signup", post(sign_up).layer(DefaultBodyLimit::max(SIGN_UP_LIMIT)))
-        .route("/checkout/success", get(success))
+        .route("/", get(checkout::home))
+        .route("/signup", post(checkout::sign_up).layer(DefaultBodyLimit::max(SIGN_UP_LIMIT)))
+        .route("/checkout/success", get(checkout::success))
+        .route("/billing", get(billing::billing))
+        .route("/billing/cancel", get(billing::ask).post(billing::cancel).layer(DefaultBodyLimit::max(SIGN_UP_LIMIT)))
+        .route("/chat", get(billing::chat))
+        .route("/api/chat/entitlement", get(billing::entitlement))
         .route("/style.css", get(style))
 }
 
@@ -35,16 +42,34 @@ struct SignUp {
 }
 
 impl SignUp {
-    fn objection(&self) -> Option<&'static str> {
+    /// The field that is wrong, and words for the person.
+    fn wrong(&self) -> Option<(&'static str, &'static str)> {
         let odd = |text: &str| text.chars().any(|c| c.is_control() || c.is_whitespace());
         if self.user.is_empty() || self.user.len() > 128 || odd(&self.user) {
-            return Some("`user` is 1 to 128 bytes without blanks");
+            return Some(("user", "Please choose a user name of 1 to 128 letters, without blanks."));
         }
         let mut halves = self.email.split('@');
         let shaped = matches!((halves.next(), halves.next(), halves.next()),
             (Some(local), Some(domain), None) if !local.is_empty() && !domain.is_empty());
-        (!shaped || self.email.len() > 254 || odd(&self.email)).then_some("`email` is not an e-mail address")
+        let wrong = !shaped || self.email.len() > 254 || odd(&self.email);
+        wrong.then_some(("email", "Please enter an e-mail address, such as ada@example.com."))
     }
+
+    fn objection(&self) -> Option<&'static str> {
+        self.wrong().map(|(field, _)| match field {
+            "user" => "`user` is 1 to 128 bytes without blanks",
+            _ => "`email` is not an e-mail address",
+        })
+    }
+}
+
+/// A page for a store that fails: again later.
+fn trouble_page(app: &App, error: &StoreError) -> Response {
+    eprintln!("service: failed to {error}");
+    let text = "Nothing was charged and nothing was changed. Please try again in a moment.";
+    let mut response = browser::page(app, pages::words("That did not work just now", text, ("/billing", "Try again")));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
 }
 
 async fn sign_up(State(app): State<App>, body: Result<Json<SignUp>, JsonRejection>) -> Response {
@@ -65,24 +90,6 @@ async fn sign_up(State(app): State<App>, body: Result<Json<SignUp>, JsonRejectio
             (if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)).into_response()
         }
         Err(error) => trouble(&error),
-    }
-}
-
-#[derive(Deserialize)]
-struct Visit {
-    #[serde(default)]
-    session_id: String,
-}
-
-async fn success(State(app): State<App>, visit: Result<Query<Visit>, QueryRejection>) -> Response {
-    let session = visit.map(|Query(visit)| visit.session_id).unwrap_or_default();
-    match app.read(move |service, _| service.is_active(&session)).await {
-        Ok(active) => Html(pages::success(active)).into_response(),
-        Err(error) => {
-            // The person is not to be frightened by a busy moment: the page looks again by itself.
-            eprintln!("service: failed to {error}");
-            (StatusCode::SERVICE_UNAVAILABLE, Html(pages::success(false))).into_response()
-        }
     }
 }
 
