@@ -24,8 +24,7 @@ type Trace = (String, u64);
 /// Forged deliveries that were accepted or left a trace.
 pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = Finding::expecting(format!("{} of a forged delivery", words::bound(bound, "trace")));
-    let forged: Vec<&Delivery> =
-        case.plan.deliveries.iter().filter(|d| is_of_nobody(d.kind)).collect();
+    let forged: Vec<&Delivery> = case.plan.deliveries.iter().filter(|d| is_of_nobody(d.kind)).collect();
     let answered = |delivery: &&&Delivery| case.seen.sent(&delivery.id).iter().any(|sent| status(sent).is_some());
     let heard = forged.iter().filter(answered).count();
     let mut found: Vec<Trace> = Vec::new();

@@ -143,8 +143,9 @@ pub(crate) fn planned(path: &Path) -> Result<Found, Failure> {
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let usage = |what: String| Failure::Usage(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| usage(format!("{error}; name the folder of one run, as reports/<scenario>/<run>, or its plan.json")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        usage(format!("{error}; name the folder of one run, as reports/<scenario>/<run>, or its plan.json"))
+    })?;
     let plan: Plan = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
     if plan.version != PLAN_VERSION {
         return Err(usage(format!("format version {}, this hookdrill reads {PLAN_VERSION}", plan.version)));

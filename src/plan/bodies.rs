@@ -26,8 +26,13 @@ const REFERENCES: &[(&str, &str)] = &[
 ];
 
 /// Enumerations that no state of a customer hangs on.
-const ENUMERATIONS: &[&str] =
-    &["/billing_reason", "/collection_method", "/automatic_tax/status", "/cancellation_details/reason", "/customer_tax_exempt"];
+const ENUMERATIONS: &[&str] = &[
+    "/billing_reason",
+    "/collection_method",
+    "/automatic_tax/status",
+    "/cancellation_details/reason",
+    "/customer_tax_exempt",
+];
 
 /// Fields that Stripe leaves out in some versions, or that are mostly null.
 const OPTIONAL: &[&str] = &[
@@ -55,7 +60,9 @@ pub(super) fn form(how: BodyForm, body: &str) -> String {
         BodyForm::WhiteSpace => return format!("\r\n{}\t\r\n\r\n", format!("{event:#}").replace('\n', "\r\n\t ")),
         BodyForm::UnicodeEscapes => return escaped(&event.to_string()),
         BodyForm::KeyOrder => event = reversed(event),
-        BodyForm::BigIntegers => add(&mut event, "sequence", json!([9_007_199_254_740_993_u64, 18_446_744_073_709_551_615_u64])),
+        BodyForm::BigIntegers => {
+            add(&mut event, "sequence", json!([9_007_199_254_740_993_u64, 18_446_744_073_709_551_615_u64]))
+        }
         BodyForm::Large => {
             let line = "x".repeat(LARGE_LINE);
             add(&mut event, "appendix", Value::Array(vec![Value::String(line); LARGE_LINES]));
@@ -64,9 +71,9 @@ pub(super) fn form(how: BodyForm, body: &str) -> String {
         BodyForm::PeriodOnTop => period_on_top(&mut event),
         BodyForm::InvoiceParent => invoice_parent(&mut event),
         BodyForm::InvoiceSubscription => invoice_subscription(&mut event),
-        BodyForm::Expanded => each_reference(&mut event, |value, object| {
-            value.as_str().map(|id| json!({"id": id, "object": object}))
-        }),
+        BodyForm::Expanded => {
+            each_reference(&mut event, |value, object| value.as_str().map(|id| json!({"id": id, "object": object})))
+        }
         BodyForm::References => each_reference(&mut event, |value, _| value.get("id").cloned()),
         BodyForm::UnknownValues => unknown_values(&mut event),
         BodyForm::MissingOptional => {

@@ -12,8 +12,8 @@ use crate::{
     id::EventId,
     rng::Streams,
     scenario::{
-        fault::{ALL_ATTEMPTS, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         downstream::Which,
+        fault::{ALL_ATTEMPTS, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
         model::Between,
         transport::TransportFault,
     },

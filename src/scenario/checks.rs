@@ -236,9 +236,7 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         Criterion::Activation { .. } if !completes(parts) => {
             lack("no story has a `completes_with`", "it names the event that completes the Checkout in story.toml")
         }
-        Criterion::ForgeryTraces(_) if !leaves_no_trace(parts) => {
-            lack("nothing is forged", "add a [[fault]] `forged`")
-        }
+        Criterion::ForgeryTraces(_) if !leaves_no_trace(parts) => lack("nothing is forged", "add a [[fault]] `forged`"),
         Criterion::UnsafeErrors(_) if !has_fault(parts, is_bad_payload) => {
             lack("no bad payload is sent", "add a [[fault]] `malformed` or `forged`")
         }

@@ -113,7 +113,8 @@ fn fetch(document: &DeTable<'_>, includes: Includes<'_>, mistakes: &mut Mistakes
         match includes(name.value) {
             Ok(text) => fetched.push(Fetched { text, name: name.value.to_owned(), span: name.span }),
             Err(why) => {
-                let (message, help) = why.split_once('\n').unwrap_or((&why, "a path from this file to one of [[story]]"));
+                let (message, help) =
+                    why.split_once('\n').unwrap_or((&why, "a path from this file to one of [[story]]"));
                 mistakes.add_help(&name.span, Kind::BadInclude, message, help);
             }
         }
@@ -129,7 +130,8 @@ fn take_in<'t>(document: &mut DeTable<'t>, fetched: &'t [Fetched], mistakes: &mu
         let bad = |why: String| format!("`{}` cannot be included: {why}", file.name);
         let (included, syntax) = DeTable::parse_recoverable(&file.text);
         if let Some(error) = syntax.first() {
-            let line = file.text.get(..error.span().unwrap_or(0..0).start).unwrap_or_default().matches('\n').count() + 1;
+            let line =
+                file.text.get(..error.span().unwrap_or(0..0).start).unwrap_or_default().matches('\n').count() + 1;
             let why = bad(format!("line {line} is not TOML, {}", error.message().replace('\n', ", ")));
             mistakes.add(&file.span, Kind::BadInclude, why);
             continue;
@@ -178,9 +180,9 @@ fn placed<'t>(value: Spanned<DeValue<'t>>, span: &Span) -> Spanned<DeValue<'t>> 
             DeValue::Array(moved)
         }
         DeValue::Table(entries) => {
-            let moved = entries.into_iter().map(|(key, value)| {
-                (Spanned::new(span.clone(), key.into_inner()), placed(value, span))
-            });
+            let moved = entries
+                .into_iter()
+                .map(|(key, value)| (Spanned::new(span.clone(), key.into_inner()), placed(value, span)));
             DeValue::Table(moved.collect())
         }
         other => other,
@@ -200,7 +202,8 @@ fn inherit(document: &mut DeTable<'_>, mistakes: &mut Mistakes) {
             match above.iter().find(|(other, _)| other == name.value) {
                 Some((_, model)) => {
                     let goes_on = story.contains_key("continues");
-                    let missing = INHERITED.iter().filter(|key| !story.contains_key(**key) && !(goes_on && **key == "stagger"));
+                    let missing =
+                        INHERITED.iter().filter(|key| !story.contains_key(**key) && !(goes_on && **key == "stagger"));
                     let taken: Vec<_> = missing.filter_map(|key| model.get_key_value(*key)).collect();
                     let taken: Vec<_> = taken.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
                     story.extend(taken);
@@ -247,7 +250,10 @@ fn combinations<'t>(document: &mut DeTable<'t>, mistakes: &mut Mistakes) -> Vec<
             mistakes.add_help(&name.span(), Kind::UnusedParameter, message, help);
         }
         let values = axis(name.get_ref(), value, mistakes);
-        all = all.into_iter().flat_map(|chosen| values.iter().map(move |value| chosen.with(name.get_ref(), value))).collect();
+        all = all
+            .into_iter()
+            .flat_map(|chosen| values.iter().map(move |value| chosen.with(name.get_ref(), value)))
+            .collect();
         if all.len() > MAX_COMBINATIONS {
             let message = format!("[matrix] stands for more than {MAX_COMBINATIONS} scenarios");
             mistakes.add_help(&value.span(), Kind::TooLarge, message, "fewer values, or another file");
@@ -346,11 +352,7 @@ fn fill<'t>(value: &mut Spanned<DeValue<'t>>, values: &[Value<'t>], mistakes: &m
             }
         }
         DeValue::Table(table) => fill_table(table, values, mistakes),
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_) => {}
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }
 

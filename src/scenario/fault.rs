@@ -4,8 +4,8 @@
 
 use super::{
     criterion::Need,
-    forms::{BodyForm, Expects, Foreign, GoodSignature},
     downstream::{DownstreamFault, KillAtCall},
+    forms::{BodyForm, Expects, Foreign, GoodSignature},
     model::Between,
     transport::TransportFault,
 };
@@ -357,7 +357,9 @@ impl FaultKind {
             | Self::Burst { of, .. }
             | Self::SecondEvent { of, .. }
             | Self::SecondEndpoint { of } => Some(of),
-            Self::Malformed { before, .. } | Self::UnknownType { before } | Self::Foreign { before, .. } => Some(before),
+            Self::Malformed { before, .. } | Self::UnknownType { before } | Self::Foreign { before, .. } => {
+                Some(before)
+            }
             Self::Transport(fault) => Some(&fault.of),
             Self::Reorder { .. }
             | Self::SecretRoll { .. }

@@ -132,7 +132,8 @@ fn read_text(path: &Path) -> Result<String, String> {
         return Err(format!("the file has {length} bytes, more than {MAX_FILE_BYTES}"));
     }
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read the file: {error}"))?;
-    String::from_utf8(bytes).map_err(|error| format!("the file is not UTF-8 (at byte {})", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|error| format!("the file is not UTF-8 (at byte {})", error.utf8_error().valid_up_to()))
 }
 
 fn find_recording(
@@ -174,11 +175,7 @@ fn paths_in(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn read(
-    document: &DeTable<'_>,
-    recordings: Recordings<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Scenario> {
+fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Option<Scenario> {
     let mut root = Fields::new("the scenario", 0..0, document);
     if !read_version(&mut root, mistakes) {
         return None;
@@ -487,8 +484,11 @@ fn stem(path: &Path) -> String {
 
 /// A stem in lower case, with a dash for whatever a folder name should not hold.
 fn slug(stem: &str) -> String {
-    let clean: String =
-        stem.to_lowercase().chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+    let clean: String = stem
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .collect();
     match clean.trim_matches('-') {
         "" => "scenario".to_owned(),
         clean => clean.to_owned(),

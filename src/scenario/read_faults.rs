@@ -7,8 +7,8 @@ use super::{
     fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
     forms::{BodyForm, Expects},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, word, wrong_type},
-    read_extras,
     read_downstream::{downstream, kill_at_call},
+    read_extras,
     read_stories::{ReadStory, Stories},
     read_transport::transport,
 };

@@ -135,7 +135,8 @@ fn a_saved_plan_sends_the_same_bytes_in_the_same_order_without_its_scenario() {
     assert_eq!(second.code, 0, "{second}");
     assert_eq!(seen.take(), sent);
     // One body more, and it would not be the same.
-    std::fs::write(&plan, std::fs::read_to_string(&plan).expect("a plan").replace("\"version\": 1", "\"version\": 9")).expect("written");
+    std::fs::write(&plan, std::fs::read_to_string(&plan).expect("a plan").replace("\"version\": 1", "\"version\": 9"))
+        .expect("written");
     let other = hookdrill(&["run", "--plan", text(&plan)], &[]);
     assert_eq!(other.code, 3, "{other}");
     assert!(other.stderr.contains("format version 9"), "{other}");
@@ -161,7 +162,8 @@ events_lost = { exactly = 0 }
 #[test]
 #[ignore = "a measurement: ten seconds on a machine that does nothing else"]
 fn a_thousand_deliveries_a_second_leave_in_time() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     runtime.spawn(async move {

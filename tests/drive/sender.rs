@@ -8,7 +8,10 @@ use hookdrill::{
     },
     history::record::Outcome,
     plan::model::Signing,
-    scenario::fault::{BadSignature, Place},
+    scenario::{
+        fault::Place,
+        forms::{BadSignature, GoodSignature},
+    },
     stripe::{
         headers::delivery_headers,
         signature::{Tolerance, verify},
