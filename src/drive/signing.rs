@@ -128,7 +128,7 @@ const LONG_HEADER: usize = 180;
 fn reserialised(body: &[u8]) -> Vec<u8> {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let compact = value.to_string().into_bytes();
-    if compact == body { format!("{value:#}").into_bytes() } else { compact }
+    if compact == body { format!("{value:#}\n").into_bytes() } else { compact }
 }
 
 /// A signing secret of the form that Stripe gives out, from the seed: nobody's real one.

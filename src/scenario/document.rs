@@ -203,7 +203,7 @@ fn inherit(document: &mut DeTable<'_>, mistakes: &mut Mistakes) {
                 Some((_, model)) => {
                     let goes_on = story.contains_key("continues");
                     let missing =
-                        INHERITED.iter().filter(|key| !story.contains_key(**key) && !(goes_on && **key == "stagger"));
+                        INHERITED.iter().filter(|key| !(story.contains_key(**key) || goes_on && **key == "stagger"));
                     let taken: Vec<_> = missing.filter_map(|key| model.get_key_value(*key)).collect();
                     let taken: Vec<_> = taken.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
                     story.extend(taken);
