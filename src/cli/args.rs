@@ -48,6 +48,11 @@ pub struct RunArgs {
     /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those)
     #[arg(default_value = "scenarios")]
     pub paths: Vec<PathBuf>,
+    /// Carry out a saved plan (`reports/<scenario>/<run>/plan.json`) as it is, without its scenario: the same bytes at the same
+    /// times, signed afresh. Judged by the `scenario.toml` beside it, if there is one, else by no event being lost
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["paths", "seed", "epoch", "filter", "seeds", "crash_everywhere", "cast_seed"])]
+    pub plan: Option<PathBuf>,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

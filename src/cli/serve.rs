@@ -150,7 +150,11 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     let url = |named: &Option<String>, double: Option<String>| named.clone().or(double).unwrap_or_default();
     let crm_url = url(&args.crm_url, doubles.map(Doubles::crm_url));
     let support_url = url(&args.support_url, doubles.map(Doubles::support_url));
-    let mut config = Config::new(Secret::new(secret), crm_url, support_url);
+    // Several while a secret is rolled, or for several endpoints.
+    let mut secrets = secret.split(',').map(|secret| Secret::new(secret.trim()));
+    let first = secrets.next().unwrap_or_else(|| Secret::new(""));
+    let mut config = Config::new(first, crm_url, support_url);
+    config.secrets.extend(secrets);
     config.stripe_url = args.stripe_url.clone().or_else(|| doubles.map(|doubles| doubles.url(Double::Stripe)));
     config.shop.price.clone_from(&args.stripe_price);
     config.shop.url = args.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());

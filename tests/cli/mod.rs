@@ -2,6 +2,7 @@
 
 mod exits;
 mod files;
+mod replay;
 mod served;
 mod signature;
 
