@@ -66,12 +66,12 @@ fn class_18_update_revives_by_a_scenario() {
 
 #[test]
 fn class_29_job_before_commit_by_a_scenario() {
-    by_scenario("job-before-commit", "contact-created-once", "contacts_per_customer");
+    by_scenario("job-before-commit", "any-order", "contacts_per_customer");
 }
 
 #[test]
 fn class_30_job_after_commit_by_a_crash() {
-    by_crash("job-after-commit", "double-click", "ingest committed", 1);
+    by_crash("job-after-commit", "failed-payment-keeps-data", "ingest committed", 1);
 }
 
 #[test]

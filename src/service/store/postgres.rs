@@ -156,26 +156,22 @@ impl Postgres {
     fn once<T>(&mut self, work: &mut impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, Failed> {
         let (reads, lock) = (self.reads_only, self.at.lock());
         let session = self.session()?;
-        let (done, wrote) = session.committed(reads, lock, work)?;
-        if wrote {
-            session.client.execute(FLUSH, &[]).map_err(|error| unknown(&error))?;
-        }
-        Ok(done)
+        session.committed(reads, lock, work)
     }
 }
 
 impl Session {
-    /// What `work` answers, and whether it wrote anything.
+    /// What `work` answers, once it is committed and on the server's disk.
     fn committed<T>(
         &mut self,
         reads: bool,
         lock: i64,
         work: &mut impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>,
-    ) -> Result<(T, bool), Failed> {
+    ) -> Result<T, Failed> {
         let isolation = if reads { IsolationLevel::RepeatableRead } else { IsolationLevel::ReadCommitted };
         let begun = self.client.build_transaction().isolation_level(isolation).read_only(reads).start();
         let inner = begun.map_err(|error| failed(&error))?;
-        let mut transaction = Transaction { inner, prepared: &mut self.prepared, reads, wrote: false, failed: None };
+        let mut transaction = Transaction { inner, prepared: &mut self.prepared, reads, failed: None };
         if !reads {
             transaction.rows(BEGIN, &[&lock])?;
         }
@@ -187,19 +183,15 @@ impl Session {
         if let Some(failed) = transaction.failed {
             return Err(failed);
         }
-        let (done, wrote) = (done?, transaction.wrote);
+        let done = done?;
         transaction.inner.commit().map_err(|error| unknown(&error))?;
-        Ok((done, wrote))
+        Ok(done)
     }
 }
 
-/// Begins a transaction that may write: it waits for its turn. Its commit gives the turn to the next one before it is on
-/// disk, so that the disk is waited for by many at once; [`FLUSH`] does the waiting.
-const BEGIN: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock($1)";
-
-/// A transaction of its own, with `synchronous_commit` on: when it is answered, the log is on disk up to its own record, and
-/// with it whatever this connection committed before and all that it saw.
-const FLUSH: &str = "SELECT pg_logical_emit_message(true, 'hookdrill', '')";
+/// Begins a transaction that may write: it waits for its turn, which ends when its commit is on disk. Deliveries that wait
+/// meanwhile share the next commit.
+const BEGIN: &str = "SELECT pg_advisory_xact_lock($1)";
 
 /// An error of a commit: when the server did not say what became of it, nobody knows.
 fn unknown(error: &postgres::Error) -> Failed {
@@ -221,7 +213,6 @@ pub struct Transaction<'a> {
     inner: postgres::Transaction<'a>,
     prepared: &'a mut BTreeMap<&'static str, Statement>,
     reads: bool,
-    wrote: bool,
     /// What the server refused: nothing of the transaction can be kept then, whatever the caller makes of it.
     failed: Option<Failed>,
 }
@@ -256,7 +247,6 @@ fn column<T: FromSqlOwned>(row: &Row, place: usize) -> Result<T, StoreError> {
 
 impl Transaction<'_> {
     fn rows(&mut self, sql: &'static str, values: Values<'_>) -> Result<Vec<Row>, StoreError> {
-        self.wrote |= !sql.starts_with("SELECT");
         let found = match self.prepared.get(sql) {
             Some(statement) => Ok(statement.clone()),
             None => self.inner.prepare(sql).inspect(|statement| {

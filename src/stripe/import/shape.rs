@@ -134,6 +134,13 @@ impl Reader<'_> {
                 );
                 self.errors.push(self.shown, Place::of(self.text, at + key), what);
             }
+            // An event is read without its object; a recording must be readable to the bottom.
+            Ok(_) if let Err(error) = serde_json::from_str::<serde_json::Value>(body) => {
+                self.refuse(
+                    source,
+                    format!("the event that begins here does not read ({error}); export it again in full"),
+                );
+            }
             Ok(event) => self.found.push((self.cursor.place(self.text, at), event)),
             Err(EventError::NotAnEvent { what }) => {
                 self.refuse(source, format!("not a Stripe event: {what}; remove it, or save the event's whole body"));
