@@ -118,7 +118,18 @@ fn work(
     peers: &Mutex<Peers>,
     held: &Mutex<BTreeMap<u64, String>>,
 ) -> bool {
-    let Some((lease, call)) = process.begin(store, NOW, owner).expect("no failure comes to the surface") else {
+    work_at(NOW, process, store, owner, peers, held)
+}
+
+fn work_at(
+    now: Timestamp,
+    process: &mut Process,
+    store: &mut Store,
+    owner: &str,
+    peers: &Mutex<Peers>,
+    held: &Mutex<BTreeMap<u64, String>>,
+) -> bool {
+    let Some((lease, call)) = process.begin(store, now, owner).expect("no failure comes to the surface") else {
         return false;
     };
     let before = held.lock().expect("held").insert(lease.job, owner.to_owned());
@@ -127,7 +138,7 @@ fn work(
     let result = outcome(&call, answer.as_ref().map_err(|error| *error));
     // Free before the commit, or the next one to claim it would look like a second holder.
     held.lock().expect("held").remove(&lease.job);
-    process.finish(store, NOW, &lease, &result).expect("no failure comes to the surface");
+    process.finish(store, now, &lease, &result).expect("no failure comes to the surface");
     true
 }
 
@@ -165,7 +176,9 @@ fn deliveries_and_workers_at_once_end_like_one_after_the_other() {
     });
     assert_eq!(counted.load(Ordering::Relaxed), events.len() as u64, "each event is new exactly once");
     let mut store = open(&at);
-    while work(&mut Process::new(Settings::default()), &mut store, "last", &peers, &held) {}
+    // Later: a task that met no contact yet has waited by then.
+    let late = NOW + std::time::Duration::from_secs(3600);
+    while work_at(late, &mut Process::new(Settings::default()), &mut store, "last", &peers, &held) {}
 
     let (mut process, mut memory) = (Process::new(Settings::default()), Store::memory());
     for event in &events {
@@ -175,7 +188,10 @@ fn deliveries_and_workers_at_once_end_like_one_after_the_other() {
     while work(&mut process, &mut memory, "alone", &alone, &held) {}
     assert_eq!(seen(&mut store, PEOPLE), seen(&mut memory, PEOPLE));
     let (peers, alone) = (peers.into_inner().expect("peers"), alone.into_inner().expect("peers"));
-    assert_eq!((peers.contacts.len(), peers.tickets.len()), (alone.contacts.len(), alone.tickets.len()));
+    assert_eq!(
+        (peers.contacts.len(), peers.tickets.len(), peers.tasks.len()),
+        (alone.contacts.len(), alone.tickets.len(), alone.tasks.len())
+    );
     let by_email =
         |peers: &Peers| peers.contacts.iter().map(|c| (c["email"].clone(), c.clone())).collect::<BTreeMap<_, _>>();
     assert_eq!(by_email(&peers), by_email(&alone));
