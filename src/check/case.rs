@@ -181,7 +181,13 @@ impl<'a> Case<'a> {
 pub(super) fn is_genuine(delivery: &Delivery) -> bool {
     match delivery.kind {
         DeliveryKind::Genuine | DeliveryKind::Duplicate => true,
-        DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) | DeliveryKind::UnknownType => false,
+        DeliveryKind::Forged(_)
+        | DeliveryKind::Malformed(_)
+        | DeliveryKind::UnknownType
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::SecondEndpoint
+        | DeliveryKind::Foreign(_) => false,
     }
 }
 
@@ -272,6 +278,9 @@ pub(super) fn acked(seen: &Lookup<'_>, delivery: &Delivery) -> bool {
     seen.sent(&delivery.id).iter().any(|sent| sent.reply.is_some_and(|reply| reply.what.outcome == Outcome::Acked))
 }
 
+/// Lateness of the sender (99th percentile) from which another schedule was delivered than the one that was planned.
+const NOT_IN_TIME_US: u64 = 1_000_000;
+
 /// What the run lacks, the gravest first.
 fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
     let Some(end) = seen.end else {
@@ -280,6 +289,12 @@ fn gap(plan: &Plan, seen: &Lookup<'_>, events: &[Owed<'_>]) -> Option<String> {
     };
     if let Some(why) = end.incomplete {
         return Some(format!("the run is incomplete: {why}{}", silent(plan, seen)));
+    }
+    if end.lateness_p99_us > NOT_IN_TIME_US {
+        let late = words::micros(end.lateness_p99_us);
+        return Some(format!(
+            "the plan was not delivered in time: sends left up to {late} after their time (99th percentile; a second is allowed)"
+        ));
     }
     let unsent: Vec<_> = plan.deliveries.iter().filter(|delivery| seen.sent(&delivery.id).is_empty()).collect();
     if let Some(first) = unsent.first() {

@@ -71,6 +71,9 @@ fn sent_words(delivery: &Delivery, sent: &Sent<'_>) -> String {
         DeliveryKind::Forged(_) => "forged ",
         DeliveryKind::Malformed(_) => "malformed ",
         DeliveryKind::UnknownType => "unknown ",
+        DeliveryKind::OddlySigned(_) => "oddly signed ",
+        DeliveryKind::SecondEvent | DeliveryKind::SecondEndpoint => "second ",
+        DeliveryKind::Foreign(_) => "foreign ",
     };
     let again = if attempt.attempt > 1 { format!(", attempt {}", attempt.attempt) } else { String::new() };
     let left = format!("{kind}{} ({}{again})", delivery.event_type, attempt.delivery);

@@ -24,12 +24,11 @@ type Trace = (String, u64);
 /// Forged deliveries that were accepted or left a trace.
 pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = Finding::expecting(format!("{} of a forged delivery", words::bound(bound, "trace")));
-    let forged: Vec<&Delivery> =
-        case.plan.deliveries.iter().filter(|d| matches!(d.kind, DeliveryKind::Forged(_))).collect();
+    let forged: Vec<&Delivery> = case.plan.deliveries.iter().filter(|d| is_of_nobody(d.kind)).collect();
     let answered = |delivery: &&&Delivery| case.seen.sent(&delivery.id).iter().any(|sent| status(sent).is_some());
     let heard = forged.iter().filter(answered).count();
     let mut found: Vec<Trace> = Vec::new();
-    for delivery in forged.iter().filter(|delivery| acked(&case.seen, delivery)) {
+    for delivery in forged.iter().filter(|d| d.expect == Reaction::Refuse && acked(&case.seen, d)) {
         let reply = case.seen.sent(&delivery.id).iter().filter_map(|sent| sent.reply);
         let n = reply.filter(|reply| reply.what.outcome == Outcome::Acked).map(|reply| reply.n).next();
         found.push((format!("forged delivery {} was accepted", delivery.id), n.unwrap_or_default()));
@@ -162,10 +161,31 @@ fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Optio
     }
 }
 
-/// Events of a type that the app does not know must be acknowledged: Stripe repeats what is refused for three days and
+/// Content of customers who do not exist: forged, or of another account or mode.
+fn is_of_nobody(kind: DeliveryKind) -> bool {
+    match kind {
+        DeliveryKind::Forged(_) => true,
+        DeliveryKind::Foreign(how) => how.is_of_nobody(),
+        _ => false,
+    }
+}
+
+/// Extra deliveries that are no bad payload.
+const fn is_strange(kind: DeliveryKind) -> bool {
+    match kind {
+        DeliveryKind::UnknownType
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::SecondEndpoint
+        | DeliveryKind::Foreign(_) => true,
+        DeliveryKind::Genuine | DeliveryKind::Duplicate | DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) => false,
+    }
+}
+
+/// Events of a type that the app does not know, and others that mean nothing to it, must be acknowledged: Stripe repeats what is refused for three days and
 /// then disables the endpoint (bug class 39).
 fn refused_unknown_types(case: &Case<'_>) -> Vec<Trace> {
-    let unknown = case.plan.deliveries.iter().filter(|d| d.kind == DeliveryKind::UnknownType);
+    let unknown = case.plan.deliveries.iter().filter(|d| is_strange(d.kind) && d.expect == Reaction::Accept);
     let refused = |sent: &&Sent<'_>| status(sent).is_some_and(|status| !(200..300).contains(&status));
     unknown
         .filter_map(|delivery| {
@@ -189,5 +209,9 @@ fn kind_words(kind: DeliveryKind) -> &'static str {
         DeliveryKind::Forged(_) => "forged",
         DeliveryKind::Malformed(_) => "malformed",
         DeliveryKind::UnknownType => "of an unknown type",
+        DeliveryKind::OddlySigned(_) => "genuine, oddly signed",
+        DeliveryKind::SecondEvent => "a second event for the same change",
+        DeliveryKind::SecondEndpoint => "from a second endpoint",
+        DeliveryKind::Foreign(how) => how.what(),
     }
 }

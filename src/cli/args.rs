@@ -48,6 +48,11 @@ pub struct RunArgs {
     /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those)
     #[arg(default_value = "scenarios")]
     pub paths: Vec<PathBuf>,
+    /// Carry out a saved plan (`reports/<scenario>/<run>/plan.json`) as it is, without its scenario: the same bytes at the same
+    /// times, signed afresh. Judged by the `scenario.toml` beside it, if there is one, else by no event being lost
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["paths", "seed", "epoch", "filter", "seeds", "crash_everywhere", "cast_seed"])]
+    pub plan: Option<PathBuf>,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -268,6 +273,18 @@ pub struct ServeArgs {
     /// How long a worker may hold a job before another takes it over; a call to the CRM or the desk may take half of it
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub lease: std::time::Duration,
+    /// Requests a minute that one address may make of each thing that costs money (support, chat, sign-up); 0 does not count
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub rate_limit: u32,
+    /// A proxy stands in front: the last hop of its Forwarded or X-Forwarded-For is the address that counts
+    #[arg(long)]
+    pub trust_proxy: bool,
+    /// How the log is written, on standard error
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log: crate::service::log::Format,
+    /// What is logged: error, warn, info, debug, trace, or a list like `warn,hookdrill=debug` (default: RUST_LOG, or info)
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
     /// Rules that route requests to support (TOML; default: those that come with the service)
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,

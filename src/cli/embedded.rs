@@ -27,7 +27,7 @@ use std::{
 
 /// How long a worker of the embedded service may hold a job, live and simulated.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
-/// Variable with the endpoint's signing secret.
+/// Variable with the endpoint's signing secret; several, of other endpoints or of a roll, with commas between.
 pub(crate) const WEBHOOK_SECRET: &str = "STRIPE_WEBHOOK_SECRET";
 /// Variable with the CRM's token.
 pub(crate) const CRM_TOKEN: &str = "HOOKDRILL_CRM_TOKEN";
@@ -68,10 +68,16 @@ pub(crate) const STRIPE_KEY: &str = "STRIPE_API_KEY";
 /// Variable with the key that signs cookies and forms.
 pub(crate) const SESSION_KEY: &str = "HOOKDRILL_SESSION_KEY";
 
+/// Variable with the token that opens the admin screen.
+pub(crate) const ADMIN_TOKEN: &str = "HOOKDRILL_ADMIN_TOKEN";
+/// Variable with the token that opens the metrics of a public service.
+pub(crate) const METRICS_TOKEN: &str = "HOOKDRILL_METRICS_TOKEN";
+
 /// Secrets of one run of the embedded service: made up, nobody's.
 #[derive(Clone)]
 pub(crate) struct EmbeddedSecrets {
     webhook: String,
+    second_endpoint: String,
     crm: String,
     support: String,
     stripe: String,
@@ -81,14 +87,15 @@ impl EmbeddedSecrets {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             webhook: made_up_secret(seed, "webhook"),
+            second_endpoint: made_up_secret(seed, "webhook of a second endpoint"),
             crm: format!("pat-crm-{}", &made_up_secret(seed, "crm")[6..]),
             support: format!("pat-support-{}", &made_up_secret(seed, "support")[6..]),
             stripe: format!("rk_test_{}", &made_up_secret(seed, "stripe")[6..]),
         }
     }
 
-    pub(crate) fn all(&self) -> [&str; 4] {
-        [&self.webhook, &self.crm, &self.support, &self.stripe]
+    pub(crate) fn all(&self) -> [&str; 5] {
+        [&self.webhook, &self.second_endpoint, &self.crm, &self.support, &self.stripe]
     }
 }
 
@@ -153,6 +160,8 @@ pub(crate) fn command(
     arguments.extend(["--audit".to_owned(), "0s".to_owned()]);
     // A kill leaves jobs leased; a run need not wait as long for them as a service in production may.
     arguments.extend(["--lease".to_owned(), format_duration(LEASE)]);
+    // All customers of a run come from one address.
+    arguments.extend(["--rate-limit", "0"].map(str::to_owned));
     for defect in defects {
         arguments.extend(["--defect".to_owned(), defect.clone()]);
     }
@@ -160,7 +169,7 @@ pub(crate) fn command(
         program: std::env::current_exe()?,
         arguments,
         environment: vec![
-            (WEBHOOK_SECRET.to_owned(), secrets.webhook.clone()),
+            (WEBHOOK_SECRET.to_owned(), format!("{},{}", secrets.webhook, secrets.second_endpoint)),
             (CRM_TOKEN.to_owned(), secrets.crm.clone()),
             (SUPPORT_TOKEN.to_owned(), secrets.support.clone()),
             (STRIPE_KEY.to_owned(), secrets.stripe.clone()),
@@ -181,7 +190,7 @@ pub(crate) fn target(
     Ok(Target {
         name: "embedded reference service".to_owned(),
         webhook: format!("{url}/webhooks/stripe"),
-        secrets: SigningSecrets::new(secrets.webhook.clone(), seed),
+        secrets: SigningSecrets::new(secrets.webhook.clone(), seed).with_second(secrets.second_endpoint.clone()),
         probe: Some(ProbeSpec {
             http: format!("{url}/api/customers/{{key}}"),
             access: Expression::parse("$.access")?,

@@ -4,6 +4,7 @@
 
 use super::Failure;
 use crate::{
+    plan::model::Plan,
     scenario::{
         criterion::{Bound, Criterion},
         load,
@@ -26,6 +27,10 @@ pub(crate) struct Found {
     pub(crate) scenario: Scenario,
     pub(crate) text: Option<String>,
     pub(crate) path: PathBuf,
+    /// Whether the file holds further scenarios.
+    pub(crate) several: bool,
+    /// A saved plan, which is carried out as it is.
+    pub(crate) plan: Option<Plan>,
 }
 
 /// Reads all that the paths name, and reports everything that is wrong at once.
@@ -37,7 +42,7 @@ pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptio
             Ok(files) => {
                 for file in files {
                     match one(&file, fixtures, options) {
-                        Ok(scenario) => found.push(scenario),
+                        Ok(scenarios) => found.extend(scenarios),
                         Err(what) => wrong.push(what),
                     }
                 }
@@ -82,14 +87,16 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Found, String> {
+fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, String> {
     if path.extension().is_some_and(|e| e == "toml") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let scenario = load::load(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;
-        return Ok(Found { scenario, text: Some(text), path: path.to_owned() });
+        let scenarios = load::load_all(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;
+        let several = scenarios.len() > 1;
+        let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several, plan: None };
+        return Ok(scenarios.into_iter().map(found).collect());
     }
     let recording = import::load(path, options).map_err(|e| e.to_string())?;
-    Ok(Found { scenario: around(recording), text: None, path: path.to_owned() })
+    Ok(vec![Found { scenario: around(recording), text: None, path: path.to_owned(), several: false, plan: None }])
 }
 
 /// The plainest scenario around a recording: every event once, in order, and nothing may be lost.

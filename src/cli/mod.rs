@@ -58,6 +58,12 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is there but holds nothing: a secret that somebody meant to set.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in this file alone")]
+pub(crate) fn is_set_to_nothing(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {

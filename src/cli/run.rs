@@ -8,7 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    simulate,
+    simulate, stored,
     voice::Voice,
 };
 use crate::{
@@ -47,7 +47,13 @@ use std::{
 /// [`Failure::Usage`] before anything is sent; what breaks later is part of the report.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = ImportOptions { allow_livemode: args.allow_livemode };
-    let mut found = find::scenarios(&args.paths, &args.fixtures, options)?;
+    let mut found = match &args.plan {
+        Some(plan) => vec![stored::planned(plan)?],
+        None => find::scenarios(&args.paths, &args.fixtures, options)?,
+    };
+    // The secrets of a plan are made from its own seed.
+    let seed = found.iter().find_map(|f| f.plan.as_ref()).map_or(args.seed, |plan| plan.seed);
+    let args = &RunArgs { seed, ..args.clone() };
     found.retain(|f| wanted(&args.filter, &f.scenario));
     if found.is_empty() {
         return Err(Failure::Usage("there is nothing to run: no scenario matches".to_owned()));
@@ -184,10 +190,14 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
 }
 
 pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
-    let mut again = format!("hookdrill run {} --seed {}", found.path.display(), args.seed);
+    let mut again = match &found.plan {
+        Some(_) => format!("hookdrill run --plan {}", found.path.display()),
+        None => format!("hookdrill run {} --seed {}", found.path.display(), args.seed),
+    };
     let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
     let database = (args.database == DatabaseKind::Postgres).then(|| embedded::POSTGRES.to_owned());
     let options = [
+        ("--filter", found.several.then(|| found.scenario.slug.clone())),
         ("--database", database),
         ("--processes", (args.processes > 1).then(|| args.processes.to_string())),
         ("--target", args.target.as_ref().map(|p| p.display().to_string())),
@@ -238,7 +248,10 @@ async fn attempt(
     report: &mut ScenarioReport,
 ) -> Result<(), String> {
     let epoch = args.epoch.map_or(clock.started(), Timestamp::from_secs);
-    let plan = compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?;
+    let plan = match &found.plan {
+        Some(plan) => plan.clone(),
+        None => compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?,
+    };
     let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
     report.folder = folder.display().to_string();
     let scenario_text = found.text.clone().unwrap_or_default();
@@ -379,6 +392,10 @@ pub(super) fn judge(found: &Found, plan: &Plan, folder: &Path, report: &mut Scen
     let json = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
     write(&folder.join("verdicts.json"), &json)?;
     report.verdicts = Some(verdicts);
+    report.lateness_p99_us = history.entries.iter().rev().find_map(|e| match &e.record {
+        Record::End { lateness_p99_us, .. } => Some(*lateness_p99_us),
+        _ => None,
+    });
     let started = history.entries.iter().find_map(|e| match &e.record {
         Record::Start(start) => Some(start.started),
         _ => None,

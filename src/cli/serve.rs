@@ -5,7 +5,10 @@
 use super::{
     Failure,
     args::ServeArgs,
-    embedded::{ALERT_URL, CRM_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN, WEBHOOK_SECRET},
+    embedded::{
+        ADMIN_TOKEN, ALERT_URL, CRM_TOKEN, METRICS_TOKEN, POSTGRES, SESSION_KEY, STRIPE_KEY, SUPPORT_TOKEN,
+        WEBHOOK_SECRET,
+    },
     exit::Exit,
     voice::print,
 };
@@ -21,12 +24,14 @@ use crate::{
     scenario::fault::Double,
     service::{
         self,
-        config::{Alerting, Config, Database, Secret},
+        config::{Alerting, Config, Database, SHORTEST_ADMIN_TOKEN, Secret},
         defects::{Defect, Defects},
+        log,
         support::rules::Rules,
+        telemetry::Traces,
     },
 };
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, path::Path, sync::Arc};
 
 /// A key for the double, which lets restricted keys do what the service does and nothing else.
 const OF_THE_DOUBLE: &str = "rk_test_of_the_double_and_nobody_else";
@@ -45,7 +50,23 @@ pub fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
-    runtime.block_on(serving(args)).map(|()| Exit::Pass)
+    let traces = traces(runtime.handle())?;
+    let done = runtime.block_on(serving(args, traces.as_ref()));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    done.map(|()| Exit::Pass)
+}
+
+/// Traces, when the standard variables say where to.
+fn traces(handle: &tokio::runtime::Handle) -> Result<Option<Traces>, Failure> {
+    let asked = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+    let switched_off = super::environment("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if switched_off || asked.iter().all(|name| super::environment(name).is_none()) {
+        return Ok(None);
+    }
+    let named = super::environment("OTEL_SERVICE_NAME").is_some();
+    Traces::start(handle.clone(), named).map(Some).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The deliberate defect of that name.
@@ -59,9 +80,11 @@ pub(crate) fn defect(name: &str) -> Result<Defect, Failure> {
     })
 }
 
-async fn serving(args: &ServeArgs) -> Result<(), Failure> {
+async fn serving(args: &ServeArgs, traces: Option<&Traces>) -> Result<(), Failure> {
     let doubles = doubles(args).await?.map(Arc::new);
     let config = config(args, doubles.as_deref())?;
+    let level = args.log_level.clone().or_else(|| super::environment("RUST_LOG")).unwrap_or_else(|| "info".to_owned());
+    log::install(&level, args.log, &config, traces).map_err(|error| Failure::Usage(error.to_string()))?;
     let listener = tokio::net::TcpListener::bind(args.listen).await.map_err(|error| {
         Failure::Broken(format!(
             "cannot listen on {}: {error}; stop what listens there, or choose --listen",
@@ -127,7 +150,11 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     let url = |named: &Option<String>, double: Option<String>| named.clone().or(double).unwrap_or_default();
     let crm_url = url(&args.crm_url, doubles.map(Doubles::crm_url));
     let support_url = url(&args.support_url, doubles.map(Doubles::support_url));
-    let mut config = Config::new(Secret::new(secret), crm_url, support_url);
+    // Several while a secret is rolled, or for several endpoints.
+    let mut secrets = secret.split(',').map(|secret| Secret::new(secret.trim()));
+    let first = secrets.next().unwrap_or_else(|| Secret::new(""));
+    let mut config = Config::new(first, crm_url, support_url);
+    config.secrets.extend(secrets);
     config.stripe_url = args.stripe_url.clone().or_else(|| doubles.map(|doubles| doubles.url(Double::Stripe)));
     config.shop.price.clone_from(&args.stripe_price);
     config.shop.url = args.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
@@ -140,6 +167,8 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
             return Err(Failure::Usage(what));
         }
     });
+    no_empty_secret(args)?;
+    no_missing_token(args)?;
     for (variable, token) in [
         (CRM_TOKEN, &mut config.crm_token),
         (SUPPORT_TOKEN, &mut config.support_token),
@@ -167,6 +196,7 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
         return Err(Failure::Usage("--reconcile must be longer than 0s".to_owned()));
     }
     config.public = args.allow_remote;
+    operated(args, &mut config)?;
     config.settings.lease = args.lease;
     config.call_timeout = args.lease / 2;
     config.settings.onboarding_after = args.onboarding_after;
@@ -177,6 +207,67 @@ fn config(args: &ServeArgs, doubles: Option<&Doubles>) -> Result<Config, Failure
     Ok(config)
 }
 
+/// What those who operate the service have set.
+fn operated(args: &ServeArgs, config: &mut Config) -> Result<(), Failure> {
+    config.admin_token = super::environment(ADMIN_TOKEN).map(Secret::new);
+    config.metrics_token = super::environment(METRICS_TOKEN).map(Secret::new);
+    if config.admin_token.as_ref().is_some_and(|token| token.expose().trim().len() < SHORTEST_ADMIN_TOKEN) {
+        let what = format!("{ADMIN_TOKEN} has less than {SHORTEST_ADMIN_TOKEN} characters: it could be guessed");
+        return Err(Failure::Usage(what));
+    }
+    config.rate_limit = NonZeroU32::new(args.rate_limit);
+    config.trust_proxy = args.trust_proxy;
+    Ok(())
+}
+
+/// A real peer would refuse every call without a token; a double takes any.
+fn no_missing_token(args: &ServeArgs) -> Result<(), Failure> {
+    let peers = [(&args.crm_url, CRM_TOKEN, "--crm-url"), (&args.support_url, SUPPORT_TOKEN, "--support-url")];
+    let missing =
+        |(url, variable, _): &(&Option<String>, &str, &str)| url.is_some() && super::environment(variable).is_none();
+    match peers.into_iter().find(missing) {
+        Some((_, variable, flag)) => {
+            Err(Failure::Usage(format!("{flag} needs a token: the environment has no {variable}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A variable that is there and empty is a mistake of whoever deploys: a secret that got lost on the way.
+fn no_empty_secret(args: &ServeArgs) -> Result<(), Failure> {
+    let variables = [CRM_TOKEN, SUPPORT_TOKEN, SESSION_KEY, STRIPE_KEY, ADMIN_TOKEN, METRICS_TOKEN, ALERT_URL];
+    // A run sets the variable of alerts to nothing where it wants none, whatever its own environment says.
+    let meant = |variable: &&str| args.until_stdin_closes && **variable == *ALERT_URL;
+    match variables.into_iter().filter(|name| !meant(name)).find(|variable| super::is_set_to_nothing(variable)) {
+        Some(variable) => {
+            Err(Failure::Usage(format!("{variable} is set to nothing; give it a value, or take it away")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Ends when the system or a person asks for it.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        let terminated = async {
+            match &mut terminated {
+                Some(signal) => drop(signal.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = terminated => {}
+            Ok(()) = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 fn rules(path: &Path) -> Result<Rules, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("cannot read the rules {}: {error}", path.display())))?;
@@ -185,20 +276,15 @@ fn rules(path: &Path) -> Result<Rules, Failure> {
 
 /// Ends on an interrupt; as a child also when standard input closes, so that it never outlives its parent.
 async fn stop(until_stdin_closes: bool) {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
     if !until_stdin_closes {
-        return interrupted.await;
+        return interrupted().await;
     }
     let closed = tokio::task::spawn_blocking(|| {
         let mut nothing = [0_u8; 64];
         while std::io::Read::read(&mut std::io::stdin(), &mut nothing).is_ok_and(|n| n > 0) {}
     });
     tokio::select! {
-        () = interrupted => {}
+        () = interrupted() => {}
         _ = closed => {}
     }
 }

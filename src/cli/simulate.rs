@@ -79,6 +79,9 @@ impl<'a> Simulated<'a> {
     }
 
     fn plan(&self, seed: u64) -> Result<Plan, String> {
+        if let Some(plan) = &self.found.plan {
+            return Ok(plan.clone());
+        }
         self.cast.plan(seed, epoch(self.args)).map_err(|error| error.to_string())
     }
 

@@ -1,13 +1,19 @@
 //! A stored run: its folder read back.
 
-use super::{Failure, find};
+use super::{
+    Failure,
+    find::{self, Found},
+};
 use crate::{
     check,
     history::{file, file::History, record::Record},
     plan::model::{PLAN_VERSION, Plan},
     redact::Redactor,
     report::{RunReport, ScenarioReport},
-    scenario::{model::Scenario, stored::parse_stored},
+    scenario::{
+        model::{Doubles, Scenario},
+        stored::parse_stored,
+    },
     time::Timestamp,
 };
 use std::path::Path;
@@ -23,19 +29,7 @@ impl Stored {
     /// Reads `scenario.toml`, `plan.json` and `history.jsonl`.
     pub(crate) fn read(run: &Path) -> Result<Self, Failure> {
         let usage = |what: String| Failure::Usage(what);
-        let plan_path = run.join("plan.json");
-        let text = std::fs::read_to_string(&plan_path).map_err(|error| {
-            usage(format!("{}: {error}; name the folder of one run, as reports/<scenario>/<run>", plan_path.display()))
-        })?;
-        let plan: Plan =
-            serde_json::from_str(&text).map_err(|error| usage(format!("{}: {error}", plan_path.display())))?;
-        if plan.version != PLAN_VERSION {
-            return Err(usage(format!(
-                "{}: format version {}, this hookdrill reads {PLAN_VERSION}",
-                plan_path.display(),
-                plan.version
-            )));
-        }
+        let plan = read_plan(&run.join("plan.json"))?;
         let scenario = scenario(run, &plan)?;
         let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(format!("failed to {error}")))?;
         same_run(run, &plan, &scenario, &history)?;
@@ -110,7 +104,7 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
     // Empty for a run of a bare recording, which has no scenario of its own.
     let mut scenario = find::plain(plan.scenario.clone(), String::new(), Vec::new());
     if !text.is_empty() {
-        let stored = parse_stored(&text, &path).map_err(|error| Failure::Usage(error.to_string()))?;
+        let stored = parse_stored(&text, &path, &plan.scenario).map_err(|error| Failure::Usage(error.to_string()))?;
         scenario.name = stored.name;
         (scenario.about, scenario.covers, scenario.criteria) = (stored.about, stored.covers, stored.criteria);
     }
@@ -122,4 +116,43 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
         scenario.slug = above.to_string_lossy().into_owned();
     }
     Ok(scenario)
+}
+
+/// A saved plan, to be carried out again. What it is judged by stands beside it, or is the least that can be asked.
+///
+/// # Errors
+/// [`Failure::Usage`] when it cannot be read, or the scenario beside it is of another run.
+pub(crate) fn planned(path: &Path) -> Result<Found, Failure> {
+    let plan = read_plan(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let beside = folder.join("scenario.toml");
+    let text = std::fs::read_to_string(&beside).unwrap_or_default();
+    let about = "A saved plan, carried out again.".to_owned();
+    let mut judged = find::plain(plan.scenario.clone(), about, Vec::new());
+    if !text.is_empty() {
+        judged = scenario(folder, &plan)?;
+        if judged.name != plan.scenario {
+            let what = format!("{}: is of `{}`, the plan of `{}`", beside.display(), judged.name, plan.scenario);
+            return Err(Failure::Usage(what));
+        }
+    }
+    judged.doubles = Doubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
+    let text = Some(text).filter(|text| !text.is_empty());
+    Ok(Found { scenario: judged, text, path: path.to_owned(), several: false, plan: Some(plan) })
+}
+
+fn read_plan(path: &Path) -> Result<Plan, Failure> {
+    let usage = |what: String| Failure::Usage(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        usage(format!("{error}; name the folder of one run, as reports/<scenario>/<run>, or its plan.json"))
+    })?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|error| usage(error.to_string()))?;
+    if plan.version != PLAN_VERSION {
+        return Err(usage(format!("format version {}, this hookdrill reads {PLAN_VERSION}", plan.version)));
+    }
+    let missing = plan.deliveries.iter().find(|delivery| !plan.bodies.contains_key(&delivery.body));
+    match missing {
+        Some(delivery) => Err(usage(format!("the body of {} is not in it", delivery.id))),
+        None => Ok(plan),
+    }
 }

@@ -245,8 +245,8 @@ impl Driver<'_> {
         let body = self.run.plan.bodies.get(&planned.body).map_or("", String::as_str);
         let how = planned.on_the_way(sending.attempt);
         let Altered { signed, sent } = transport::altered(how, body.as_bytes());
-        let signature = self.shared.target().secrets.header(planned.signature, wall_now().secs(), &signed);
-        let headers = crate::stripe::headers::delivery_headers(signature.as_deref());
+        let signatures = self.shared.target().secrets.headers(planned.signature, wall_now().secs(), &signed);
+        let headers = crate::stripe::headers::delivery_headers(&signatures);
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         let (delivery, timeout) = (planned.id.clone(), Duration::from_millis(self.run.plan.timeout_ms));
         tokio::spawn(async move {

@@ -57,6 +57,8 @@ pub(super) struct Draft {
     pub(super) faults: Vec<usize>,
     /// Index of the genuine draft that it goes with: its time follows from that one's, whatever faults come later.
     pub(super) genuine: Option<usize>,
+    /// How much later than that one it leaves.
+    pub(super) offset_ms: i64,
     /// Of a replayed delivery: in which pass it comes, from 0.
     pub(super) pass: u32,
 }
@@ -241,6 +243,7 @@ fn genuine(story: usize, life: usize, index: usize, event: Event, body: String, 
         owed: true,
         faults: Vec::new(),
         genuine: None,
+        offset_ms: 0,
         pass: 0,
     }
 }

@@ -19,7 +19,10 @@ use crate::{
     time::Timestamp,
 };
 use rand::RngExt;
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The end of the year 9999, in Unix seconds.
 const LAST_EPOCH: i64 = 253_402_300_799;
@@ -131,6 +134,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
     let kills = kills(&stage, &drafts);
     let outages = scenario.faults.iter().enumerate().filter_map(|(n, fault)| outage(&stage, n, fault)).collect();
     let deliveries = deliveries(&stage, drafts);
+    let bodies = used(std::mem::take(&mut stage.bodies.0), &deliveries, stripe.as_deref());
     Ok(Plan {
         version: PLAN_VERSION,
         scenario: scenario.name.clone(),
@@ -151,8 +155,20 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         given,
         faults: scenario.faults.iter().map(Fault::describe).collect(),
         instances: stage.lives.into_iter().map(|life| life.instance).chain(stage.ghosts).collect(),
-        bodies: stage.bodies.0,
+        bodies,
     })
+}
+
+/// A fault may have replaced a body by another.
+fn used(
+    mut bodies: BTreeMap<String, String>,
+    deliveries: &[Delivery],
+    stripe: Option<&[StripeEvent]>,
+) -> BTreeMap<String, String> {
+    let listed = stripe.unwrap_or_default().iter().map(|event| event.body.as_str());
+    let used: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.body.as_str()).chain(listed).collect();
+    bodies.retain(|hash, _| used.contains(hash.as_str()));
+    bodies
 }
 
 /// Every genuine event at the time at which it would be sent if nothing went wrong.
@@ -174,8 +190,10 @@ const fn rank(kind: DeliveryKind) -> u8 {
         DeliveryKind::Forged(_) => 0,
         DeliveryKind::Malformed(_) => 1,
         DeliveryKind::UnknownType => 2,
-        DeliveryKind::Genuine => 3,
-        DeliveryKind::Duplicate => 4,
+        DeliveryKind::OddlySigned(_) | DeliveryKind::Foreign(_) => 3,
+        DeliveryKind::Genuine => 4,
+        DeliveryKind::Duplicate => 5,
+        DeliveryKind::SecondEndpoint | DeliveryKind::SecondEvent => 6,
     }
 }
 
@@ -297,6 +315,12 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::Malformed { .. }
         | FaultKind::UnknownType { .. }
         | FaultKind::SecretRoll { .. }
+        | FaultKind::Body { .. }
+        | FaultKind::Signed { .. }
+        | FaultKind::Burst { .. }
+        | FaultKind::SecondEvent { .. }
+        | FaultKind::SecondEndpoint { .. }
+        | FaultKind::Foreign { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::Crash { .. }

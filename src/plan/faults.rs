@@ -4,18 +4,19 @@
 //! Must not know: targets, clocks, what the service answers.
 
 use super::{
-    cast::{Bodies, Draft, Stage, instance, millis},
+    cast::{Draft, Stage, millis},
+    extras::{self, extra, other_id},
     model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep},
 };
 use crate::{
     id::EventId,
     rng::Streams,
     scenario::{
-        fault::{ALL_ATTEMPTS, BadSignature, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
-        model::{Between, Scenario, StoryUse},
+        downstream::Which,
+        fault::{ALL_ATTEMPTS, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order},
+        model::Between,
         transport::TransportFault,
     },
-    stripe::rekey::Rekeyer,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -33,26 +34,68 @@ pub const UNKNOWN_TYPE: &str = "customer.constellation.aligned";
 /// JSON that Stripe sends elsewhere, but that is no event.
 const NOT_AN_EVENT: &str = r#"{"object":"list","data":[],"has_more":false,"url":"/v1/events"}"#;
 
-/// Which recorded events a fault is about: for each story, for each event.
-struct Picks(Vec<Vec<bool>>);
+/// Which events a fault is about: for each customer, for each event of their recording.
+pub(super) struct Picks(Vec<Vec<bool>>);
 
 impl Picks {
-    fn new(scenario: &Scenario, fault: &Fault, selector: &EventSelector) -> Self {
-        let of = |story: &StoryUse| {
-            if in_scope(fault, &story.name) { selector.picks(story.kinds()) } else { Vec::new() }
-        };
-        Self(scenario.stories.iter().map(of).collect())
+    /// What `selector` names of the genuine deliveries as they are planned so far. Chances are drawn from a stream of this
+    /// fault alone, one for each event that the type names, so that no other limit changes what another event draws.
+    fn new(stage: &Stage<'_>, n: usize, fault: &Fault, selector: &EventSelector) -> Self {
+        let by_story: Vec<Vec<bool>> = stage
+            .scenario
+            .stories
+            .iter()
+            .map(|story| if in_scope(fault, &story.name) { selector.picks(story.kinds()) } else { Vec::new() })
+            .collect();
+        let named = |draft: &Draft| by_story[draft.story].get(draft.index) == Some(&true);
+        let limits = &selector.limits;
+        let (from_ms, until_ms) = (millis(limits.from), limits.lasts.map(|lasts| millis(limits.from + lasts)));
+        let mut rng = stage.streams.stream(&format!("fault/{n}/picked"));
+        let mut left = Vec::new();
+        for draft in stage.drafts.iter().filter(|draft| draft.kind == DeliveryKind::Genuine && named(draft)) {
+            let drawn = limits.probability >= 1.0 || rng.random::<f64>() < limits.probability;
+            let within = draft.at_ms >= from_ms && until_ms.is_none_or(|until_ms| draft.at_ms < until_ms);
+            let number = number_of(&stage.lives[draft.life].instance);
+            if drawn && within && limits.customer.is_none_or(|customer| number == Some(customer)) {
+                left.push((draft.at_ms, draft.life, draft.index));
+            }
+        }
+        left.sort_unstable();
+        let mut picks = vec![Vec::new(); stage.lives.len()];
+        for (place, (_, life, index)) in left.into_iter().enumerate() {
+            let meant = match limits.which {
+                Which::All => true,
+                Which::First(first) => place < first as usize,
+                Which::Nth(nth) => place + 1 == nth as usize,
+            };
+            if meant {
+                let of_life: &mut Vec<bool> = &mut picks[life];
+                of_life.resize(of_life.len().max(index + 1), false);
+                of_life[index] = true;
+            }
+        }
+        Self(picks)
     }
 
     fn has(&self, draft: &Draft) -> bool {
-        self.0.get(draft.story).and_then(|story| story.get(draft.index)).copied().unwrap_or(false)
+        self.0.get(draft.life).and_then(|life| life.get(draft.index)).copied().unwrap_or(false)
     }
 
     /// Indices of the genuine deliveries.
-    fn genuine(&self, drafts: &[Draft]) -> Vec<usize> {
+    pub(super) fn genuine(&self, drafts: &[Draft]) -> Vec<usize> {
         let wanted = |n: &usize| drafts[*n].kind == DeliveryKind::Genuine && self.has(&drafts[*n]);
         (0..drafts.len()).filter(wanted).collect()
     }
+
+    /// Indices of every delivery of these events within the run, copies too.
+    pub(super) fn within_run(&self, drafts: &[Draft]) -> Vec<usize> {
+        (0..drafts.len()).filter(|n| within_run(&drafts[*n]) && self.has(&drafts[*n])).collect()
+    }
+}
+
+/// The number of a customer among those of their story, from 1.
+fn number_of(instance: &Instance) -> Option<u32> {
+    instance.id.as_str().rsplit_once('/')?.1.parse().ok()
 }
 
 fn in_scope(fault: &Fault, story: &str) -> bool {
@@ -61,37 +104,48 @@ fn in_scope(fault: &Fault, story: &str) -> bool {
 
 /// Applies fault number `n` of the scenario.
 pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
-    let picks = |selector: &EventSelector| Picks::new(stage.scenario, fault, selector);
+    let Some(named) = fault.kind.of() else {
+        if let FaultKind::Reorder { order } = &fault.kind {
+            reorder(stage, n, fault, order);
+        }
+        return;
+    };
+    let picks = Picks::new(stage, n, fault, named);
+    let expects = fault.expects();
     match &fault.kind {
-        FaultKind::Duplicate { of, copies, spacing } => {
-            let picks = picks(of);
+        FaultKind::Duplicate { copies, spacing, body, .. } => {
             let rng = stage.streams.stream(&format!("fault/{n}/spacing"));
+            let genuine = stage.drafts.len();
             duplicate(&mut stage.drafts, n, &picks, *copies, (*spacing, rng));
+            for copy in &mut stage.drafts[genuine..] {
+                if let Some(how) = body {
+                    copy.body = extras::formed(&mut stage.bodies, &copy.body, *how);
+                }
+            }
         }
-        FaultKind::Reorder { order } => reorder(stage, n, fault, order),
-        FaultKind::Delay { of, by } => delay(&mut stage.drafts, n, &picks(of), millis(*by)),
-        FaultKind::Drop { of, first } => {
+        FaultKind::Delay { by, .. } => delay(&mut stage.drafts, n, &picks, millis(*by)),
+        FaultKind::Drop { first, .. } => {
             let fetched = stage.scenario.doubles.stripe;
-            drop_first(&mut stage.drafts, n, &picks(of), (*first, fetched));
+            drop_first(&mut stage.drafts, n, &picks, (*first, fetched));
         }
-        FaultKind::Forged { of, signature } => forged(stage, n, &picks(of), *signature),
-        FaultKind::Malformed { before, body } => {
-            let picks = picks(before);
-            malformed(&mut stage.drafts, &mut stage.bodies, n, &picks, *body);
-        }
-        FaultKind::UnknownType { before } => {
-            let picks = picks(before);
-            unknown_type(&mut stage.drafts, &mut stage.bodies, n, &picks, stage.streams);
-        }
+        FaultKind::Forged { signature, .. } => extras::forged(stage, n, &picks, *signature, expects),
+        FaultKind::Malformed { body, .. } => malformed(stage, n, &picks, *body, extras::reaction(expects)),
+        FaultKind::UnknownType { .. } => unknown_type(stage, n, &picks, extras::reaction(expects)),
+        FaultKind::Body { how, .. } => extras::body(stage, n, &picks, *how),
+        FaultKind::Signed { how, .. } => extras::signed(stage, n, &picks, *how),
+        FaultKind::Burst { at, .. } => extras::burst(stage, n, &picks, *at),
+        FaultKind::Foreign { how, .. } => extras::foreign(stage, n, &picks, *how, expects),
+        FaultKind::SecondEvent { spacing, .. } => extras::second_event(stage, n, &picks, *spacing, expects),
+        FaultKind::SecondEndpoint { .. } => extras::second_endpoint(stage, n, &picks, expects),
         FaultKind::Transport(fault) => {
-            let picks = picks(&fault.of);
             let streams = stage.streams;
             transport(&mut stage.drafts, n, &picks, fault, streams);
         }
-        // A roll of the secret is about times, which are only known at the end: see `settle`.
-        FaultKind::SecretRoll { .. } => {}
-        // These do not change a delivery: the doubles and the process are at fault.
-        FaultKind::Outage { .. }
+        // A roll of the secret is about times, which are only known at the end: see `settle`. The others do not change a
+        // delivery: the doubles and the process are at fault.
+        FaultKind::Reorder { .. }
+        | FaultKind::SecretRoll { .. }
+        | FaultKind::Outage { .. }
         | FaultKind::Slow { .. }
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
@@ -175,7 +229,13 @@ fn transport(drafts: &mut [Draft], n: usize, picks: &Picks, fault: &TransportFau
 fn within_run(draft: &Draft) -> bool {
     match draft.kind {
         DeliveryKind::Genuine | DeliveryKind::Duplicate => draft.phase == Phase::Faults,
-        DeliveryKind::Forged(_) | DeliveryKind::Malformed(_) | DeliveryKind::UnknownType => false,
+        DeliveryKind::Forged(_)
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::Malformed(_)
+        | DeliveryKind::UnknownType
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::SecondEndpoint
+        | DeliveryKind::Foreign(_) => false,
     }
 }
 
@@ -196,6 +256,7 @@ fn reorder(stage: &mut Stage<'_>, n: usize, fault: &Fault, order: &Order) {
             Order::First(first) => first_order(&stage.drafts, drafts, first),
             Order::Shuffle { window } => shuffled(drafts, *window, stage.streams, &site),
             Order::Reverse => drafts.into_iter().rev().collect(),
+            Order::Swap(one, other) => swapped(&stage.drafts, drafts, (one, other)),
         };
         for (at, slot) in drafts.into_iter().zip(slots) {
             let draft = &mut stage.drafts[at];
@@ -218,6 +279,21 @@ fn first_order(all: &[Draft], mut drafts: Vec<usize>, first: &[EventSelector]) -
     ranked.into_iter().map(|(_, at)| at).collect()
 }
 
+/// The first that each of the two names change places; where one names nothing all stay.
+fn swapped(all: &[Draft], mut drafts: Vec<usize>, (one, other): (&EventSelector, &EventSelector)) -> Vec<usize> {
+    let mut recorded: Vec<usize> = drafts.clone();
+    recorded.sort_by_key(|at| all[*at].index);
+    let first = |selector: &EventSelector| {
+        let picked = selector.picks(recorded.iter().map(|at| all[*at].event_type.as_str()));
+        recorded.iter().zip(picked).find(|(_, picked)| *picked).map(|(at, _)| *at)
+    };
+    let place = |draft: Option<usize>| drafts.iter().position(|at| Some(*at) == draft);
+    if let (Some(one), Some(other)) = (place(first(one)), place(first(other))) {
+        drafts.swap(one, other);
+    }
+    drafts
+}
+
 /// Each event draws a number below `window` and is sorted by that plus its place: no event can pass one that stands
 /// `window` or more places away, so none moves by `window` places or more.
 fn shuffled(drafts: Vec<usize>, window: u32, streams: Streams, site: &str) -> Vec<usize> {
@@ -231,48 +307,8 @@ fn shuffled(drafts: Vec<usize>, window: u32, streams: Streams, site: &str) -> Ve
     keyed.into_iter().map(|(_, at)| at).collect()
 }
 
-/// Content of a customer who does not exist, under the id of the genuine event.
-fn forged(stage: &mut Stage<'_>, n: usize, picks: &Picks, signature: BadSignature) {
-    // Genuine drafts stand instance by instance: one re-keyer at a time is enough.
-    let mut current: Option<(usize, usize, Rekeyer)> = None;
-    for at in picks.genuine(&stage.drafts) {
-        let genuine = stage.drafts[at].clone();
-        let (of, ghost, rekeyer) = match current.take() {
-            Some(current) if current.0 == genuine.life => current,
-            _ => ghost(stage, genuine.life),
-        };
-        let life = &stage.lives[genuine.life];
-        let imitation = rekeyer.rekey(&life.recording.events[genuine.index].event, life.shift_secs);
-        let id = genuine.event.as_ref().map_or("", EventId::as_str);
-        let text = imitation.body.replace(&format!("\"{}\"", imitation.id), &format!("\"{id}\""));
-        let body = stage.bodies.keep(&text);
-        let kind = DeliveryKind::Forged(signature);
-        stage.drafts.push(Draft {
-            ghost: Some(ghost),
-            body,
-            signature: Signing::Bad(signature),
-            ..extra(&genuine, at, kind, Reaction::Refuse, n)
-        });
-        current = Some((of, ghost, rekeyer));
-    }
-}
-
-/// The ghost of an instance, one for all faults that forge its events, and the re-keyer of its content: index of the
-/// instance, index of the ghost, re-keyer.
-fn ghost(stage: &mut Stage<'_>, of: usize) -> (usize, usize, Rekeyer) {
-    let life = &stage.lives[of];
-    let id = format!("{}/ghost", life.instance.id);
-    let rekeyer = Rekeyer::new(stage.keys, &id, &id, life.recording);
-    let ghosts = &mut stage.ghosts;
-    let place = *stage.ghost_of.entry(of).or_insert_with(|| {
-        let ghost = instance(&id, &life.instance.story, &id, &rekeyer, life.recording);
-        ghosts.push(Instance { ghost: true, ..ghost });
-        ghosts.len() - 1
-    });
-    (of, place, rekeyer)
-}
-
-fn malformed(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, body: MalformedBody) {
+fn malformed(stage: &mut Stage<'_>, n: usize, picks: &Picks, body: MalformedBody, expect: Reaction) {
+    let Stage { drafts, bodies, .. } = stage;
     for at in picks.genuine(drafts) {
         let genuine = drafts[at].clone();
         let text = match body {
@@ -284,7 +320,7 @@ fn malformed(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Pic
             event: None,
             event_type: body.word().to_owned(),
             body: bodies.keep(&text),
-            ..extra(&genuine, at, DeliveryKind::Malformed(body), Reaction::Refuse, n)
+            ..extra(&genuine, at, DeliveryKind::Malformed(body), expect, n)
         });
     }
 }
@@ -299,10 +335,11 @@ fn first_half(text: &str) -> &str {
 
 /// The envelope and the object of the genuine event under a type that nobody knows, as a new type of Stripe would be:
 /// a service that goes by the object and not by the type shows itself.
-fn unknown_type(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &Picks, streams: Streams) {
+fn unknown_type(stage: &mut Stage<'_>, n: usize, picks: &Picks, expect: Reaction) {
+    let Stage { drafts, bodies, streams, .. } = stage;
     for at in picks.genuine(drafts) {
         let genuine = drafts[at].clone();
-        let id = other_id(genuine.event.as_ref().map_or("", EventId::as_str), n, streams);
+        let id = other_id(genuine.event.as_ref().map_or("", EventId::as_str), n, *streams);
         // A re-keyed event is JSON with an object at its top: `Event::parse` has read it.
         let mut body: serde_json::Value = serde_json::from_str(bodies.get(&genuine.body)).unwrap_or_default();
         if let Some(envelope) = body.as_object_mut() {
@@ -314,33 +351,8 @@ fn unknown_type(drafts: &mut Vec<Draft>, bodies: &mut Bodies, n: usize, picks: &
             event: Some(EventId::new(id)),
             event_type: UNKNOWN_TYPE.to_owned(),
             body: bodies.keep(&text),
-            ..extra(&genuine, at, DeliveryKind::UnknownType, Reaction::Accept, n)
+            ..extra(&genuine, at, DeliveryKind::UnknownType, expect, n)
         });
-    }
-}
-
-/// An event id of the same length that belongs to no recorded event.
-fn other_id(genuine: &str, n: usize, streams: Streams) -> String {
-    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut rng = streams.stream(&format!("fault/{n}/unknown/{genuine}"));
-    let length = genuine.len().saturating_sub("evt_".len()).max(14);
-    let letters = (0..length).map(|_| char::from(LETTERS[(rng.random::<u32>() % 62) as usize]));
-    "evt_".chars().chain(letters).collect()
-}
-
-/// An extra delivery that goes with a genuine one: nothing is owed for it.
-fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: usize) -> Draft {
-    Draft {
-        kind,
-        phase: Phase::Faults,
-        signature: Signing::Genuine,
-        drop_first: 0,
-        transport: Vec::new(),
-        expect,
-        owed: false,
-        faults: vec![n],
-        genuine: Some(at),
-        ..genuine.clone()
     }
 }
 
@@ -349,7 +361,8 @@ fn extra(genuine: &Draft, at: usize, kind: DeliveryKind, expect: Reaction, n: us
 pub(super) fn settle(stage: &mut Stage<'_>) {
     for at in 0..stage.drafts.len() {
         if let (Phase::Faults, Some(genuine)) = (stage.drafts[at].phase, stage.drafts[at].genuine) {
-            stage.drafts[at].at_ms = stage.drafts[genuine].at_ms.saturating_sub(BEFORE_MS);
+            let offset_ms = stage.drafts[at].offset_ms;
+            stage.drafts[at].at_ms = stage.drafts[genuine].at_ms.saturating_add_signed(offset_ms);
         }
     }
     settle_replay(&mut stage.drafts);

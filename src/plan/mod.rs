@@ -2,8 +2,10 @@
 //!
 //! Must not know: targets, sockets, clocks, what the service answers.
 
+mod bodies;
 mod cast;
 pub mod compile;
+mod extras;
 pub mod faults;
 pub mod model;
 pub mod text;

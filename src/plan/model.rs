@@ -7,7 +7,8 @@ use crate::{
     id::{CustomerId, DeliveryId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
     scenario::{
         downstream::{AtCall, Which},
-        fault::{BadSignature, Double, MalformedBody, Place},
+        fault::{Double, MalformedBody, Place},
+        forms::{BadSignature, Foreign, GoodSignature},
         model::{Agent, Page},
         transport::Transport,
     },
@@ -240,6 +241,14 @@ pub enum DeliveryKind {
     Malformed(MalformedBody),
     /// An event of a type that no app knows.
     UnknownType,
+    /// The genuine event, signed so that it need not be refused.
+    OddlySigned(BadSignature),
+    /// Another event for the same change.
+    SecondEvent,
+    /// The same event from a second endpoint.
+    SecondEndpoint,
+    /// An event of somebody or something else.
+    Foreign(Foreign),
 }
 
 /// In which phase a delivery leaves.
@@ -260,6 +269,10 @@ pub enum Signing {
     Genuine,
     /// With two secrets, the one that the app knows at the given place.
     Rolled(Place),
+    /// Well, in an unusual form.
+    Good(GoodSignature),
+    /// With the secret of a second endpoint.
+    SecondEndpoint,
     /// Badly.
     Bad(BadSignature),
 }

@@ -108,9 +108,14 @@ fn what(delivery: &Delivery) -> String {
         DeliveryKind::Forged(signature) => Some(format!("forged ({})", signature.word())),
         DeliveryKind::Malformed(_) => Some("malformed".to_owned()),
         DeliveryKind::UnknownType => Some("unknown type".to_owned()),
+        DeliveryKind::OddlySigned(signature) => Some(format!("signed oddly ({})", signature.word())),
+        DeliveryKind::SecondEvent => Some("second event".to_owned()),
+        DeliveryKind::SecondEndpoint => Some("second endpoint".to_owned()),
+        DeliveryKind::Foreign(how) => Some(format!("foreign ({})", how.word())),
     };
     let signed = match delivery.signature {
-        Signing::Genuine | Signing::Bad(_) => None,
+        Signing::Genuine | Signing::Bad(_) | Signing::SecondEndpoint => None,
+        Signing::Good(how) => Some(how.what().to_owned()),
         Signing::Rolled(Place::First) => Some("two signatures, the first good".to_owned()),
         Signing::Rolled(Place::Last) => Some("two signatures, the last good".to_owned()),
     };

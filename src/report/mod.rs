@@ -45,6 +45,9 @@ pub struct ScenarioReport {
     pub deliveries: u64,
     /// Attempts made.
     pub attempts: u64,
+    /// How late attempts left against the plan, 99th percentile; absent when nothing was sent to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lateness_p99_us: Option<u64>,
     /// Customers.
     pub customers: u64,
     /// The one command that runs it again.

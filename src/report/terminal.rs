@@ -66,6 +66,14 @@ pub fn table(report: &RunReport, style: Style) -> String {
         let _ = writeln!(text, "\nNot run: {} ({})", one_line(&scenario.name), one_line(&scenario.why));
     }
     let _ = writeln!(text, "\n{}", summary(report, style));
+    let live = report.scenarios.iter().filter(|scenario| !scenario.simulated);
+    if let Some(late) = live.filter_map(|scenario| scenario.lateness_p99_us).max() {
+        let _ = writeln!(
+            text,
+            "Sends left at most {:.1} ms after their time (99th percentile, worst run).",
+            late as f64 / 1000.0
+        );
+    }
     text
 }
 

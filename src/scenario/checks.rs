@@ -7,6 +7,7 @@ use super::{
     criterion::{AccessIs, Criterion},
     error::ScenarioErrorKind as Kind,
     fault::{ALL_ATTEMPTS, Double, DuplicateSpacing, EventSelector, Fault, FaultKind},
+    forms::Expects,
     model::{DeliveryOptions, Doubles, GivenContact, MAX_DELIVERIES, Step, StoryUse},
     raw::{At, Mistakes, Span},
     transport::Treatment,
@@ -86,11 +87,17 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             FaultKind::Duplicate { of, copies, .. } => named(fault, of, parts.stories) * u64::from(copies - 1),
             FaultKind::Forged { of: events, .. }
             | FaultKind::Malformed { before: events, .. }
-            | FaultKind::UnknownType { before: events } => named(fault, events, parts.stories),
+            | FaultKind::UnknownType { before: events }
+            | FaultKind::SecondEvent { of: events, .. }
+            | FaultKind::SecondEndpoint { of: events }
+            | FaultKind::Foreign { before: events, .. } => named(fault, events, parts.stories),
             FaultKind::Reorder { .. }
             | FaultKind::Delay { .. }
             | FaultKind::Drop { .. }
             | FaultKind::SecretRoll { .. }
+            | FaultKind::Body { .. }
+            | FaultKind::Signed { .. }
+            | FaultKind::Burst { .. }
             | FaultKind::Outage { .. }
             | FaultKind::Slow { .. }
             | FaultKind::Kill { .. }
@@ -230,9 +237,7 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         Criterion::Activation { .. } if !completes(parts) => {
             lack("no story has a `completes_with`", "it names the event that completes the Checkout in story.toml")
         }
-        Criterion::ForgeryTraces(_) if !has_fault(parts, |kind| matches!(kind, FaultKind::Forged { .. })) => {
-            lack("nothing is forged", "add a [[fault]] `forged`")
-        }
+        Criterion::ForgeryTraces(_) if !leaves_no_trace(parts) => lack("nothing is forged", "add a [[fault]] `forged`"),
         Criterion::UnsafeErrors(_) if !has_fault(parts, is_bad_payload) => {
             lack("no bad payload is sent", "add a [[fault]] `malformed` or `forged`")
         }
@@ -295,6 +300,15 @@ fn has_kind(parts: &Parts<'_>, wanted: &str) -> bool {
 
 fn has_fault(parts: &Parts<'_>, wanted: impl Fn(&FaultKind) -> bool) -> bool {
     parts.faults.iter().any(|fault| wanted(&fault.value.kind))
+}
+
+/// Something comes of which no trace may be left.
+fn leaves_no_trace(parts: &Parts<'_>) -> bool {
+    parts.faults.iter().any(|fault| match &fault.value.kind {
+        FaultKind::Forged { .. } => fault.value.expects() == Expects::Refuse,
+        FaultKind::Foreign { how, .. } => how.is_of_nobody(),
+        _ => false,
+    })
 }
 
 fn is_bad_payload(kind: &FaultKind) -> bool {

@@ -68,6 +68,14 @@ kinds! {
     Conflict,
     /// A recording that cannot be loaded.
     BadRecording,
+    /// A file of stories that cannot be included.
+    BadInclude,
+    /// `${…}` names no parameter of `[matrix]`.
+    UnknownParameter,
+    /// A parameter of `[matrix]` that nothing takes: a typing error, mostly.
+    UnusedParameter,
+    /// A number that is none of the known bug classes.
+    UnknownClass,
     /// Recordings tied together are about different customers.
     OtherCustomer,
     /// Not a way to name events.

@@ -5,12 +5,18 @@
 use super::{
     criterion::Need,
     downstream::{DownstreamFault, KillAtCall},
+    forms::{BodyForm, Expects, Foreign, GoodSignature},
     model::Between,
     transport::TransportFault,
 };
 use crate::time::format_duration;
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+pub use super::{
+    forms::BadSignature,
+    selector::{EventSelector, SelectorError},
+};
 
 /// One `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +25,8 @@ pub struct Fault {
     pub story: Option<String>,
     /// What it does.
     pub kind: FaultKind,
+    /// The right reaction to the deliveries that it adds, when the scenario says another than the usual one.
+    pub expects: Option<Expects>,
 }
 
 /// What a fault does.
@@ -32,6 +40,48 @@ pub enum FaultKind {
         copies: u32,
         /// When the further copies come.
         spacing: DuplicateSpacing,
+        /// In which form the further copies are written; as the genuine one when absent.
+        body: Option<BodyForm>,
+    },
+    /// The event in another spelling or shape, rightly signed. Stays owed.
+    Body {
+        /// Which events.
+        of: EventSelector,
+        /// Which form.
+        how: BodyForm,
+    },
+    /// A good signature of an unusual form. Stays owed.
+    Signed {
+        /// Which events.
+        of: EventSelector,
+        /// Which form.
+        how: GoodSignature,
+    },
+    /// All leave at one moment. Stays owed.
+    Burst {
+        /// Which events.
+        of: EventSelector,
+        /// When.
+        at: Duration,
+    },
+    /// Another event with an id of its own for the same change. Owed: one effect.
+    SecondEvent {
+        /// Which events.
+        of: EventSelector,
+        /// How much later than the genuine one.
+        spacing: Duration,
+    },
+    /// The same event from a second endpoint with a secret of its own. Owed: one effect.
+    SecondEndpoint {
+        /// Which events.
+        of: EventSelector,
+    },
+    /// An event of somebody or something else, rightly signed. Owed: no effect.
+    Foreign {
+        /// Before which events it comes.
+        before: EventSelector,
+        /// Whose.
+        how: Foreign,
     },
     /// Other order within each instance. Everything stays owed.
     Reorder {
@@ -177,37 +227,8 @@ pub enum Order {
     },
     /// Last first.
     Reverse,
-}
-
-/// Names events by type (`invoice.paid`), by glob (`customer.subscription.*`, `*`), or by either and the position
-/// among the events of a recording that it matches (`invoice.paid#2`, from 1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventSelector {
-    /// Type or glob, `*` matching any text.
-    pub pattern: String,
-    /// Position among the events that the pattern matches, from 1.
-    pub position: Option<u32>,
-}
-
-/// What is wrong with a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BadSignature {
-    /// Made with another secret.
-    WrongSecret,
-    /// Right, but 301 s old: just outside the tolerance of 300 s.
-    #[serde(rename = "stale_301s")]
-    Stale301s,
-    /// Right, but ten minutes old.
-    #[serde(rename = "stale_10m")]
-    Stale10m,
-    /// Right for another body: what is sent differs in one byte from what was signed. The plan holds the body that is
-    /// sent; the sender flips a byte of it before it signs.
-    TamperedBody,
-    /// No header at all.
-    MissingHeader,
-    /// A header that is no signature.
-    Garbage,
+    /// The first that each names change places.
+    Swap(EventSelector, EventSelector),
 }
 
 /// What is wrong with a body.
@@ -246,94 +267,6 @@ pub enum Double {
     Alerts,
 }
 
-impl EventSelector {
-    /// Reads `"invoice.paid"`, `"customer.*"`, `"*"`, `"invoice.paid#2"`.
-    ///
-    /// # Errors
-    /// Says what is wrong: empty, characters that no event type has, a position that is not a number from 1.
-    pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let (pattern, position) = match text.split_once('#') {
-            None => (text, None),
-            Some((pattern, digits)) => {
-                let number = digits.parse().ok().filter(|number| *number > 0 && !digits.starts_with('+'));
-                (pattern, Some(number.ok_or_else(|| SelectorError::Position(digits.to_owned()))?))
-            }
-        };
-        if pattern.is_empty() {
-            return Err(SelectorError::Empty);
-        }
-        if let Some(odd) =
-            pattern.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || "._*".contains(*c)))
-        {
-            return Err(SelectorError::Character(odd));
-        }
-        Ok(Self { pattern: pattern.to_owned(), position })
-    }
-
-    /// Whether the pattern matches an event type; the position is not looked at.
-    pub fn matches(&self, kind: &str) -> bool {
-        glob(self.pattern.as_bytes(), kind.as_bytes())
-    }
-
-    /// For each event type of a recording, in order: whether that very event is named.
-    pub fn picks<'k>(&self, kinds: impl IntoIterator<Item = &'k str>) -> Vec<bool> {
-        let mut seen = 0;
-        kinds
-            .into_iter()
-            .map(|kind| {
-                let matched = self.matches(kind);
-                seen += u32::from(matched);
-                matched && self.position.is_none_or(|position| position == seen)
-            })
-            .collect()
-    }
-}
-
-/// `*` matches any text, also none. Iterative with one point to go back to, so that no pattern takes long.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            back = Some((p, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((star, from)) = back {
-            back = Some((star, from + 1));
-            (p, t) = (star + 1, from + 1);
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
-impl fmt::Display for EventSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.pattern)?;
-        self.position.map_or(Ok(()), |position| write!(f, "#{position}"))
-    }
-}
-
-/// Why a text names no events.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SelectorError {
-    /// Nothing before the `#`, or nothing at all.
-    #[error(
-        "no event type; write a type (\"invoice.paid\"), a glob (\"invoice.*\", \"*\") or a type and position (\"invoice.paid#2\")"
-    )]
-    Empty,
-    /// A character that no event type has.
-    #[error(
-        "event types have no `{0}`; write a type (\"invoice.paid\"), a glob (\"invoice.*\") or a type and position (\"invoice.paid#2\")"
-    )]
-    Character(char),
-    /// What follows `#` is no number from 1.
-    #[error("`#{0}` is no position; write a number from 1, like \"invoice.paid#2\"")]
-    Position(String),
-}
-
 macro_rules! words {
     ($type:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
@@ -349,15 +282,6 @@ macro_rules! words {
         }
     };
 }
-
-words!(BadSignature {
-    WrongSecret => "wrong_secret",
-    Stale301s => "stale_301s",
-    Stale10m => "stale_10m",
-    TamperedBody => "tampered_body",
-    MissingHeader => "missing_header",
-    Garbage => "garbage",
-});
 
 words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotAnEvent => "not_an_event" });
 
@@ -381,7 +305,13 @@ impl Fault {
     /// The fault in words, with what stays owed.
     pub fn describe(&self) -> String {
         let scope = self.story.as_ref().map_or(String::new(), |story| format!(" (story {story} only)"));
-        format!("{}{scope}; {}", self.kind.what(), self.kind.owed())
+        let owed = self.expects.map_or_else(|| self.kind.owed(), Expects::owed);
+        format!("{}{scope}; {owed}", self.kind.what())
+    }
+
+    /// The right reaction to the deliveries that it adds; `Accept` when it adds none.
+    pub fn expects(&self) -> Expects {
+        self.expects.unwrap_or_else(|| self.kind.expects())
     }
 }
 
@@ -398,6 +328,12 @@ impl FaultKind {
             Self::Malformed { .. } => "malformed",
             Self::UnknownType { .. } => "unknown_type",
             Self::SecretRoll { .. } => "secret_roll",
+            Self::Body { .. } => "body",
+            Self::Signed { .. } => "signed",
+            Self::Burst { .. } => "burst",
+            Self::SecondEvent { .. } => "second_event",
+            Self::SecondEndpoint { .. } => "second_endpoint",
+            Self::Foreign { .. } => "foreign",
             Self::Outage { .. } => "outage",
             Self::Slow { .. } => "slow",
             Self::Kill { .. } | Self::KillAtCall(_) => "kill",
@@ -406,6 +342,36 @@ impl FaultKind {
             Self::Crash { .. } => "crash",
             Self::Transport(_) => "transport",
             Self::Downstream(_) => "downstream",
+        }
+    }
+
+    /// The events that it is about, when it is about deliveries of some.
+    pub const fn of(&self) -> Option<&EventSelector> {
+        match self {
+            Self::Duplicate { of, .. }
+            | Self::Delay { of, .. }
+            | Self::Drop { of, .. }
+            | Self::Forged { of, .. }
+            | Self::Body { of, .. }
+            | Self::Signed { of, .. }
+            | Self::Burst { of, .. }
+            | Self::SecondEvent { of, .. }
+            | Self::SecondEndpoint { of } => Some(of),
+            Self::Malformed { before, .. } | Self::UnknownType { before } | Self::Foreign { before, .. } => {
+                Some(before)
+            }
+            Self::Transport(fault) => Some(&fault.of),
+            Self::Reorder { .. }
+            | Self::SecretRoll { .. }
+            | Self::Outage { .. }
+            | Self::Slow { .. }
+            | Self::Kill { .. }
+            | Self::Down { .. }
+            | Self::RandomKills { .. }
+            | Self::StoreBusy { .. }
+            | Self::Crash { .. }
+            | Self::Downstream(_)
+            | Self::KillAtCall(_) => None,
         }
     }
 
@@ -420,6 +386,12 @@ impl FaultKind {
             | Self::Malformed { .. }
             | Self::UnknownType { .. }
             | Self::SecretRoll { .. }
+            | Self::Body { .. }
+            | Self::Signed { .. }
+            | Self::Burst { .. }
+            | Self::SecondEvent { .. }
+            | Self::SecondEndpoint { .. }
+            | Self::Foreign { .. }
             | Self::Transport(_) => &[],
             Self::Outage { of, .. } | Self::Slow { of, .. } => of.needs(),
             Self::Downstream(fault) => fault.calls.of.needs(),
@@ -436,15 +408,23 @@ impl FaultKind {
     fn what(&self) -> String {
         let span = |span: &Duration| format_duration(*span);
         match self {
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::AfterEverything } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::AfterEverything, .. } => {
                 format!("`{of}` delivered {copies} times, the further ones as a replay after everything")
             }
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap) } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::After(gap), .. } => {
                 format!("`{of}` delivered {copies} times, {} apart", span(gap))
             }
-            Self::Duplicate { of, copies, spacing: DuplicateSpacing::Drawn(gap) } => {
+            Self::Duplicate { of, copies, spacing: DuplicateSpacing::Drawn(gap), .. } => {
                 format!("`{of}` delivered {copies} times, {} apart", drawn(*gap))
             }
+            Self::Body { of, how } => format!("`{of}` comes with {}", how.what()),
+            Self::Signed { of, how } => format!("`{of}` comes with {}", how.what()),
+            Self::Burst { of, at } => format!("all `{of}` come at once at {}", span(at)),
+            Self::SecondEvent { of, spacing } => {
+                format!("{} after `{of}` comes another event for the same change", span(spacing))
+            }
+            Self::SecondEndpoint { of } => format!("`{of}` comes from a second endpoint too"),
+            Self::Foreign { before, how } => format!("before `{before}` comes {}", how.what()),
             Self::Reorder { order } => order.what(),
             Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
             Self::StoreBusy { from, lasts } => format!("the store is busy from {} for {}", span(from), span(lasts)),
@@ -484,6 +464,17 @@ impl FaultKind {
         }
     }
 
+    /// The usual reaction to the deliveries that it adds.
+    const fn expects(&self) -> Expects {
+        match self {
+            Self::Forged { signature, .. } => signature.expects(),
+            Self::Foreign { how, .. } => how.expects(),
+            Self::Malformed { .. } => Expects::Refuse,
+            Self::SecondEndpoint { .. } => Expects::Either,
+            _ => Expects::Accept,
+        }
+    }
+
     /// What stays owed.
     const fn owed(&self) -> &'static str {
         match self {
@@ -503,7 +494,11 @@ impl FaultKind {
             | Self::Downstream(_)
             | Self::KillAtCall(_) => "everything stays owed",
             Self::Transport(fault) => fault.owed(),
-            Self::Forged { .. } => "owed: a refusal and no trace; the genuine one stays owed",
+            Self::Body { .. } | Self::Signed { .. } => "to be accepted; everything stays owed",
+            Self::Burst { .. } => "everything stays owed",
+            Self::SecondEvent { .. } | Self::SecondEndpoint { .. } | Self::Foreign { .. } | Self::Forged { .. } => {
+                self.expects().owed()
+            }
             Self::Malformed { .. } => "owed: a safe 4xx answer; the genuine one stays owed",
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",
         }
@@ -526,6 +521,7 @@ impl Order {
             }
             Self::Shuffle { window } => format!("events of each customer shuffled within a window of {window}"),
             Self::Reverse => "events of each customer last first".to_owned(),
+            Self::Swap(one, other) => format!("of each customer `{one}` and `{other}` change places"),
         }
     }
 }
@@ -535,42 +531,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_parse_show_and_match() {
-        for (text, yes, no) in [
-            ("invoice.paid", "invoice.paid", "invoice.paid2"),
-            ("invoice.*", "invoice.paid", "invoice_payment.paid"),
-            ("*", "anything", "\u{0}never"),
-            ("*.subscription.*d", "customer.subscription.updated", "customer.subscription.updates"),
-            ("invoice.*paid*", "invoice.paid", "invoice.pai"),
-        ] {
-            let selector = EventSelector::parse(text).expect(text);
-            assert_eq!(selector.to_string(), text);
-            assert!(selector.matches(yes), "{text} {yes}");
-            assert!(text == "*" || !selector.matches(no), "{text} {no}");
-        }
-        for text in
-            ["", "#1", "invoice.paid#", "invoice.paid#0", "invoice.paid#x", "invoice.paid#+1", "Invoice.paid", "a b"]
-        {
-            assert!(EventSelector::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_position_counts_only_what_the_pattern_matches() {
-        let kinds = ["invoice.created", "invoice.paid", "charge.succeeded", "invoice.paid"];
-        let picks = |text: &str| EventSelector::parse(text).expect(text).picks(kinds);
-        assert_eq!(picks("invoice.paid#2"), [false, false, false, true]);
-        assert_eq!(picks("invoice.*#2"), [false, true, false, false]);
-        assert_eq!(picks("charge.succeeded#2"), [false; 4]);
-        assert_eq!(picks("*"), [true; 4]);
-    }
-
-    #[test]
     fn a_fault_says_what_happens_and_what_stays_owed() {
         let of = EventSelector::parse("invoice.paid").expect("a selector");
         let kind = FaultKind::Forged { of, signature: BadSignature::Stale301s };
         assert_eq!(
-            Fault { story: Some("purchase".into()), kind }.describe(),
+            Fault { story: Some("purchase".into()), kind, expects: None }.describe(),
             "before `invoice.paid` a forged one comes (stale_301s) (story purchase only); \
              owed: a refusal and no trace; the genuine one stays owed"
         );

@@ -4,11 +4,13 @@
 
 use super::{
     checks::{self, Parts},
+    classes::CLASSES,
     criterion::Criterion,
+    document::{self, Includes},
     error::{ScenarioErrorKind as Kind, ScenarioErrors, suggest},
     fault::{Fault, FaultKind},
     model::{Body, DeliveryOptions, Doubles, GivenContact, Quiet, Scenario, Simulation, Step, StoryUse},
-    raw::{At, Fields, Mistakes, array, duration, fields, text, wrong_type},
+    raw::{At, Fields, Mistakes, array, count, duration, fields, text, wrong_type},
     read_criteria::read_criterion,
     read_faults::read_fault,
     read_steps::{read_given, read_step},
@@ -52,48 +54,86 @@ const MAX_WAITS: usize = 100;
 /// Largest scenario file that is read: the shipped ones have two kilobytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Reads a scenario from `text`. `path` names it in messages and gives the slug; `recordings` gives the recording of a
-/// name or says why there is none (further lines of the text are shown as help).
+/// Where a scenario gets what it names.
+pub struct Sources<'a> {
+    /// The recording of a name, or why there is none (further lines of the text are shown as help).
+    pub recordings: &'a mut dyn FnMut(&str) -> Result<Arc<Recording>, String>,
+    /// The text of an included file, or why there is none.
+    pub includes: Includes<'a>,
+}
+
+impl std::fmt::Debug for Sources<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sources(…)")
+    }
+}
+
+/// Reads the scenarios of `text`: one, or one for each combination of its `[matrix]`. `path` names it in messages and
+/// gives the slug.
 ///
 /// # Errors
 /// Every mistake in the file, each with its place; only the first one when the file is not TOML.
+pub fn parse_all(text: &str, path: &Path, sources: Sources<'_>) -> Result<Vec<Scenario>, ScenarioErrors> {
+    let Sources { recordings, includes } = sources;
+    document::read_all(text, path, Some(includes), &mut |combination, document, mistakes| {
+        let scenario = read(document, recordings, mistakes)?;
+        let slug = slug(&combination.slug(&stem(path)));
+        Some(Scenario { name: combination.name(&scenario.name), slug, ..scenario })
+    })
+}
+
+/// Reads the first scenario of `text`, which includes nothing: see [`parse_all`].
+///
+/// # Errors
+/// As [`parse_all`].
 pub fn parse(
     text: &str,
     path: &Path,
     recordings: &mut dyn FnMut(&str) -> Result<Arc<Recording>, String>,
 ) -> Result<Scenario, ScenarioErrors> {
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    let mut mistakes = Mistakes::default();
-    // What follows the first error of syntax is mostly its echo: a quote that is not closed breaks every line after it.
-    if let Some(error) = syntax.first() {
-        let span = error.span().unwrap_or(0..0);
-        mistakes.add(&span, Kind::Syntax, format!("not TOML: {}", error.message().replace('\n', ", ")));
-    }
-    let scenario = if syntax.is_empty() { read(document.get_ref(), path, recordings, &mut mistakes) } else { None };
-    match scenario {
-        Some(scenario) if mistakes.is_empty() => Ok(scenario),
-        _ => Err(mistakes.located(text, path)),
-    }
+    let includes = &mut |name: &str| Err(format!("there is no file `{name}`"));
+    let scenarios = parse_all(text, path, Sources { recordings, includes })?;
+    first(scenarios, path)
 }
 
-/// Reads a scenario and its recordings from files. A recording is looked up by name under each of the `fixtures`
-/// folders, then as a path relative to the scenario file.
+fn first(scenarios: Vec<Scenario>, path: &Path) -> Result<Scenario, ScenarioErrors> {
+    let none = || ScenarioErrors::whole_file(path, Kind::NoStories, "the file holds no scenario");
+    scenarios.into_iter().next().ok_or_else(none)
+}
+
+/// Reads the scenarios of a file with their recordings and included files. A recording is looked up by name under each of
+/// the `fixtures` folders, then as a path relative to the scenario file; an included file is a path relative to it.
 ///
 /// # Errors
 /// Every mistake in the file, each with its place; one without a place when the file cannot be read.
-pub fn load(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Scenario, ScenarioErrors> {
+pub fn load_all(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Vec<Scenario>, ScenarioErrors> {
     let unreadable = |why: String| ScenarioErrors::whole_file(path, Kind::Unreadable, why);
-    let length = std::fs::metadata(path).map_err(|error| unreadable(format!("cannot read the file: {error}")))?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(unreadable(format!("the file has {length} bytes, more than {MAX_FILE_BYTES}")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(format!("cannot read the file: {error}")))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|error| unreadable(format!("the file is not UTF-8 (at byte {})", error.utf8_error().valid_up_to())))?;
+    let text = read_text(path).map_err(unreadable)?;
     let mut loaded: BTreeMap<String, Result<Arc<Recording>, String>> = BTreeMap::new();
-    parse(&text, path, &mut |name| {
+    let recordings = &mut |name: &str| {
         loaded.entry(name.to_owned()).or_insert_with(|| find_recording(name, path, fixtures, options)).clone()
-    })
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let includes = &mut |name: &str| read_text(&folder.join(name)).map_err(|why| format!("`{name}`: {why}"));
+    parse_all(&text, path, Sources { recordings, includes })
+}
+
+/// Reads the first scenario of a file: see [`load_all`].
+///
+/// # Errors
+/// As [`load_all`].
+pub fn load(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Scenario, ScenarioErrors> {
+    first(load_all(path, fixtures, options)?, path)
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| format!("cannot read the file: {error}"))?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(format!("the file has {length} bytes, more than {MAX_FILE_BYTES}"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read the file: {error}"))?;
+    String::from_utf8(bytes)
+        .map_err(|error| format!("the file is not UTF-8 (at byte {})", error.utf8_error().valid_up_to()))
 }
 
 fn find_recording(
@@ -135,12 +175,7 @@ fn paths_in(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn read<'t>(
-    document: &'t DeTable<'t>,
-    path: &Path,
-    recordings: Recordings<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Scenario> {
+fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Option<Scenario> {
     let mut root = Fields::new("the scenario", 0..0, document);
     if !read_version(&mut root, mistakes) {
         return None;
@@ -159,7 +194,7 @@ fn read<'t>(
     let stories = tables.check(&delivery, doubles, mistakes);
     Some(Scenario {
         name: name?,
-        slug: slug(path),
+        slug: String::new(),
         about: about?,
         covers,
         body: body?,
@@ -202,14 +237,29 @@ fn said(typed: &At<&str>, key: &str, mistakes: &mut Mistakes) -> Option<String> 
 
 pub(super) fn read_covers(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
     let Some(value) = root.get("covers") else { return Vec::new() };
-    let items = array(value, "`covers`", mistakes);
-    items
-        .into_iter()
-        .filter_map(|item| text(item, "an entry of `covers`", mistakes))
-        .collect::<Vec<_>>()
-        .iter()
-        .filter_map(|typed| said(typed, "covers", mistakes))
-        .collect()
+    let mut covers = Vec::new();
+    for item in array(value, "`covers`", mistakes) {
+        if item.get_ref().is_integer() {
+            covers.extend(read_class(item, mistakes));
+        } else if let Some(typed) = text(item, "an entry of `covers`", mistakes) {
+            covers.extend(said(&typed, "covers", mistakes));
+        }
+    }
+    covers
+}
+
+/// A known bug class by its number.
+fn read_class(item: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<String> {
+    let number = count(item, "a bug class", 0..u64::MAX, mistakes)?;
+    let class = CLASSES.iter().find(|(known, _)| u64::from(*known) == number.value);
+    if class.is_none() {
+        let near = CLASSES.iter().map(|(known, _)| *known).min_by_key(|known| u64::from(*known).abs_diff(number.value));
+        let last = CLASSES.last().map_or(0, |(known, _)| *known);
+        let message = format!("there is no bug class {}", number.value);
+        let help = format!("did you mean {}?\nthey are numbered to {last}, with gaps", near.unwrap_or(last));
+        mistakes.add_help(&number.span, Kind::UnknownClass, message, help);
+    }
+    class.map(|(number, what)| format!("bug class {number}: {what}"))
 }
 
 fn read_body(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Body> {
@@ -428,11 +478,17 @@ pub(super) fn some_entries<'t>(
     found
 }
 
-/// The file's stem in lower case, with a dash for whatever a folder name should not hold.
-fn slug(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let clean: String =
-        stem.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).collect();
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A stem in lower case, with a dash for whatever a folder name should not hold.
+fn slug(stem: &str) -> String {
+    let clean: String = stem
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .collect();
     match clean.trim_matches('-') {
         "" => "scenario".to_owned(),
         clean => clean.to_owned(),

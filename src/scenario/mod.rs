@@ -3,18 +3,24 @@
 //! Must not know: plans, targets, sockets, clocks.
 
 mod checks;
+pub mod classes;
 pub mod criterion;
+mod document;
 pub mod downstream;
 pub mod error;
 pub mod fault;
+pub mod forms;
 pub mod load;
 pub mod model;
 mod raw;
 mod read_criteria;
 mod read_downstream;
+mod read_extras;
 mod read_faults;
+mod read_selector;
 mod read_steps;
 mod read_stories;
 mod read_transport;
+pub mod selector;
 pub mod stored;
 pub mod transport;

@@ -46,6 +46,21 @@ impl Mistakes {
         self.found.is_empty()
     }
 
+    /// Adds those of one combination of parameters: the same mistake of several is one, and is said to be of the first.
+    pub(super) fn merge(&mut self, others: Self, of: Option<String>) {
+        for (span, kind, message, help) in others.found {
+            if self.found.iter().any(|(s, k, m, _)| (s, k, m) == (&span, &kind, &message)) {
+                continue;
+            }
+            let help = match (&of, help) {
+                (None, help) => help,
+                (Some(of), None) => Some(of.clone()),
+                (Some(of), Some(help)) => Some(format!("{help}\n{of}")),
+            };
+            self.found.push((span, kind, message, help));
+        }
+    }
+
     /// All of them, in the order of their places.
     pub(super) fn located(mut self, text: &str, path: &Path) -> ScenarioErrors {
         self.found.sort_by_key(|(span, kind, ..)| (span.start, *kind));

@@ -9,6 +9,7 @@ use super::{
     model::Between,
     raw::{At, Fields, Mistakes, Span, between, count, duration, fields},
     read_faults::{DEFAULT_RESTART, Reading},
+    read_stories::ReadStory,
     read_transport::probability,
 };
 use std::time::Duration;
@@ -73,21 +74,28 @@ pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 fn calls(on: &mut Reading<'_, '_>) -> Option<Calls> {
     let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
     let operation = operation(&mut on.fields, of, on.mistakes);
-    let most = on.stories.iter().map(|story| story.instances()).max().unwrap_or(u32::MAX);
-    let customer = on.fields.get("customer");
-    let customer = customer.and_then(|value| count(value, "`customer`", 1..u64::from(most) + 1, on.mistakes));
+    let customer = customer(&mut on.fields, &on.stories, on.mistakes);
     let which = which(&mut on.fields, on.mistakes);
     let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
-    let lasts = on.fields.get("for").and_then(|value| {
-        let lasts = duration(value, "`for`", on.mistakes)?;
-        if lasts.value.is_zero() {
-            on.mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
-        }
-        Some(lasts.value)
-    });
+    let lasts = lasting(&mut on.fields, on.mistakes);
     let probability = probability(&mut on.fields, on.mistakes);
-    let customer = customer.and_then(|at| u32::try_from(at.value).ok());
     Some(Calls { of: of?, operation, customer, which: which?, from, lasts, probability })
+}
+
+/// The number of a customer, which some story in question has.
+pub(super) fn customer(fields: &mut Fields<'_>, stories: &[&ReadStory], mistakes: &mut Mistakes) -> Option<u32> {
+    let most = stories.iter().map(|story| story.instances()).max().unwrap_or(u32::MAX);
+    let number = count(fields.get("customer")?, "`customer`", 1..u64::from(most) + 1, mistakes)?;
+    u32::try_from(number.value).ok()
+}
+
+/// `for`, longer than nothing, which may be absent.
+pub(super) fn lasting(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
+    let lasts = duration(fields.get("for")?, "`for`", mistakes)?;
+    if lasts.value.is_zero() {
+        mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
+    }
+    Some(lasts.value)
 }
 
 fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistakes) -> Option<String> {
@@ -100,7 +108,7 @@ fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistake
     Some(typed.to_owned())
 }
 
-fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
+pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
     let (first, nth) = (fields.get("first"), fields.get("nth"));
     let number = |at: At<u64>| u32::try_from(at.value).ok();
     match (first, nth) {

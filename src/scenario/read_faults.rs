@@ -3,18 +3,17 @@
 //! Must not know: files, plans, what a service does about a fault.
 
 use super::{
-    error::{ScenarioErrorKind as Kind, suggest},
-    fault::{
-        ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, MalformedBody, Order,
-        Place,
-    },
-    raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, wrong_type},
+    error::ScenarioErrorKind as Kind,
+    fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
+    forms::{BodyForm, Expects},
+    raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, word, wrong_type},
     read_downstream::{downstream, kill_at_call},
+    read_extras,
     read_stories::{ReadStory, Stories},
     read_transport::transport,
 };
 use crate::time::parse_duration;
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use toml::{Spanned, de::DeValue};
 
 /// Most deliveries of one event: Stripe promises at least one, a hundred show any mistake that more would.
@@ -42,32 +41,43 @@ pub(super) struct Reading<'a, 't> {
     pub(super) mistakes: &'a mut Mistakes,
 }
 
-type ReadFault = fn(&mut Reading<'_, '_>) -> Option<FaultKind>;
+pub(super) type ReadFault = fn(&mut Reading<'_, '_>) -> Option<FaultKind>;
 
-/// Faults on deliveries: they may be limited to a story.
-const ON_DELIVERIES: bool = true;
+/// What a fault of that word may say besides what its reader asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Nothing.
+    Doubles,
+    /// `story`.
+    Deliveries,
+    /// `story`, and `expects`.
+    Extra,
+}
 
-/// Faults on doubles.
-const ON_DOUBLES: bool = false;
-
-const FAULTS: &[(&str, (bool, ReadFault))] = &[
-    ("duplicate", (ON_DELIVERIES, duplicate)),
-    ("reorder", (ON_DELIVERIES, reorder)),
-    ("delay", (ON_DELIVERIES, delay)),
-    ("drop", (ON_DELIVERIES, drop)),
-    ("forged", (ON_DELIVERIES, forged)),
-    ("malformed", (ON_DELIVERIES, malformed)),
-    ("unknown_type", (ON_DELIVERIES, unknown_type)),
-    ("secret_roll", (ON_DELIVERIES, secret_roll)),
-    ("outage", (ON_DOUBLES, outage)),
-    ("slow", (ON_DOUBLES, slow)),
-    ("kill", (ON_DELIVERIES, kill)),
-    ("down", (ON_DOUBLES, down)),
-    ("random_kills", (ON_DOUBLES, random_kills)),
-    ("crash", (ON_DOUBLES, crash)),
-    ("store_busy", (ON_DOUBLES, store_busy)),
-    ("transport", (ON_DELIVERIES, transport)),
-    ("downstream", (ON_DELIVERIES, downstream)),
+pub(super) const FAULTS: &[(&str, (Scope, ReadFault))] = &[
+    ("duplicate", (Scope::Deliveries, duplicate)),
+    ("reorder", (Scope::Deliveries, reorder)),
+    ("delay", (Scope::Deliveries, delay)),
+    ("drop", (Scope::Deliveries, drop)),
+    ("forged", (Scope::Extra, forged)),
+    ("malformed", (Scope::Extra, malformed)),
+    ("unknown_type", (Scope::Extra, unknown_type)),
+    ("secret_roll", (Scope::Deliveries, secret_roll)),
+    ("outage", (Scope::Doubles, outage)),
+    ("slow", (Scope::Doubles, slow)),
+    ("kill", (Scope::Deliveries, kill)),
+    ("down", (Scope::Doubles, down)),
+    ("random_kills", (Scope::Doubles, random_kills)),
+    ("crash", (Scope::Doubles, crash)),
+    ("body", (Scope::Deliveries, read_extras::body)),
+    ("signed", (Scope::Deliveries, read_extras::signed)),
+    ("burst", (Scope::Deliveries, read_extras::burst)),
+    ("second_event", (Scope::Extra, read_extras::second_event)),
+    ("second_endpoint", (Scope::Extra, read_extras::second_endpoint)),
+    ("foreign", (Scope::Extra, read_extras::foreign)),
+    ("store_busy", (Scope::Doubles, store_busy)),
+    ("transport", (Scope::Deliveries, transport)),
+    ("downstream", (Scope::Deliveries, downstream)),
 ];
 
 /// Reads one `[[fault]]`.
@@ -78,8 +88,8 @@ pub(super) fn read_fault(
 ) -> Option<At<Fault>> {
     let chosen = choice("`[[fault]]`", entry, FAULTS, mistakes)?;
     let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
-    let (limited, read) = chosen.meaning;
-    let story = if limited { fields.text("story", mistakes) } else { None };
+    let (limits, read) = chosen.meaning;
+    let story = if limits != Scope::Doubles { fields.text("story", mistakes) } else { None };
     let named = story.as_ref().map(|name| stories.find(name, mistakes));
     let scope = match named {
         Some(found) => found.into_iter().collect(),
@@ -87,19 +97,23 @@ pub(super) fn read_fault(
     };
     let mut reading = Reading { fields, stories: scope, mistakes };
     let kind = read(&mut reading);
+    let expects = if limits == Scope::Extra { reading.fields.text("expects", reading.mistakes) } else { None };
+    let expects = expects.and_then(|typed| word(&typed, "expects", Expects::WORDS, reading.mistakes));
     reading.fields.close(reading.mistakes);
-    let fault = Fault { story: story.map(|name| name.value.to_owned()), kind: kind? };
+    let fault = Fault { story: story.map(|name| name.value.to_owned()), kind: kind?, expects };
     Some(At { value: fault, span: chosen.span })
 }
 
 fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
     let copies = on.fields.count("copies", 2, 2..MAX_COPIES + 1, on.mistakes);
+    let body = on.fields.text("body", on.mistakes);
+    let body = body.and_then(|typed| word(&typed, "body", BodyForm::WORDS, on.mistakes));
     let range = on.fields.get("spacing").filter(|value| value.get_ref().is_array());
     if let Some(range) = range {
         let gap = between(range, "`spacing`", on.mistakes)?;
         let (copies, spacing) = (u32::try_from(copies).ok()?, DuplicateSpacing::Drawn(gap));
-        return Some(FaultKind::Duplicate { of: of?, copies, spacing });
+        return Some(FaultKind::Duplicate { of: of?, copies, spacing, body });
     }
     let spacing = on.fields.text("spacing", on.mistakes);
     let spacing = match spacing {
@@ -114,13 +128,17 @@ fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
             }
         },
     };
-    Some(FaultKind::Duplicate { of: of?, copies: u32::try_from(copies).ok()?, spacing })
+    Some(FaultKind::Duplicate { of: of?, copies: u32::try_from(copies).ok()?, spacing, body })
 }
 
-/// Three ways, of which a fault holds one: `first = ["invoice.paid"]`, `shuffle = 5`, `reverse = true`.
+/// Four ways, of which a fault holds one: `first = ["invoice.paid"]`, `shuffle = 5`, `reverse = true`, `swap = ["a", "b"]`.
 fn reorder(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let (first, shuffle, reverse) = (on.fields.get("first"), on.fields.get("shuffle"), on.fields.get("reverse"));
-    let order = match (first, shuffle, reverse) {
+    let swap = on.fields.get("swap");
+    if let (Some(swap), None, None, None) = (swap, first, shuffle, reverse) {
+        return swapped(on, swap);
+    }
+    let order = match (first.xor(swap), shuffle, reverse) {
         (Some(first), None, None) => first_order(on, first)?,
         (None, Some(window), None) => {
             let window = count(window, "`shuffle`", 2..MAX_WINDOW + 1, on.mistakes)?;
@@ -132,7 +150,7 @@ fn reorder(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
             return None;
         }
         _ => {
-            let help = "first = [\"invoice.paid\"], shuffle = 5 or reverse = true";
+            let help = "first = [\"invoice.paid\"], swap = [\"invoice.paid\", \"invoice.created\"], shuffle = 5 or reverse = true";
             let message = "`reorder` holds one order, neither none nor several";
             on.mistakes.add_help(on.fields.span(), Kind::NotOneChoice, message, help);
             return None;
@@ -149,6 +167,18 @@ fn first_order(on: &mut Reading<'_, '_>, first: &Spanned<DeValue<'_>>) -> Option
     let texts: Vec<_> = items.into_iter().map(|item| text(item, "an event in `first`", on.mistakes)).collect();
     let read: Vec<_> = texts.into_iter().map(|typed| on.select(&typed?)).collect();
     read.into_iter().collect::<Option<Vec<_>>>().filter(|first| !first.is_empty()).map(Order::First)
+}
+
+fn swapped(on: &mut Reading<'_, '_>, swap: &Spanned<DeValue<'_>>) -> Option<FaultKind> {
+    let texts: Vec<_> = array(swap, "`swap`", on.mistakes).into_iter().collect();
+    let [one, other] = texts.as_slice() else {
+        let help = "swap = [\"invoice.paid\", \"invoice.created\"]";
+        on.mistakes.add_help(&swap.span(), Kind::OutOfRange, "`swap` names two events that change places", help);
+        return None;
+    };
+    let mut of = |value| text(value, "an event in `swap`", on.mistakes).and_then(|typed| on.select(&typed));
+    let (one, other) = (of(one), of(other));
+    Some(FaultKind::Reorder { order: Order::Swap(one?, other?) })
 }
 
 fn delay(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
@@ -267,48 +297,7 @@ fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
         }
         return kill_at_call(on);
     }
-    let on_ack_of = on.selector("on_ack_of");
+    let on_ack_of = on.plain_selector("on_ack_of");
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
-}
-
-impl Reading<'_, '_> {
-    pub(super) fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
-        let typed = self.fields.need_text(key, self.mistakes)?;
-        self.select(&typed)
-    }
-
-    /// A selector that names at least one event of the stories in question.
-    fn select(&mut self, typed: &At<&str>) -> Option<EventSelector> {
-        let selector = match EventSelector::parse(typed.value) {
-            Ok(selector) => selector,
-            Err(error) => {
-                self.mistakes.add(&typed.span, Kind::BadSelector, format!("`{}`: {error}", typed.value));
-                return None;
-            }
-        };
-        self.check_named(&selector, typed);
-        Some(selector)
-    }
-
-    fn check_named(&mut self, selector: &EventSelector, typed: &At<&str>) {
-        let recordings: Option<Vec<_>> = self.stories.iter().map(|story| story.recording()).collect();
-        // A recording that could not be loaded has been reported; what it holds is not known.
-        let Some(recordings) = recordings.filter(|all| !all.is_empty()) else { return };
-        let kinds = |n: usize| recordings[n].events.iter().map(|recorded| recorded.event.kind.as_str());
-        let most = (0..recordings.len()).map(|n| kinds(n).filter(|kind| selector.matches(kind)).count()).max();
-        match (most.unwrap_or(0), selector.position) {
-            (0, _) => {
-                let types: BTreeSet<&str> = (0..recordings.len()).flat_map(kinds).collect();
-                let message = format!("no event is `{}`", selector.pattern);
-                let help = suggest(&selector.pattern, &types.into_iter().collect::<Vec<_>>());
-                self.mistakes.add_help(&typed.span, Kind::NoSuchEvent, message, help);
-            }
-            (most, Some(position)) if most < usize::try_from(position).unwrap_or(usize::MAX) => {
-                let message = format!("`{selector}` names event {position} of {most}");
-                self.mistakes.add(&typed.span, Kind::NoSuchPosition, message);
-            }
-            _ => {}
-        }
-    }
 }

@@ -5,13 +5,14 @@
 
 use super::{
     criterion::Criterion,
+    document,
     error::{ScenarioErrorKind as Kind, ScenarioErrors},
     load::{read_covers, read_said, read_version, some_entries},
     raw::{Fields, Mistakes},
     read_criteria::read_criterion,
 };
 use std::path::Path;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 /// What of a scenario outlives its run.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,25 +27,24 @@ pub struct StoredScenario {
     pub criteria: Vec<Criterion>,
 }
 
-/// Reads the criteria of a scenario that has been run; `path` names it in messages.
+/// Reads the criteria of the scenario `name` that has been run; `path` names it in messages. Of a file with a `[matrix]` it
+/// is the combination of that name; of another file whatever it holds, for the caller to compare.
 ///
 /// # Errors
 /// Every mistake in what judging needs, each with its place.
-pub fn parse_stored(text: &str, path: &Path) -> Result<StoredScenario, ScenarioErrors> {
-    let mut mistakes = Mistakes::default();
-    let (document, syntax) = DeTable::parse_recoverable(text);
-    if let Some(error) = syntax.first() {
-        let span = error.span().unwrap_or(0..0);
-        mistakes.add(&span, Kind::Syntax, format!("not TOML: {}", error.message().replace('\n', ", ")));
-    }
-    let scenario = if syntax.is_empty() { read(document.get_ref(), &mut mistakes) } else { None };
-    match scenario {
-        Some(scenario) if mistakes.is_empty() => Ok(scenario),
-        _ => Err(mistakes.located(text, path)),
+pub fn parse_stored(text: &str, path: &Path, name: &str) -> Result<StoredScenario, ScenarioErrors> {
+    let mut all = document::read_all(text, path, None, &mut |combination, document, mistakes| {
+        let stored = read(document, mistakes)?;
+        Some(StoredScenario { name: combination.name(&stored.name), ..stored })
+    })?;
+    let wanted = all.iter().position(|stored| stored.name == name).unwrap_or(0);
+    match all.is_empty() {
+        true => Err(ScenarioErrors::whole_file(path, Kind::NoCriteria, "the file holds no scenario")),
+        false => Ok(all.swap_remove(wanted)),
     }
 }
 
-fn read<'t>(document: &'t DeTable<'t>, mistakes: &mut Mistakes) -> Option<StoredScenario> {
+fn read(document: &DeTable<'_>, mistakes: &mut Mistakes) -> Option<StoredScenario> {
     let mut root = Fields::new("the scenario", 0..0, document);
     if !read_version(&mut root, mistakes) {
         return None;
@@ -54,8 +54,7 @@ fn read<'t>(document: &'t DeTable<'t>, mistakes: &mut Mistakes) -> Option<Stored
     let covers = read_covers(&mut root, mistakes);
     let message = "there is no [[criterion]]: nothing would be shown";
     let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
-    let criteria: Vec<&toml::Spanned<DeValue<'t>>> =
-        some_entries(&mut root, "criterion", (Kind::NoCriteria, message, help), mistakes);
+    let criteria = some_entries(&mut root, "criterion", (Kind::NoCriteria, message, help), mistakes);
     let criteria = criteria.into_iter().filter_map(|entry| read_criterion(entry, mistakes)).map(|at| at.value);
     let criteria = criteria.collect();
     Some(StoredScenario { name: name?, about: about?, covers, criteria })

@@ -73,6 +73,9 @@ impl Client {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
+        if let Some(traceparent) = super::telemetry::traceparent() {
+            builder = builder.header("traceparent", traceparent);
+        }
         let request = builder.body(Full::new(Bytes::from(request.body))).map_err(|_| Transport::Broken)?;
         let response = self.pool.request(request).await.map_err(|_| Transport::Broken)?;
         let (head, body) = response.into_parts();

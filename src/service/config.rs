@@ -3,12 +3,15 @@
 //! Must not know: the environment, files.
 
 use super::{defects::Defects, store::PostgresAt, support::rules::Rules};
+use crate::redact::Redactor;
 pub use crate::stripe::signature::Secret;
+use prometheus_client::metrics::histogram::Histogram;
 use std::{
     fmt,
+    num::NonZeroU32,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -132,6 +135,16 @@ pub enum Database {
     Postgres(PostgresAt),
 }
 
+impl Database {
+    /// What opens it and must not be shown.
+    fn secrets(&self) -> Vec<Secret> {
+        match self {
+            Self::Memory | Self::File(_) => Vec::new(),
+            Self::Postgres(at) => at.secrets(),
+        }
+    }
+}
+
 /// What the one writer has done since it started.
 #[derive(Debug, Default)]
 pub struct Written {
@@ -141,6 +154,8 @@ pub struct Written {
     pub batches: AtomicU64,
     /// Deliveries that were turned away because too many waited.
     pub turned_away: AtomicU64,
+    /// Where sizes of batches are measured, once the service runs.
+    pub(super) sizes: OnceLock<Histogram>,
 }
 
 impl Written {
@@ -149,11 +164,23 @@ impl Written {
         counter.fetch_add(number as u64, Ordering::Relaxed);
     }
 
+    /// One commit took so many deliveries.
+    pub(super) fn batch(&self, deliveries: usize) {
+        Self::add(&self.deliveries, deliveries);
+        Self::add(&self.batches, 1);
+        if let Some(sizes) = self.sizes.get() {
+            sizes.observe(deliveries as f64);
+        }
+    }
+
     /// Deliveries and the commits that they took.
     pub fn counts(&self) -> (u64, u64) {
         (self.deliveries.load(Ordering::Relaxed), self.batches.load(Ordering::Relaxed))
     }
 }
+
+/// Shorter admin tokens are refused at start.
+pub const SHORTEST_ADMIN_TOKEN: usize = 16;
 
 /// What the person's pages are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +222,16 @@ pub struct Config {
     pub call_timeout: Duration,
     /// Whether a listener on another address than loopback is accepted.
     pub public: bool,
+    /// What opens the admin screen; without it there is none.
+    pub admin_token: Option<Secret>,
+    /// What opens `/metrics` and the reasons of `/readyz` in a public service.
+    pub metrics_token: Option<Secret>,
+    /// Requests a minute and address for each thing that costs money; `None` does not count.
+    pub rate_limit: Option<NonZeroU32>,
+    /// Whether the last hop that a proxy names is the address that counts.
+    pub trust_proxy: bool,
+    /// Longest wait for the headers of a request.
+    pub header_timeout: Duration,
     /// What the core decides by.
     pub settings: Settings,
     /// Where the writer counts; keep a copy to read it.
@@ -208,16 +245,21 @@ impl Config {
             secrets: vec![secret],
             database: Database::Memory,
             crm_url: crm_url.into(),
-            crm_token: Secret::new("crm"),
+            crm_token: Secret::new("token-of-the-crm-double"),
             support_url: support_url.into(),
-            support_token: Secret::new("support"),
+            support_token: Secret::new("token-of-the-desk-double"),
             stripe_url: None,
-            stripe_key: Secret::new("stripe"),
+            stripe_key: Secret::new("key-of-the-stripe-double"),
             shop: Shop { price: "price_1SZSxhQmZ4vTe8RaiscJ51Xp".to_owned(), url: None, session_key: Secret::new("") },
             alert_url: None,
             workers: 2,
             call_timeout: Duration::from_secs(5),
             public: false,
+            admin_token: None,
+            metrics_token: None,
+            rate_limit: None,
+            trust_proxy: false,
+            header_timeout: Duration::from_secs(10),
             settings: Settings::default(),
             written: Arc::default(),
         }
@@ -227,6 +269,19 @@ impl Config {
     pub fn objection(&self) -> Option<&'static str> {
         if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.expose().trim().is_empty()) {
             return Some("no webhook secret is set: every delivery would be refused, or an unsigned one accepted");
+        }
+        for (token, objection) in [
+            (Some(&self.crm_token), "the CRM's token is empty: every call would be refused"),
+            (Some(&self.support_token), "the support desk's token is empty: every call would be refused"),
+            (self.stripe_url.as_ref().map(|_| &self.stripe_key), "the key of Stripe's API is empty"),
+            (self.metrics_token.as_ref(), "the metrics token is empty: anybody could read them"),
+        ] {
+            if token.is_some_and(|token| token.expose().trim().is_empty()) {
+                return Some(objection);
+            }
+        }
+        if self.admin_token.as_ref().is_some_and(|token| token.expose().trim().len() < SHORTEST_ADMIN_TOKEN) {
+            return Some("the admin token has less than 16 characters: it could be guessed");
         }
         if self.workers == 0 {
             return Some("there are no workers: nothing would reach the CRM or the support desk");
@@ -240,6 +295,18 @@ impl Config {
             );
         }
         None
+    }
+}
+
+impl Config {
+    /// What takes every secret of this configuration out of a text.
+    pub fn redactor(&self) -> Redactor {
+        let given = [&self.crm_token, &self.support_token, &self.stripe_key, &self.shop.session_key];
+        let optional = [&self.alert_url, &self.admin_token, &self.metrics_token];
+        let secrets = self.secrets.iter().chain(given).chain(optional.into_iter().flatten());
+        let database = self.database.secrets();
+        let texts: Vec<&str> = secrets.chain(&database).map(Secret::expose).collect();
+        Redactor::new(&texts)
     }
 }
 
@@ -280,6 +347,11 @@ mod tests {
             Config { secrets: vec![], ..sound.clone() },
             Config { secrets: vec![Secret::new(" ")], ..sound.clone() },
             Config { workers: 0, ..sound.clone() },
+            Config { crm_token: Secret::new(""), ..sound.clone() },
+            Config { support_token: Secret::new(" "), ..sound.clone() },
+            Config { stripe_url: Some("http://127.0.0.1:3".into()), stripe_key: Secret::new(""), ..sound.clone() },
+            Config { admin_token: Some(Secret::new("short")), ..sound.clone() },
+            Config { metrics_token: Some(Secret::new("")), ..sound.clone() },
             Config { settings: Settings { batch: 0, ..sound.settings.clone() }, ..sound.clone() },
             Config { call_timeout: sound.settings.lease, ..sound.clone() },
         ] {

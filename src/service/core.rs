@@ -9,7 +9,7 @@ use super::{
     config::Settings,
     ingest::{self, Accepted},
     job::{Lease, Task},
-    queue,
+    overview, queue,
     reading::{self, Reading},
     status::{self, BriefView, CustomerView, DeadView, StatusView},
     store::{Store, StoreError, Tx},
@@ -238,6 +238,14 @@ impl Service {
         self.process.next_ready(&mut self.store)
     }
 
+    /// Gives a claim back whose call will not be answered here any more.
+    ///
+    /// # Errors
+    /// The store's; the lease then runs out.
+    pub fn release(&mut self, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
+        self.store.transact(|tx| queue::release(tx, now, lease))
+    }
+
     /// Counts answers to deliveries that never reached the store.
     pub fn note(&mut self, now: Timestamp, answered: Answered, number: u64) {
         self.process.note(now, answered, number);
@@ -267,12 +275,12 @@ impl Service {
         self.store.transact(|tx| audit::ask(tx, now))
     }
 
-    /// Puts every job that was given up back to work; answers how many.
+    /// A person puts one job that was given up back to work, or all of them; answers how many.
     ///
     /// # Errors
     /// The store's.
-    pub fn requeue(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        self.store.transact(|tx| queue::requeue(tx, now))
+    pub fn requeue_by_hand(&mut self, now: Timestamp, one: Option<u64>) -> Result<u64, StoreError> {
+        self.store.transact(|tx| overview::requeue(tx, now, one))
     }
 
     /// A person signs up; answers whether they are new.

@@ -299,6 +299,12 @@ impl Job {
         self.wait(now);
     }
 
+    /// Due now: its claim is given back before the call was answered, and counts for nothing.
+    pub(super) fn release(&mut self, now: Timestamp) {
+        self.attempts = self.attempts.saturating_sub(1);
+        self.wait(now);
+    }
+
     /// The call went well and another follows at once. Earlier failures still count: a job that goes in a circle (found,
     /// gone, found, …) must end.
     pub fn advance(&mut self, step: Step, now: Timestamp) {

@@ -125,6 +125,19 @@ pub fn requeue_one(tx: &mut Tx<'_>, now: Timestamp, id: u64) -> Result<bool, Sto
     Ok(true)
 }
 
+/// Gives a claim back before its call was answered: another takes the job up at once instead of waiting for the lease to
+/// end. Whether the call had its effect is not known, as after a crash. Answers whether the claim still counted.
+///
+/// # Errors
+/// The store's; the lease then runs out.
+pub fn release(tx: &mut Tx<'_>, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
+    let held = tx.job(lease.job)?.filter(|job| job.state == JobState::Running && job.claims == lease.claim);
+    let Some(mut job) = held else { return Ok(false) };
+    job.release(now);
+    tx.put_job(&job)?;
+    Ok(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +172,29 @@ mod tests {
 
         let never = Settings { defects: [Defect::LeaseNeverReclaimed].into_iter().collect(), ..settings };
         assert_eq!(claimed(&mut store, at(900), &never), None);
+    }
+
+    #[test]
+    fn a_claim_that_is_given_back_is_due_at_once_and_counts_no_attempt() {
+        let (mut store, settings) = (queued(), Settings::default());
+        let (_, lease) = claimed(&mut store, at(1), &settings).expect("due");
+        assert_eq!(store.transact(|tx| release(tx, at(2), &lease)), Ok(true));
+        let (job, second) = claimed(&mut store, at(2), &settings).expect("due at once");
+        assert_eq!((job.attempts, second.claim), (1, 2));
+        assert_eq!(store.transact(|tx| release(tx, at(2), &lease)), Ok(false), "that claim is not the present one");
+        assert_eq!(claimed(&mut store, at(3), &settings), None);
+    }
+
+    #[test]
+    fn only_a_job_that_was_given_up_is_put_back_by_hand() {
+        let (mut store, settings) = (queued(), Settings::default());
+        assert_eq!(store.transact(|tx| requeue_one(tx, at(1), 1)), Ok(false));
+        let (mut job, _) = claimed(&mut store, at(1), &settings).expect("due");
+        job.reject(at(1), "400".into());
+        store.transact(|tx| tx.put_job(&job)).expect("put");
+        assert_eq!(store.transact(|tx| requeue_one(tx, at(2), 7)), Ok(false));
+        assert_eq!(store.transact(|tx| requeue_one(tx, at(2), 1)), Ok(true));
+        assert!(claimed(&mut store, at(2), &settings).is_some());
     }
 
     #[test]

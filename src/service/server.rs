@@ -2,6 +2,7 @@
 //!
 //! Must not know: how anything is decided.
 
+use super::metrics::{peer, result as came_to};
 use super::{
     alerts::Answered,
     client::Client,
@@ -13,6 +14,13 @@ use super::{
     store::{Store, StoreError},
     writer::Writer,
 };
+use super::{
+    job::Lease,
+    listener,
+    operations::Operations,
+    overview, telemetry,
+    upstream::{Call, CallResult},
+};
 use crate::time::Timestamp;
 use std::{
     future::Future,
@@ -21,13 +29,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
     task::JoinSet,
 };
+use tracing::Instrument;
 
 /// Why the service did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +71,16 @@ pub(super) struct App {
     pub(super) sealer: Sealer,
     /// Where Stripe's pages may be, for the browser's leave to go there from a form.
     pub(super) stripe_url: Option<Arc<str>>,
+    /// What those who operate the service ask for.
+    pub(super) operations: Arc<Operations>,
     /// Deliveries that were answered without the store, and which it has not heard of.
     pub(super) unheard: Arc<Unheard>,
+}
+
+/// For how long something took.
+#[expect(clippy::disallowed_methods, reason = "measured for metrics; nothing is decided by it")]
+pub(super) fn stopwatch() -> Instant {
+    Instant::now()
 }
 
 /// Deliveries that were answered before they came to the store.
@@ -109,7 +126,7 @@ impl App {
         &self,
         work: impl FnOnce(&mut Service, Timestamp) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.with(work).await
+        self.operations.noted(self.writer.with(work).await)
     }
 
     /// Runs `work`, which only reads, on what is committed; it does not wait for those who write.
@@ -123,7 +140,7 @@ impl App {
             let mut service = reader.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut service, now())
         });
-        task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
+        self.operations.noted(task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string()))))
     }
 }
 
@@ -187,54 +204,47 @@ pub async fn run(
         sealer: Sealer::new(session_key(&shop.session_key)?),
         shop: Arc::new(shop),
         stripe_url: config.stripe_url.as_deref().map(Arc::from),
+        operations: Arc::new(Operations::new(&config)),
         unheard: Arc::new(Unheard::default()),
     };
+    // Only the first service over these counters is measured; a second one in this process has others.
+    let _ = config.written.sizes.set(app.operations.metrics.batch_sizes());
+    app.with(|service, now| service.visit(|tx| overview::watch(tx, now))).await?;
     let (stop, stopped) = watch::channel(false);
     let mut workers = JoinSet::new();
     for number in 1..=config.workers {
         let owner = format!("{}/{number}", std::process::id());
-        workers.spawn(work(app.clone(), client.clone(), owner, stopped.clone()));
+        let (alive, working) = (app.operations.worker(), work(app.clone(), client.clone(), owner, stopped.clone()));
+        workers.spawn(async move {
+            working.await;
+            drop(alive);
+        });
     }
+    let operations = Arc::clone(&app.operations);
     let ended = async move {
         shutdown.await;
+        tracing::info!("told to stop: no more connections, work under way is finished or put back");
+        operations.stopping();
         // Nobody listens any more only when the server has failed already.
         let _ = stop.send(true);
     };
-    let served = serve(listener, app, stopped, ended).await;
+    tracing::info!("serving on {address}");
+    let serving = listener::serve(listener, router(app), stopped, config.header_timeout);
+    tokio::join!(serving, ended);
     let grace = config.call_timeout + Duration::from_secs(1);
     if tokio::time::timeout(grace, async { while workers.join_next().await.is_some() {} }).await.is_err() {
         workers.shutdown().await;
     }
     // Connections that outlived their grace may still hold the writer; what they wait for is not worth more waiting.
     let _ = tokio::time::timeout(Duration::from_secs(1), written).await;
-    served
-}
-
-/// Longest that open connections may take to end.
-const GRACE: Duration = Duration::from_secs(5);
-
-async fn serve(
-    listener: TcpListener,
-    app: App,
-    mut stopped: watch::Receiver<bool>,
-    ended: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ServiceError> {
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(ended);
-    let deadline = async {
-        if stopped.wait_for(|stop| *stop).await.is_err() {
-            // Nobody is left to say stop: the server itself has ended, and says how.
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = server.into_future() => Ok(served?),
-        () = deadline => Ok(()),
-    }
+    Ok(())
 }
 
 /// Longest that an idle worker sleeps: another process may have written jobs into the same file.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// Longest that a call under way may take to end after the service was told to stop.
+const LINGER: Duration = Duration::from_secs(2);
 
 async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
@@ -248,19 +258,53 @@ async fn work(app: App, client: Client, owner: String, mut stopped: watch::Recei
             Ok(Some((lease, call))) => {
                 // There may be more: one worker wakes the next.
                 app.wake.notify_one();
-                let result = client.send(&call).await;
-                let finished = app.with(move |service, now| service.finish(now, &lease, &result)).await;
-                if let Err(error) = finished {
-                    eprintln!("service: failed to finish a job, its lease will run out: {error}");
-                }
+                let span = tracing::info_span!(
+                    target: telemetry::TARGET, "job.run", job = lease.job, claim = lease.claim, call = call.name()
+                );
+                carry_out(&app, &client, lease, &call, &mut stopped).instrument(span).await;
             }
             Ok(None) => rest(&app, &mut stopped).await,
             Err(error) => {
-                eprintln!("service: failed to claim a job: {error}");
+                tracing::error!("failed to claim a job: {error}");
                 pause(&app, IDLE, &mut stopped).await;
             }
         }
     }
+}
+
+/// Makes the call and takes its answer in; told to stop, the claim is given back, so that nobody waits for its lease.
+async fn carry_out(app: &App, client: &Client, lease: Lease, call: &Call, stopped: &mut watch::Receiver<bool>) {
+    let answered = tokio::select! {
+        biased;
+        answered = measured(app, client, call) => Some(answered),
+        () = lingered(stopped) => None,
+    };
+    let Some(result) = answered else {
+        match app.with(move |service, now| service.release(now, &lease)).await {
+            Ok(_) => tracing::info!("stopping: a job under way was put back"),
+            Err(error) => tracing::error!("failed to put a job back, its lease will run out: {error}"),
+        }
+        return;
+    };
+    tracing::debug!(peer = peer(call.upstream()), result = came_to(&result), "called");
+    if let Err(error) = app.with(move |service, now| service.finish(now, &lease, &result)).await {
+        tracing::error!("failed to finish a job, its lease will run out: {error}");
+    }
+}
+
+async fn measured(app: &App, client: &Client, call: &Call) -> CallResult {
+    let (started, peer) = (stopwatch(), peer(call.upstream()));
+    let span = tracing::info_span!(target: telemetry::TARGET, "upstream.call", peer, result = tracing::field::Empty);
+    let result = client.send(call).instrument(span.clone()).await;
+    span.record("result", came_to(&result));
+    app.operations.metrics.call(call, &result, started.elapsed());
+    result
+}
+
+async fn lingered(stopped: &mut watch::Receiver<bool>) {
+    // The one who says stop is gone: that is the end as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+    tokio::time::sleep(LINGER).await;
 }
 
 async fn rest(app: &App, stopped: &mut watch::Receiver<bool>) {

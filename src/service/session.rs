@@ -22,6 +22,8 @@ pub enum Seal {
     Visitor,
     /// A form of ours, shown to the holder of a cookie.
     Form,
+    /// Whoever knows the admin token, for as long as the text says.
+    Admin,
 }
 
 impl Seal {
@@ -30,6 +32,7 @@ impl Seal {
             Self::Person => "person",
             Self::Visitor => "visitor",
             Self::Form => "form",
+            Self::Admin => "admin",
         }
     }
 }

@@ -117,8 +117,9 @@ fn write(service: &mut Service, taken: &mut Vec<Write>, written: &Written) -> Ve
             Write::Other(work) => others.push(work),
         }
     }
-    Written::add(&written.deliveries, batch.len());
-    Written::add(&written.batches, usize::from(!batch.is_empty()));
+    if !batch.is_empty() {
+        written.batch(batch.len());
+    }
     let done = service.grouped(|service| {
         // A panic in a transaction undoes it alone; those who wait learn that there was no answer.
         let outcomes = survive(|| receive(service, &batch)).unwrap_or_default();

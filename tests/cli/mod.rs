@@ -2,6 +2,8 @@
 
 mod exits;
 mod files;
+mod replay;
+mod served;
 mod signature;
 
 use std::{

@@ -106,7 +106,7 @@ fn is_whole(all: &[u8]) -> bool {
 fn deliver(sender: &Sender, url: &str, how: Transport, timeout: Duration) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let Altered { sent, .. } = altered(Some(how), BODY.as_bytes());
-    let parcel = Parcel { url, headers: delivery_headers(Some("t=1,v1=aa")), body: sent };
+    let parcel = Parcel { url, headers: delivery_headers(&["t=1,v1=aa".to_owned()]), body: sent };
     runtime.block_on(send(sender, how, parcel, timeout)).expect("a request")
 }
 
@@ -250,7 +250,7 @@ fn connections(how: Option<Transport>) -> usize {
     runtime.block_on(async {
         let sender = Sender::new();
         for _ in 0..2 {
-            let (headers, body) = (delivery_headers(None), Bytes::from_static(BODY.as_bytes()));
+            let (headers, body) = (delivery_headers(&[]), Bytes::from_static(BODY.as_bytes()));
             let answer = match how {
                 None => sender.send("POST", &url, &headers, body, LONG).await,
                 Some(how) => send(&sender, how, Parcel { url: &url, headers, body }, LONG).await,

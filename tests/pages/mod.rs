@@ -1,5 +1,6 @@
 //! The person's way through the pages, in a real browser, against the service and the doubles over real sockets.
 
+mod admin;
 pub(crate) mod browser;
 mod clients;
 mod lighthouse;

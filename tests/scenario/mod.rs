@@ -3,6 +3,7 @@
 mod bad;
 mod golden;
 mod good;
+mod language;
 mod laws;
 mod recordings;
 mod shipped;

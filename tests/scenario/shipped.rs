@@ -3,7 +3,7 @@
 use super::laws::keeps_laws;
 use hookdrill::{
     plan::compile::compile,
-    scenario::load::{load, parse},
+    scenario::load::{load_all, parse},
     stripe::{
         import::{self, ImportOptions},
         recording::Recording,
@@ -99,10 +99,11 @@ fn every_shipped_scenario_is_a_good_one() {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "toml") {
-                let scenario = load(&path, &[PathBuf::from("fixtures")], OPTIONS);
-                let scenario = scenario.unwrap_or_else(|errors| panic!("{errors}"));
-                compile(&scenario, 1, EPOCH).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                count += 1;
+                let scenarios = load_all(&path, &[PathBuf::from("fixtures")], OPTIONS);
+                for scenario in scenarios.unwrap_or_else(|errors| panic!("{errors}")) {
+                    compile(&scenario, 1, EPOCH).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                    count += 1;
+                }
             }
         }
     }

@@ -27,7 +27,13 @@ pub(super) fn command(folder: &Path, crm: &str, support: &str, defects: &[&str])
     ServiceCommand {
         program: env!("CARGO_BIN_EXE_hookdrill").into(),
         arguments,
-        environment: vec![("STRIPE_WEBHOOK_SECRET".to_owned(), SECRET.to_owned())],
+        environment: [
+            ("STRIPE_WEBHOOK_SECRET", SECRET),
+            ("HOOKDRILL_CRM_TOKEN", "crm-of-the-test"),
+            ("HOOKDRILL_SUPPORT_TOKEN", "desk-of-the-test"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec(),
         log: folder.join("service.log"),
     }
 }

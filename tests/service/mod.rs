@@ -7,6 +7,7 @@ mod core;
 mod facts;
 mod fixtures;
 mod killed;
+mod operations;
 mod peers;
 pub(crate) mod postgres;
 mod reconcile;

@@ -28,9 +28,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-const SECRET: &str = "whsec_of_the_test";
+pub(super) const SECRET: &str = "whsec_of_the_test";
 
-type Shared = Arc<Mutex<Peers>>;
+pub(super) type Shared = Arc<Mutex<Peers>>;
 
 async fn peer(State(peers): State<Shared>, request: axum::extract::Request) -> axum::response::Response {
     let (head, body) = request.into_parts();
@@ -58,27 +58,28 @@ async fn peer(State(peers): State<Shared>, request: axum::extract::Request) -> a
     }
 }
 
-struct Running {
-    address: String,
-    peers: Shared,
+pub(super) struct Running {
+    pub(super) address: String,
+    pub(super) peers: Shared,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<Result<(), ServiceError>>,
 }
 
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) raw_head: String,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 }
 
 impl Running {
-    async fn start(database: Database, peers: &Shared, change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) async fn start(database: Database, peers: &Shared, change: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let app = Router::new().fallback(peer).with_state(peers.clone());
@@ -99,11 +100,11 @@ impl Running {
         Self { address, peers: peers.clone(), stop: Some(stop), ended }
     }
 
-    async fn memory() -> Self {
+    pub(super) async fn memory() -> Self {
         Self::start(Database::Memory, &Shared::default(), |_| {}).await
     }
 
-    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(super) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).await.expect("connected");
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
         for (name, value) in headers {
@@ -118,25 +119,25 @@ impl Running {
         let text = String::from_utf8_lossy(&raw).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+        Answer { status, head: head.to_lowercase(), raw_head: head.to_owned(), body: body.to_owned() }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], b"").await
     }
 
-    async fn post_signed(&self, body: &[u8]) -> Answer {
+    pub(super) async fn post_signed(&self, body: &[u8]) -> Answer {
         let header = signature(SECRET, now(), body);
         self.ask("POST", "/webhooks/stripe", &[("stripe-signature", &header)], body).await
     }
 
-    async fn deliver(&self, event: &Event) {
+    pub(super) async fn deliver(&self, event: &Event) {
         let answer = self.post_signed(event.body.as_bytes()).await;
         assert_eq!((answer.status, answer.json()), (200, json!({"received": true})), "{}", event.id);
     }
 
     /// Until no job is left.
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         for _ in 0..1000 {
             if self.get("/internal/status").await.json()["pending"] == 0 {
                 return;
@@ -146,7 +147,7 @@ impl Running {
         panic!("jobs stay: {}", self.get("/internal/status").await.body);
     }
 
-    async fn stop(mut self) -> Shared {
+    pub(super) async fn stop(mut self) -> Shared {
         self.stop.take().expect("running").send(()).expect("listening");
         let ended = tokio::time::timeout(Duration::from_secs(10), self.ended).await.expect("in time");
         ended.expect("no panic").expect("a clean end");
@@ -166,7 +167,7 @@ fn signature(secret: &str, at: i64, body: &[u8]) -> String {
     format!("t={at},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-fn purchase() -> [Event; 4] {
+pub(super) fn purchase() -> [Event; 4] {
     [
         completed("evt_2", "cus_1", Some("ada"), "ada@example.com"),
         subscription("evt_3", "created", 101, "cus_1", "active"),

@@ -43,7 +43,7 @@ pub struct Setup {
     pub options: BTreeMap<String, String>,
     /// Finds secrets, stack traces and internals in answers.
     pub redactor: Redactor,
-    secrets: [Secret; 1],
+    secrets: Vec<Secret>,
     cache: RefCell<Cache>,
 }
 
@@ -88,7 +88,7 @@ impl Setup {
         options: BTreeMap<String, String>,
         redactor: Redactor,
     ) -> Self {
-        let secrets = [Secret::new(target.secrets.known())];
+        let secrets = target.secrets.all_known().into_iter().map(Secret::new).collect();
         // As `hookdrill serve` has it: a call must end well before the lease does.
         let call_timeout = settings.lease / 2;
         Self { settings, simulation, target, call_timeout, options, redactor, secrets, cache: RefCell::default() }
@@ -119,8 +119,10 @@ impl Setup {
         if let Some(known) = cache.genuine.get(&key) {
             return *known;
         }
-        let header = self.signing().header(signing, at, body.as_bytes());
-        let genuine = verify(header.as_deref(), body.as_bytes(), &self.secrets, now).is_ok();
+        let headers = self.signing().headers(signing, at, body.as_bytes());
+        // The shell of the service looks at the first line alone.
+        let header = headers.first().map(String::as_str);
+        let genuine = verify(header, body.as_bytes(), &self.secrets, now).is_ok();
         if cache.genuine.len() >= MOST_SIGNATURES {
             cache.genuine.clear();
         }

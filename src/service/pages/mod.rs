@@ -2,6 +2,7 @@
 //!
 //! Must not know: storage, HTTP; they are told what to show.
 
+pub mod admin;
 mod billing;
 mod chat;
 mod checkout;

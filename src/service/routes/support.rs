@@ -20,7 +20,6 @@ use serde_json::json;
 const REQUEST_LIMIT: usize = 64 * 1024;
 
 pub(super) fn routes() -> Router<App> {
-    // A limit by address belongs here, as a layer of this one route: every request costs a ticket.
     Router::new().route("/api/support", post(ask).layer(DefaultBodyLimit::max(REQUEST_LIMIT)))
 }
 

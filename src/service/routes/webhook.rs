@@ -5,9 +5,11 @@
 use super::{refusal, trouble};
 use crate::service::{
     core::{Incoming, Received},
+    metrics::Ack,
     reading,
-    server::{App, Unheard},
+    server::{App, Unheard, stopwatch},
     store::StoreError,
+    telemetry,
     verify::verify,
     writer::Full,
 };
@@ -21,6 +23,7 @@ use axum::{
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
+use tracing::{Instrument, Span, field::Empty};
 
 /// Largest webhook body; Stripe's own events stay far below.
 const WEBHOOK_LIMIT: usize = 512 * 1024;
@@ -32,26 +35,43 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let started = stopwatch();
+    let span = tracing::info_span!(
+        target: telemetry::TARGET, "webhook.receive", outcome = Empty, event = Empty, kind = Empty
+    );
+    let (ack, response) = receive(&app, &headers, body).instrument(span.clone()).await;
+    span.record("outcome", ack.name());
+    app.operations.metrics.webhook(ack, started.elapsed());
+    if !matches!(ack, Ack::Accepted | Ack::Duplicate) {
+        tracing::warn!("a webhook was refused: {}", ack.name());
+    }
+    response
+}
+
+/// What becomes of the request, and the answer that says so.
+async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> (Ack, Response) {
     let body = match body {
         Ok(body) => body,
-        Err(rejection) => return refusal(rejection.status(), "the body cannot be read"),
+        Err(rejection) => return (Ack::Unreadable, refusal(rejection.status(), "the body cannot be read")),
     };
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
     if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
         Unheard::add(&app.unheard.refused);
-        return refusal(StatusCode::BAD_REQUEST, "the signature does not fit");
+        return (Ack::Forged, refusal(StatusCode::BAD_REQUEST, "the signature does not fit"));
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
-        return refusal(StatusCode::BAD_REQUEST, "the body is not an event");
+        return (Ack::Unreadable, refusal(StatusCode::BAD_REQUEST, "the body is not an event"));
     };
+    Span::current().record("event", event.id.as_str()).record("kind", event.kind.as_str());
     let incoming = Arc::new(Incoming::new(event));
     // Read here, where requests run side by side, and not by the one writer.
     incoming.reading();
-    let received = match app.writer.deliver(Arc::clone(&incoming)).await {
+    let commit = tracing::info_span!(target: telemetry::TARGET, "webhook.commit");
+    let received = match app.writer.deliver(Arc::clone(&incoming)).instrument(commit).await {
         Ok(received) => received,
         Err(Full) => {
             Unheard::add(&app.unheard.turned_away);
-            return full();
+            return (Ack::TurnedAway, full());
         }
     };
     // Kept till here, so that what was read is taken apart by this thread, not by the one writer.
@@ -68,7 +88,7 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
             };
             let task = tokio::spawn(work);
             if acked {
-                return acknowledged();
+                return (Ack::Accepted, acknowledged());
             }
             app.wake.notify_one();
             task.await.unwrap_or_else(|error| Err(StoreError::Broken(error.to_string())))
@@ -76,11 +96,14 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
         Err(error) => Err(error),
     };
     match done {
-        Ok(_) => {
+        Ok(accepted) => {
             app.wake.notify_one();
-            acknowledged()
+            (if accepted.duplicate { Ack::Duplicate } else { Ack::Accepted }, acknowledged())
         }
-        Err(error) => trouble(&error),
+        Err(error) => {
+            app.operations.metrics.store_error(&error);
+            (Ack::Failed, trouble(&error))
+        }
     }
 }
 

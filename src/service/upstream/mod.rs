@@ -138,6 +138,21 @@ pub enum CallResult {
 }
 
 impl Call {
+    /// Its name in traces.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SearchContact { .. } => "search_contact",
+            Self::CreateContact { .. } => "create_contact",
+            Self::UpdateContact { .. } => "update_contact",
+            Self::FindTask { .. } => "find_task",
+            Self::CreateTask { .. } => "create_task",
+            Self::FindTicket { .. } => "find_ticket",
+            Self::CreateTicket { .. } => "create_ticket",
+            Self::Look(_) => "look",
+            Self::PostAlert(_) => "post_alert",
+        }
+    }
+
     /// Which peer it goes to.
     pub const fn upstream(&self) -> Upstream {
         match self {

@@ -77,7 +77,7 @@ pub(super) async fn cancel(
             }
         }
         Err(why) => {
-            eprintln!("service: failed to ask Stripe to cancel: {why}");
+            tracing::warn!("failed to ask Stripe to cancel: {why}");
             let mut response = page(&app, pages::outage("/billing/cancel", &[("token", &sent.token)]));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response

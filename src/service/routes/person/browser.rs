@@ -24,6 +24,7 @@ fn cookie_name(app: &App, seal: Seal) -> String {
     let name = match seal {
         Seal::Person => "person",
         Seal::Visitor | Seal::Form => "visitor",
+        Seal::Admin => "admin",
     };
     if app.is_https() { format!("__Host-hookdrill_{name}") } else { format!("hookdrill_{name}") }
 }

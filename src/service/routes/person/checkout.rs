@@ -98,7 +98,7 @@ pub(super) async fn sign_up(
             form(&app, &headers, &typed("user", words), StatusCode::CONFLICT)
         }
         Ok(Way::Outage(why)) => {
-            eprintln!("service: failed to ask Stripe for a Checkout session: {why}");
+            tracing::warn!("failed to ask Stripe for a Checkout session: {why}");
             let fields = [("user", signing.user.as_str()), ("email", &signing.email), ("token", &filled.token)];
             let mut response = page(&app, pages::outage("/signup", &fields));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -189,7 +189,7 @@ pub(super) async fn success(State(app): State<App>, visit: Result<Query<Visit>, 
         Ok(state) => page(&app, pages::success(state)),
         Err(error) => {
             // The person is not to be frightened by a busy moment: the page looks again by itself.
-            eprintln!("service: failed to {error}");
+            tracing::warn!("failed to {error}");
             let mut response = page(&app, pages::success(person::Activation::Pending));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response

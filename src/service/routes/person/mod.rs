@@ -65,7 +65,7 @@ impl SignUp {
 
 /// A page for a store that fails: again later.
 fn trouble_page(app: &App, error: &StoreError) -> Response {
-    eprintln!("service: failed to {error}");
+    tracing::warn!("failed to {error}");
     let text = "Nothing was charged and nothing was changed. Please try again in a moment.";
     let mut response = browser::page(app, pages::words("That did not work just now", text, ("/billing", "Try again")));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -62,6 +62,20 @@ impl PostgresAt {
         self
     }
 
+    /// The URL, and its password as it is and as it is escaped there.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let url = self.url.expose();
+        let escaped = url
+            .split_once("://")
+            .and_then(|(_, rest)| rest.rsplit_once('@'))
+            .and_then(|(user, _)| user.split_once(':'));
+        let parsed: Option<Config> = url.parse().ok();
+        let plain =
+            parsed.as_ref().and_then(Config::get_password).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let passwords = plain.into_iter().chain(escaped.map(|(_, password)| password.to_owned()));
+        std::iter::once(self.url.clone()).chain(passwords.map(Secret::new)).collect()
+    }
+
     /// Takes the schema with all its rows away.
     ///
     /// # Errors
