@@ -192,7 +192,10 @@ fn deliveries_and_workers_at_once_end_like_one_after_the_other() {
         assert_eq!(*together, alone);
     }
     let (peers, alone) = (peers.into_inner().expect("peers"), alone.into_inner().expect("peers"));
-    assert_eq!((peers.contacts.len(), peers.tickets.len()), (alone.contacts.len(), alone.tickets.len()));
+    assert_eq!(
+        (peers.contacts.len(), peers.tickets.len(), peers.tasks.len()),
+        (alone.contacts.len(), alone.tickets.len(), alone.tasks.len())
+    );
     let by_email =
         |peers: &Peers| peers.contacts.iter().map(|c| (c["email"].clone(), c.clone())).collect::<BTreeMap<_, _>>();
     assert_eq!(by_email(&peers), by_email(&alone));
