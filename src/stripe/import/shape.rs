@@ -24,6 +24,13 @@ pub(super) struct Located {
     pub(super) place: Place,
 }
 
+/// The part of an event that is acted on, read to the bottom; what stands beside it is kept as it is.
+#[derive(serde::Deserialize)]
+struct Whole {
+    #[serde(rename = "data")]
+    _data: serde_json::Value,
+}
+
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Reads all events of `text`. `shown` names the file in messages, `name` in [`RecordedEvent::file`].
@@ -135,7 +142,7 @@ impl Reader<'_> {
                 self.errors.push(self.shown, Place::of(self.text, at + key), what);
             }
             // An event is read without its object; a recording must be readable to the bottom.
-            Ok(_) if let Err(error) = serde_json::from_str::<serde_json::Value>(body) => {
+            Ok(_) if let Err(error) = serde_json::from_str::<Whole>(body) => {
                 self.refuse(
                     source,
                     format!("the event that begins here does not read ({error}); export it again in full"),
