@@ -467,15 +467,7 @@ impl Shared {
     }
 
     async fn visit(&self, sender: &Sender, instance: &Instance, step: &PlannedStep) -> Visit {
-        let mut visit = Visit {
-            instance: instance.id.clone(),
-            action: step.action,
-            ticket: step.ticket.as_ref().map(|ticket| ticket.key.clone()),
-            status: None,
-            shows: None,
-            leaks: Vec::new(),
-            error: None,
-        };
+        let mut visit = Visit::unanswered(instance.id.clone(), step);
         let agent = ("user-agent", user_agent(step.agent).to_owned());
         let sent = match step.action {
             Action::Ask => self.ask(sender, instance, step, agent).await,

@@ -6,7 +6,7 @@
 pub use crate::mock::effect::{Contact, Effect, Ticket};
 use crate::{
     id::{DeliveryId, InstanceId},
-    plan::model::Action,
+    plan::model::{Action, PlannedStep},
     scenario::fault::Double,
     time::Timestamp,
 };
@@ -251,6 +251,21 @@ pub struct Visit {
     pub leaks: Vec<String>,
     /// Why there was no answer.
     pub error: Option<String>,
+}
+
+impl Visit {
+    /// A step that nothing has answered yet.
+    pub fn unanswered(instance: InstanceId, step: &PlannedStep) -> Self {
+        Self {
+            instance,
+            action: step.action,
+            ticket: step.ticket.as_ref().map(|ticket| ticket.key.clone()),
+            status: None,
+            shows: None,
+            leaks: Vec::new(),
+            error: None,
+        }
+    }
 }
 
 /// What became of the service process.

@@ -73,15 +73,7 @@ impl World<'_> {
 
     pub(super) fn visit(&mut self, index: usize) {
         let step = &self.plan.steps[index];
-        let mut visit = Visit {
-            instance: step.instance.clone(),
-            action: step.action,
-            ticket: step.ticket.as_ref().map(|ticket| ticket.key.clone()),
-            status: None,
-            shows: None,
-            leaks: Vec::new(),
-            error: None,
-        };
+        let mut visit = Visit::unanswered(step.instance.clone(), step);
         match self.visited(index) {
             Ok((status, page)) => {
                 visit.status = Some(status);

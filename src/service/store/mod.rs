@@ -5,6 +5,7 @@
 
 pub mod memory;
 pub mod postgres;
+mod row;
 pub mod sqlite;
 
 use super::{

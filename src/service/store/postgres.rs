@@ -13,7 +13,10 @@ mod connect;
 mod failure;
 mod text;
 
-use super::{ContactRow, Identity, Shelf, StoreError, Tx};
+use super::{
+    ContactRow, Identity, Shelf, StoreError, Tx,
+    row::{decode, encode, signed, unsigned},
+};
 use crate::{
     service::{
         job::{Job, JobCounts, JobState},
@@ -28,7 +31,7 @@ use postgres::{
     Client, IsolationLevel, Row, Statement,
     types::{FromSqlOwned, ToSql},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use text::{after_prefix, plain, stored};
 
@@ -224,22 +227,6 @@ impl fmt::Debug for Transaction<'_> {
 }
 
 type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
-
-fn encode(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Refuse(error.to_string()))
-}
-
-fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Broken(format!("a row does not read: {error}")))
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 fn column<T: FromSqlOwned>(row: &Row, place: usize) -> Result<T, StoreError> {
     row.try_get(place).map_err(|error| StoreError::Broken(format!("a row does not read: {error}")))

@@ -2,7 +2,10 @@
 //!
 //! Must not know: what the rows mean.
 
-use super::{ContactRow, Identity, Shelf, StoreError};
+use super::{
+    ContactRow, Identity, Shelf, StoreError,
+    row::{decode, encode, signed, unsigned},
+};
 use crate::{
     service::{
         job::{Job, JobCounts, JobState},
@@ -12,7 +15,7 @@ use crate::{
     time::Timestamp,
 };
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 const SCHEMA_VERSION: i64 = 2;
@@ -190,22 +193,6 @@ pub struct Transaction<'a> {
     inner: Scope<'a>,
     /// Parties as this transaction knows them: an event's party is asked for several times, and each reading decodes it.
     parties: BTreeMap<String, Option<Arc<Party>>>,
-}
-
-fn encode(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Refuse(error.to_string()))
-}
-
-fn decode<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Broken(format!("a row does not read: {error}")))
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Transaction<'_> {
