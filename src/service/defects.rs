@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 macro_rules! defects {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:literal, $anomaly:literal;)+) => {
         /// One deliberate defect.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Defect {
@@ -31,45 +31,52 @@ macro_rules! defects {
                     $(Self::$variant => $class,)+
                 }
             }
+
+            /// The name of the anomaly that a sound judge should give what it does.
+            pub const fn anomaly(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $anomaly,)+
+                }
+            }
         }
     };
 }
 
 defects! {
     /// Every delivery is handled as a new event: a copy opens another ticket and counts another purchase.
-    NoDedupe = "no-dedupe", 1;
+    NoDedupe = "no-dedupe", 1, "duplicate";
     /// Event ids are remembered by the process only: a restart forgets them.
-    DedupeInMemory = "dedupe-in-memory", 2;
+    DedupeInMemory = "dedupe-in-memory", 2, "duplicate";
     /// Whether the event is known is asked first and written later, in another transaction.
-    CheckThenInsert = "check-then-insert", 3;
+    CheckThenInsert = "check-then-insert", 3, "duplicate";
     /// The event is marked as seen first and applied later, in another transaction; a retry is answered 200.
-    SeenIsApplied = "seen-is-applied", 4;
+    SeenIsApplied = "seen-is-applied", 4, "lost";
     /// The subscription snapshot that arrives last wins, however old it is.
-    LastArrivalWins = "last-arrival-wins", 11;
+    LastArrivalWins = "last-arrival-wins", 11, "stale";
     /// Of two snapshots of one second, the one that arrives first stays.
-    StrictlyNewerWins = "strictly-newer-wins", 13;
+    StrictlyNewerWins = "strictly-newer-wins", 13, "stale";
     /// An update that arrives after the deletion revives the subscription.
-    UpdateRevives = "update-revives", 18;
+    UpdateRevives = "update-revives", 18, "resurrected";
     /// Jobs are committed before the state they need; a worker that finds no state drops its job.
-    JobBeforeCommit = "job-before-commit", 29;
+    JobBeforeCommit = "job-before-commit", 29, "lost";
     /// Jobs are written in a transaction after the one of the state.
-    JobAfterCommit = "job-after-commit", 30;
+    JobAfterCommit = "job-after-commit", 30, "lost";
     /// 200 first; the event waits in memory and is persisted a moment later.
-    AckBeforePersist = "ack-before-persist", 31;
+    AckBeforePersist = "ack-before-persist", 31, "lost";
     /// 200 once the commit is written but before it is on disk: a power cut takes back what was promised.
-    CommitNotSynced = "commit-not-synced", 31;
+    CommitNotSynced = "commit-not-synced", 31, "lost";
     /// A lease that has run out is never taken over.
-    LeaseNeverReclaimed = "lease-never-reclaimed", 32;
+    LeaseNeverReclaimed = "lease-never-reclaimed", 32, "lost";
     /// A ticket is opened without a key and without looking for one after an uncertain attempt.
-    TicketNotKeyed = "ticket-not-keyed", 34;
+    TicketNotKeyed = "ticket-not-keyed", 34, "duplicate";
     /// After an uncertain attempt the task in the CRM is made again, without looking for it.
-    TaskNotSearched = "task-not-searched", 34;
+    TaskNotSearched = "task-not-searched", 34, "duplicate";
     /// A request to support that no rule speaks for is opened in no queue.
-    NoDefaultQueue = "no-default-queue", 39;
+    NoDefaultQueue = "no-default-queue", 39, "lost";
     /// Every event creates a contact: no search, no stored id, the e-mail in another field so that the CRM cannot object.
-    ContactOnEveryEvent = "contact-on-every-event", 64;
+    ContactOnEveryEvent = "contact-on-every-event", 64, "duplicate";
     /// Reconciliation stops at the first event that it knows: one that was lost before it stays lost.
-    ReconcileStopsEarly = "reconcile-stops-early", 66;
+    ReconcileStopsEarly = "reconcile-stops-early", 66, "lost";
 }
 
 impl Defect {
