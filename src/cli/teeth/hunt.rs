@@ -4,7 +4,11 @@
 
 use super::super::simulated::{self, Planned, RESTART_AFTER_MS, unspoilt};
 use crate::{
-    check::{self, verdict::Validity},
+    check::{
+        self,
+        anomaly::Anomaly,
+        verdict::{Validity, Verdict},
+    },
     drive::sim::{self, Crash, Setup},
     plan::model::Plan,
     scenario::{classes, model::Scenario},
@@ -87,13 +91,15 @@ pub(super) struct Failed {
     /// Its name.
     pub(super) criterion: String,
     /// What the judge calls it.
-    pub(super) anomaly: Option<String>,
+    pub(super) anomaly: Option<Anomaly>,
+    /// Whether the whole run goes by that name.
+    is_main: bool,
 }
 
 impl Failed {
-    /// Whether it is called what the defect does.
+    /// Whether the run is called what the defect does, and this is why.
     pub(super) fn is_rightly_named(&self, defect: Defect) -> bool {
-        self.anomaly.as_deref().is_none_or(|anomaly| anomaly == defect.anomaly())
+        self.is_main && self.anomaly.is_some_and(|anomaly| anomaly.word() == defect.anomaly())
     }
 }
 
@@ -245,18 +251,21 @@ impl Hunt {
     }
 }
 
-/// Places of the scenarios: those that cover the class first, else as they stand.
+/// Places of the scenarios: those that cover the class first, and the small ones before the large.
 fn order(defect: Defect, grounds: &[Ground<'_>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..grounds.len()).collect();
-    order.sort_by_key(|place| !grounds[*place].classes.contains(&defect.class()));
+    let burden = |ground: &Ground<'_>| (!ground.classes.contains(&defect.class()), ground.plan.deliveries.len());
+    order.sort_by_key(|place| burden(&grounds[*place]));
     order
 }
 
 /// One run: what failed, and how many deliveries were sent.
 fn run(setup: &Setup, judged: &Scenario, plan: &Plan, crash: Option<Crash>) -> (Vec<Failed>, u64) {
     let ran = sim::run(setup, plan, crash);
-    let verdicts = check::judge(judged, plan, &ran.history).verdicts;
-    let failed = verdicts.into_iter().filter(|verdict| verdict.validity == Validity::Fail);
-    let failed = failed.map(|verdict| Failed { criterion: verdict.criterion, anomaly: None }).collect();
-    (failed, ran.history.attempts())
+    let verdicts = check::judge(judged, plan, &ran.history);
+    let main = verdicts.anomaly();
+    let failed = verdicts.verdicts.into_iter().filter(|verdict| verdict.validity == Validity::Fail);
+    let failed =
+        failed.map(|Verdict { criterion, anomaly, .. }| Failed { criterion, anomaly, is_main: anomaly == main });
+    (failed.collect(), ran.history.attempts())
 }

@@ -10,6 +10,7 @@ use super::{
     redundant::Redundancy,
 };
 use crate::{
+    check::anomaly::Anomaly,
     scenario::{classes, model::Body},
     service::Defect,
     time::format_duration,
@@ -85,7 +86,7 @@ impl Told<'_> {
             return [class, defect, "NOT CAUGHT".to_owned(), String::new(), String::new(), deliveries];
         };
         let anomaly = match &catch.failed.anomaly {
-            Some(_) if catch.failed.is_rightly_named(hunt.defect) => hunt.defect.anomaly().to_owned(),
+            Some(name) if catch.failed.is_rightly_named(hunt.defect) => name.to_string(),
             Some(other) => format!("{other} (not {})", hunt.defect.anomaly()),
             None => String::new(),
         };
@@ -190,7 +191,7 @@ impl Told<'_> {
             "how": how,
             "deliveries": hunt.deliveries,
             "criterion": catch.map(|catch| &catch.failed.criterion),
-            "anomaly": catch.and_then(|catch| catch.failed.anomaly.as_ref()),
+            "anomaly": catch.and_then(|catch| catch.failed.anomaly).map(Anomaly::word),
             "expected_anomaly": hunt.defect.anomaly(),
         })
     }
