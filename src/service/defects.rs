@@ -73,10 +73,14 @@ defects! {
     TaskNotSearched = "task-not-searched", 34, "duplicate";
     /// An error of the store is caught, and the delivery answered 200.
     ErrorsAnswered200 = "errors-answered-200", 37, "lost";
+    /// A body that is no event is acknowledged.
+    MalformedAccepted = "malformed-accepted", 37, "unsafe error";
     /// An event of another account or mode belongs to no tenant, and fails each time that it comes.
     ForeignFails = "foreign-fails", 38, "unbounded redelivery";
     /// A Checkout that ends without a Stripe customer fails, as it will for ever.
     CheckoutWithoutCustomerFails = "checkout-without-customer-fails", 38, "unbounded redelivery";
+    /// A body that is no event is taken for a failure of the service, and repeated.
+    MalformedFails = "malformed-fails", 38, "unsafe error";
     /// A request to support that no rule speaks for is opened in no queue.
     NoDefaultQueue = "no-default-queue", 39, "lost";
     /// An event of a type that it has no use for fails.
@@ -99,6 +103,8 @@ defects! {
     UnsignedAccepted = "unsigned-accepted", 44, "forged";
     /// The signature is verified against the body parsed and written anew.
     BodyReserialised = "body-reserialised", 45, "lost";
+    /// White space around the body is cut off before the signature is verified.
+    BodyTrimmed = "body-trimmed", 45, "lost";
     /// Of several `v1` only the first is considered.
     FirstV1Only = "first-v1-only", 46, "lost";
     /// Of several `v1` only the last is considered.
@@ -127,6 +133,8 @@ defects! {
     RefundIgnored = "refund-ignored", 57, "lost";
     /// Of refunds only `charge.refunded` is handled: that one failed is never heard.
     OnlyChargeRefunded = "only-charge-refunded", 57, "lost";
+    /// A refund that is heard of before the payment is dropped.
+    EarlyRefundDropped = "early-refund-dropped", 57, "lost";
     /// A refund in part counts as a full one.
     PartialRefundRevokes = "partial-refund-revokes", 57, "lost";
     /// Disputes are not handled.

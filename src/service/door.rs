@@ -1,5 +1,5 @@
-//! What stands in front of the webhook and turns deliveries away before anybody looks at their signature. In the sound
-//! service nothing does; the deliberate defects are those of proxies, frameworks and their middleware.
+//! What stands around the webhook: it turns deliveries away before anybody looks at their signature, and answers what is no
+//! event. In the sound service nothing turns away; the deliberate defects are those of proxies, frameworks and middleware.
 //!
 //! Pure, so that the simulated server has the same door as the live one. Must not know: what is in a body.
 
@@ -36,6 +36,17 @@ pub fn turned_away(knock: &Knock<'_>, defects: &Defects) -> Option<(u16, &'stati
         return Some((413, "the body is too large"));
     }
     defects.has(Defect::SecretUnsetFails).then_some((500, "the request cannot be handled"))
+}
+
+/// How a body that is no event is answered, however well it is signed.
+pub fn no_event(defects: &Defects) -> (u16, &'static str) {
+    if defects.has(Defect::MalformedAccepted) {
+        return (200, "received");
+    }
+    if defects.has(Defect::MalformedFails) {
+        return (500, "the request cannot be handled");
+    }
+    (400, "the body is not an event")
 }
 
 #[cfg(test)]

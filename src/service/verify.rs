@@ -49,6 +49,9 @@ fn considered<'a>(header: &'a str, defects: &Defects) -> Cow<'a, str> {
 
 /// The bytes that are taken for what was signed: those that came, in the sound service.
 fn signed_body<'a>(body: &'a [u8], defects: &Defects) -> Cow<'a, [u8]> {
+    if defects.has(Defect::BodyTrimmed) {
+        return Cow::Borrowed(body.trim_ascii());
+    }
     if !defects.has(Defect::BodyReserialised) {
         return Cow::Borrowed(body);
     }

@@ -83,7 +83,8 @@ impl World<'_> {
             return self.answer(exchange, by, 400, "the signature does not fit");
         }
         let Some(incoming) = self.setup.event(&planned.body, body) else {
-            return self.answer(exchange, by, 400, "the body is not an event");
+            let (status, what) = door::no_event(&self.setup.settings.defects);
+            return self.answer(exchange, by, status, what);
         };
         self.processes[by.process].intake.waiting.push(Held { sent, incoming });
         self.take_batch(by);
@@ -170,7 +171,8 @@ impl World<'_> {
 
     fn answer(&mut self, exchange: u64, by: Owner, status: u16, what: &str) {
         let text = format!("{{\"error\":\"{what}\"}}");
-        self.leave(exchange, by, Answer { outcome: Outcome::Refused, status: Some(status), text, reason: None });
+        let outcome = if (200..300).contains(&status) { Outcome::Acked } else { Outcome::Refused };
+        self.leave(exchange, by, Answer { outcome, status: Some(status), text, reason: None });
     }
 
     fn trouble(&mut self, exchange: u64, by: Owner, error: &StoreError) {

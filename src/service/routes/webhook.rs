@@ -66,8 +66,7 @@ async fn receive(app: &App, uri: &Uri, headers: &HeaderMap, body: Result<Bytes, 
     let cookie = headers.contains_key(header::COOKIE);
     let knock = Knock { path: uri.path(), forwarded_proto: text("x-forwarded-proto"), cookie, length: body.len() };
     if let Some((status, what)) = door::turned_away(&knock, &app.defects) {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return (Ack::TurnedAway, refusal(status, what));
+        return (Ack::TurnedAway, answer(status, what));
     }
     if verify(text("stripe-signature"), &body, &app.secrets, app.now().secs(), &app.defects).is_err() {
         Unheard::add(&app.unheard.refused);
@@ -78,7 +77,8 @@ async fn receive(app: &App, uri: &Uri, headers: &HeaderMap, body: Result<Bytes, 
         return (Ack::Forged, refusal(StatusCode::BAD_REQUEST, "the signature does not fit"));
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
-        return (Ack::Unreadable, refusal(StatusCode::BAD_REQUEST, "the body is not an event"));
+        let (status, what) = door::no_event(&app.defects);
+        return (Ack::Unreadable, answer(status, what));
     };
     Span::current().record("event", event.id.as_str()).record("kind", event.kind.as_str());
     let incoming = Arc::new(Incoming::new(event));
@@ -117,6 +117,10 @@ async fn receive(app: &App, uri: &Uri, headers: &HeaderMap, body: Result<Bytes, 
             (Ack::Failed, trouble(&error))
         }
     }
+}
+
+fn answer(status: u16, what: &str) -> Response {
+    refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), what)
 }
 
 /// Does what a torn service left over.
