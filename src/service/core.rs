@@ -32,18 +32,26 @@ pub use super::intake::{Received, Rest};
 pub struct Incoming {
     /// The event.
     pub event: Event,
+    /// At which of the service's endpoints it came, as far as that matters: in the sound service it does not.
+    pub endpoint: usize,
     said: OnceLock<Option<Reading>>,
 }
 
 impl Incoming {
     /// Wraps an event; reads nothing yet.
     pub const fn new(event: Event) -> Self {
-        Self { event, said: OnceLock::new() }
+        Self { event, endpoint: 0, said: OnceLock::new() }
+    }
+
+    /// The same, come at that endpoint.
+    pub const fn at(mut self, endpoint: usize) -> Self {
+        self.endpoint = endpoint;
+        self
     }
 
     /// What the event says, as far as the service acts on it.
     pub fn reading(&self, defects: &Defects) -> Option<&Reading> {
-        self.said.get_or_init(|| reading::read(&self.event, defects)).as_ref()
+        self.said.get_or_init(|| reading::read(&self.event, defects).map(|reading| reading.named(defects))).as_ref()
     }
 }
 

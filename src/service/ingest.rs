@@ -9,7 +9,7 @@ use super::{
     core::Incoming,
     defects::Defect,
     job::{FollowUp, Job, Task},
-    objection, queue,
+    known, objection, queue, race,
     reading::{self, CheckoutEnd, Fact, PAYMENT_PARTY, Reading},
     snapshot::Subscription,
     state::Party,
@@ -37,11 +37,16 @@ pub struct Parts {
     pub apply: bool,
     /// Write the jobs.
     pub jobs: bool,
+    /// Its customer was not known when this event came.
+    pub first: bool,
 }
 
 impl Parts {
     /// Everything.
-    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true };
+    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true, first: false };
+
+    /// Only the look whether the event is known.
+    pub const NONE: Self = Self { check: true, mark: false, apply: false, jobs: false, first: false };
 }
 
 /// Takes one event in. A known one changes nothing: its first delivery committed all of this.
@@ -58,8 +63,11 @@ pub fn ingest(
     let event = &incoming.event;
     let before = tx.deliveries(event.id.as_str())?;
     let deliveries = if parts.mark { tx.record_event(event, now)? } else { before };
-    if parts.check && before > 0 && !settings.defects.has(Defect::NoDedupe) {
+    if parts.check && known::is_known(tx, now, incoming, before, &settings.defects)? {
         return Ok(Accepted { duplicate: true });
+    }
+    if parts.mark {
+        known::note(tx, now, incoming, &settings.defects)?;
     }
     let reading = incoming.reading(&settings.defects);
     if let Some(why) = objection::to(event, reading, settings) {
@@ -71,6 +79,7 @@ pub fn ingest(
     let Some(reading) = reading else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
     let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
+    let parts = race::run(tx, &party, event, parts, &settings.defects)?;
     let mut disputes: BTreeSet<String> = BTreeSet::new();
     let new = settings.alerting.is_some() && tx.party(&party)?.is_none_or(|party| !party.from_stripe);
     if parts.apply {

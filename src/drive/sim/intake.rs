@@ -86,6 +86,7 @@ impl World<'_> {
             let (status, what) = door::no_event(&self.setup.settings.defects);
             return self.answer(exchange, by, status, what);
         };
+        let incoming = self.setup.came(incoming, planned.signature, sent.signed_at, now.secs());
         self.processes[by.process].intake.waiting.push(Held { sent, incoming });
         self.take_batch(by);
     }
