@@ -10,7 +10,7 @@ mod told;
 
 use self::{
     hunt::{Effort, Failed, Ground, Hunt},
-    redundant::Redundancy,
+    redundant::{Caught, Redundancy},
     told::Told,
 };
 use super::{
@@ -27,7 +27,7 @@ use crate::{
     check::verdict::Validity, drive::clock::RunClock, scenario::model::Body, service::Defect,
     stripe::import::ImportOptions, time::Timestamp,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Defects that no simulated run can show, and what shows them instead.
 const OUT_OF_REACH: &[(Defect, &str)] = &[(
@@ -123,10 +123,10 @@ fn redundancy(
     let left: Vec<(Defect, usize)> =
         hunts.iter().flat_map(|hunt| pairs(hunt).into_iter().map(|place| (hunt.defect, place))).collect();
     let tried = parallel::each(&left, |(defect, place)| Hunt::try_plainly(*defect, &grounds[*place], effort));
-    let mut caught: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    let mut caught = Caught::new();
     let mut add = |defect: Defect, place: usize, failed: &[Failed]| {
         if failed.iter().any(|failed| failed.is_rightly_named(defect)) {
-            caught.entry(places[place]).or_default().insert(defect.name().to_owned());
+            caught.entry(places[place]).or_default().insert(defect);
         }
     };
     for ((defect, place), failed) in left.iter().zip(tried) {
@@ -139,5 +139,7 @@ fn redundancy(
             add(hunt.defect, catch.ground, std::slice::from_ref(&catch.failed));
         }
     }
-    Ok(redundant::redundancy(found, &caught))
+    let hunted: Vec<Defect> = hunts.iter().map(|hunt| hunt.defect).collect();
+    let unproven = redundant::unproven(found, &caught, &hunted);
+    Ok(Redundancy { unproven, ..redundant::redundancy(found, &caught) })
 }

@@ -8,16 +8,22 @@
 //! Must not know: how a scenario is run.
 
 use super::super::find::Found;
-use crate::scenario::{
-    classes,
-    downstream::Trouble,
-    fault::{DuplicateSpacing, FaultKind, Order},
-    model::{Body, Step},
+use crate::{
+    scenario::{
+        classes,
+        downstream::Trouble,
+        fault::{DuplicateSpacing, FaultKind, Order},
+        model::{Body, Step},
+    },
+    service::Defect,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
+
+/// The defects that a scenario catches, by its place.
+pub(super) type Caught = BTreeMap<usize, BTreeSet<Defect>>;
 
 /// What the suite is without its redundant scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,15 +34,32 @@ pub(super) struct Redundancy {
     pub(super) kept: Vec<(String, Vec<String>)>,
     /// Files that stay for the sake of a promise in words alone: nothing else would be lost.
     pub(super) for_a_promise: Vec<String>,
+    /// Files with a class that they cover by their own word only.
+    pub(super) unproven: Vec<(String, u32)>,
 }
 
-/// Sorts the files of `found` out. `caught` names the defects that each scenario catches, by its place in `found`.
-pub(super) fn redundancy(found: &[Found], caught: &BTreeMap<usize, BTreeSet<String>>) -> Redundancy {
+/// Classes that a file covers by its own word, and of whose defects (`hunted`) none of its scenarios catches any. A
+/// scenario that was not run proves nothing either way.
+pub(super) fn unproven(found: &[Found], caught: &Caught, hunted: &[Defect]) -> Vec<(String, u32)> {
+    let mut proven: BTreeMap<(&Path, u32), bool> = BTreeMap::new();
+    for (place, one) in found.iter().enumerate().filter(|(_, one)| !matches!(one.scenario.body, Body::Live { .. })) {
+        for class in one.scenario.covers.iter().filter_map(|text| classes::named(text)) {
+            let catches = caught.get(&place).is_some_and(|defects| defects.iter().any(|d| d.class() == class));
+            *proven.entry((&one.path, class)).or_default() |= catches;
+        }
+    }
+    let planted = |class: u32| hunted.iter().any(|defect| defect.class() == class);
+    let open = proven.into_iter().filter(|((_, class), proven)| !proven && planted(*class));
+    open.map(|((path, class), _)| (path.display().to_string(), class)).collect()
+}
+
+/// Sorts the files of `found` out. `caught` has the defects that each scenario catches, by its place in `found`.
+pub(super) fn redundancy(found: &[Found], caught: &Caught) -> Redundancy {
     let mut shows: BTreeMap<&Path, BTreeSet<String>> = BTreeMap::new();
     for (place, one) in found.iter().enumerate() {
         let shown = shows.entry(&one.path).or_default();
         shown.extend(features(one));
-        shown.extend(caught.get(&place).into_iter().flatten().map(|defect| format!("catches {defect}")));
+        shown.extend(caught.get(&place).into_iter().flatten().map(|defect| format!("catches {}", defect.name())));
     }
     sort_out(shows.into_iter().map(|(path, shown)| (path.display().to_string(), shown)).collect())
 }
@@ -55,7 +78,7 @@ fn sort_out(mut shows: BTreeMap<String, BTreeSet<String>>) -> Redundancy {
     let kept: Vec<_> = shows.keys().map(|file| (file.clone(), alone(&shows, file))).collect();
     let in_words = |what: &String| what.starts_with(PROMISE);
     let for_a_promise = kept.iter().filter(|(_, alone)| alone.iter().all(in_words)).map(|(file, _)| file.clone());
-    Redundancy { redundant, for_a_promise: for_a_promise.collect(), kept }
+    Redundancy { redundant, for_a_promise: for_a_promise.collect(), kept, unproven: Vec::new() }
 }
 
 /// What `file` shows and no other does.

@@ -141,7 +141,7 @@ impl Told<'_> {
     }
 
     fn redundant(&self, text: &mut String) {
-        let Some(Redundancy { redundant, for_a_promise, .. }) = self.redundancy else { return };
+        let Some(Redundancy { redundant, for_a_promise, unproven, .. }) = self.redundancy else { return };
         if redundant.is_empty() {
             let _ = writeln!(text, "\nNo scenario is redundant: each shows something that no other one does.");
         } else {
@@ -152,9 +152,16 @@ impl Told<'_> {
             let _ = writeln!(text, "\nNothing but a promise in words (`covers`) would be lost without");
             list(text, for_a_promise);
         }
+        if !unproven.is_empty() {
+            let _ =
+                writeln!(text, "\nThese say that they cover a class, and catch none of its defects in a plain run:");
+            for (file, class) in unproven {
+                let _ = writeln!(text, "  - {file}: {} (class {class})", classes::title(*class).unwrap_or_default());
+            }
+        }
     }
 
-    /// One object: `defects`, `not_hunted`, `sound`, `redundant`, `kept`, `for_a_promise`, `not_run`.
+    /// One object: `defects`, `not_hunted`, `sound`, `redundant`, `kept`, `for_a_promise`, `unproven`, `not_run`.
     pub(super) fn json(&self) -> String {
         let mut whole = json!({
             "defects": self.hunts.iter().map(|hunt| self.hunted(hunt)).collect::<Vec<_>>(),
@@ -167,7 +174,9 @@ impl Told<'_> {
             "redundant": null,
             "not_run": self.live.iter().map(|found| &found.scenario.name).collect::<Vec<_>>(),
         });
-        if let Some(Redundancy { redundant, kept, for_a_promise }) = self.redundancy {
+        if let Some(Redundancy { redundant, kept, for_a_promise, unproven }) = self.redundancy {
+            let unproven = unproven.iter().map(|(file, class)| json!({ "scenario": file, "class": class }));
+            whole["unproven"] = unproven.collect();
             let kept = kept.iter().map(|(file, alone)| json!({ "scenario": file, "alone": alone }));
             whole["redundant"] = json!(redundant);
             whole["for_a_promise"] = json!(for_a_promise);
