@@ -352,6 +352,9 @@ pub struct TeethArgs {
     /// Runs with a crash at one point, at most, for a defect that no seed catches
     #[arg(long, value_name = "N", default_value_t = 1500)]
     pub crashes: u64,
+    /// Exit 1 too when a scenario is redundant, covers a class of which it catches no defect, or when a catch goes by a wrong name
+    #[arg(long, conflicts_with = "quick")]
+    pub strict: bool,
     /// Stop each hunt at the first catch, and do not look for redundant scenarios
     #[arg(long)]
     pub quick: bool,

@@ -76,8 +76,10 @@ pub fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
         Told { grounds: &grounds, hunts: &hunts, beyond: &beyond, sound, redundancy: redundancy.as_ref(), live: &live };
     let text = if args.json { told.json() } else { told.text(clock.now_ms()) };
     print(&text).map_err(|error| Failure::Broken(error.to_string()))?;
-    let all_caught = hunts.iter().all(|hunt| hunt.catch.is_some());
-    Ok(if all_caught && sound.failed == 0 { Exit::Pass } else { Exit::Fail })
+    let caught =
+        |hunt: &Hunt| hunt.catch.as_ref().is_some_and(|c| !args.strict || c.failed.is_rightly_named(hunt.defect));
+    let useful = !args.strict || redundancy.is_none_or(|found| found.redundant.is_empty() && found.unproven.is_empty());
+    Ok(if hunts.iter().all(caught) && sound.failed == 0 && useful { Exit::Pass } else { Exit::Fail })
 }
 
 /// The defects that were asked for, by class.

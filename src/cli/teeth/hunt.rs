@@ -74,6 +74,11 @@ impl<'f> Ground<'f> {
         &self.planned.found.scenario
     }
 
+    /// Whether it says that it covers the class of a defect.
+    pub(super) fn covers(&self, defect: Defect) -> bool {
+        self.classes.contains(&defect.class())
+    }
+
     /// How often the sound service did so, over all seeds.
     pub(super) fn sound(&self, validity: Validity) -> u64 {
         self.sound.iter().filter(|found| **found == validity).count() as u64
@@ -211,7 +216,7 @@ impl Hunt {
     fn crashing(&mut self, grounds: &[Ground<'_>], order: &[usize], effort: Effort) -> Result<(), String> {
         let mut left = effort.crashes;
         let suits = |ground: &Ground<'_>| {
-            ground.tells(0) && (ground.classes.contains(&self.defect.class()) || ground.plan.deliveries.len() <= SMALL)
+            ground.tells(0) && (ground.covers(self.defect) || ground.plan.deliveries.len() <= SMALL)
         };
         let suitable: Vec<usize> = order.iter().copied().filter(|place| suits(&grounds[*place])).collect();
         for place in suitable {
@@ -254,7 +259,7 @@ impl Hunt {
 /// Places of the scenarios: those that cover the class first, and the small ones before the large.
 fn order(defect: Defect, grounds: &[Ground<'_>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..grounds.len()).collect();
-    let burden = |ground: &Ground<'_>| (!ground.classes.contains(&defect.class()), ground.plan.deliveries.len());
+    let burden = |ground: &Ground<'_>| (!ground.covers(defect), ground.plan.deliveries.len());
     order.sort_by_key(|place| burden(&grounds[*place]));
     order
 }

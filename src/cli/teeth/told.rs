@@ -197,6 +197,7 @@ impl Told<'_> {
             "class": hunt.defect.class(),
             "caught": catch.is_some(),
             "by": catch.map(|catch| &self.grounds[catch.ground].scenario().name),
+            "covered": catch.map(|catch| self.grounds[catch.ground].covers(hunt.defect)),
             "how": how,
             "deliveries": hunt.deliveries,
             "criterion": catch.map(|catch| &catch.failed.criterion),
