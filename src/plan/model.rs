@@ -104,7 +104,7 @@ impl Plan {
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
         let busy = self.store_busy.iter().map(|busy| {
-            let what = "the store is busy".to_owned();
+            let what = STORE_BUSY.to_owned();
             Window { from_ms: busy.from_ms, until_ms: Some(busy.until_ms), what }
         });
         outages.chain(troubles).chain(busy).collect()
@@ -143,8 +143,20 @@ pub struct Instance {
     pub failed_invoices: Vec<InvoiceId>,
     /// What is right at the end of this story, by hand; absent for imported traffic.
     pub end: Option<Expectation>,
+    /// What is right after each of its events when they come once and in order; by hand, as the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// A customer who does not exist: the content of forged deliveries. Must leave no trace.
     pub ghost: bool,
+}
+
+/// One step of a story.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The event.
+    pub event: EventId,
+    /// What is right after it and all before it.
+    pub right: Expectation,
 }
 
 /// One event bound for the endpoint.
@@ -212,6 +224,9 @@ pub struct StripeEvent {
     /// SHA-256 of the body in [`Plan::bodies`].
     pub body: String,
 }
+
+/// What a history says of a time in which the store is busy.
+pub const STORE_BUSY: &str = "the store is busy";
 
 /// A time in which the store of the service is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -379,7 +394,7 @@ impl CallTrouble {
     /// To which calls what happens, in words.
     pub fn what(&self) -> String {
         let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
-        format!("{double} {operation}: {}", self.does.what())
+        format!("{double} {operation}: {} [{}]", self.does.what(), self.fault)
     }
 }
 

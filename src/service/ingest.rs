@@ -8,8 +8,8 @@ use super::{
     config::Settings,
     core::Incoming,
     defects::Defect,
-    job::{FollowUp, Task},
-    queue,
+    job::{FollowUp, Job, Task},
+    known, objection, queue, race,
     reading::{self, CheckoutEnd, Fact, PAYMENT_PARTY, Reading},
     snapshot::Subscription,
     state::Party,
@@ -41,11 +41,16 @@ pub struct Parts {
     pub apply: bool,
     /// Write the jobs.
     pub jobs: bool,
+    /// Its customer was not known when this event came.
+    pub first: bool,
 }
 
 impl Parts {
     /// Everything.
-    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true };
+    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true, first: false };
+
+    /// Only the look whether the event is known.
+    pub const NONE: Self = Self { check: true, mark: false, apply: false, jobs: false, first: false };
 }
 
 /// Takes one event in. A known one changes nothing: its first delivery committed all of this.
@@ -61,19 +66,27 @@ pub fn ingest(
 ) -> Result<Accepted, StoreError> {
     let event = &incoming.event;
     let id = event.id.as_str();
-    let (deliveries, known) = match parts.mark {
-        true => tx.record_event(event, now).map(|deliveries| (deliveries, deliveries > 1))?,
-        false => tx.deliveries(id).map(|deliveries| (deliveries, deliveries > 0))?,
+    let (deliveries, before) = match parts.mark {
+        true => tx.record_event(event, now).map(|deliveries| (deliveries, deliveries.saturating_sub(1)))?,
+        false => tx.deliveries(id).map(|deliveries| (deliveries, deliveries))?,
     };
-    if parts.check && known && !settings.defects.has(Defect::NoDedupe) {
+    if parts.check && known::is_known(tx, now, incoming, before, &settings.defects)? {
         return Ok(Accepted { duplicate: true });
+    }
+    if parts.mark {
+        known::note(tx, now, incoming, &settings.defects)?;
+    }
+    let reading = incoming.reading(&settings.defects);
+    if let Some(why) = objection::to(event, reading, settings) {
+        return Err(StoreError::Refuse(why.to_owned()));
     }
     if is_foreign(event, settings) {
         return Ok(Accepted { duplicate: false });
     }
-    let Some(reading) = incoming.reading() else { return Ok(Accepted { duplicate: false }) };
+    let Some(reading) = reading else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
     let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
+    let parts = race::run(tx, &party, event, parts, &settings.defects)?;
     let mut disputes: BTreeSet<String> = BTreeSet::new();
     let new = settings.alerting.is_some() && tx.party(&party)?.is_none_or(|party| !party.from_stripe);
     let before = parts.apply.then(|| account::of_party(tx, &party)).transpose()?;
@@ -106,7 +119,10 @@ pub fn ingest(
 
 /// Another mode's or a connected account's event: stored and acknowledged, never applied (bug class 63).
 pub(super) fn is_foreign(event: &Event, settings: &Settings) -> bool {
-    event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
+    let has = |defect| settings.defects.has(defect);
+    let other_account = event.account.is_some() && !has(Defect::AccountNotChecked);
+    let other_mode = settings.livemode.is_some_and(|mode| mode != event.livemode) && !has(Defect::LivemodeNotChecked);
+    other_account || other_mode
 }
 
 /// Adds what an event says to the facts of `home`, with what `strays` had kept about its payments; answers the disputes that
@@ -187,6 +203,20 @@ fn enqueue_tickets(
         }
     }
     Ok(())
+}
+
+/// Whether a contact that follows from an event is still to be brought in line (deliberate defect 41).
+///
+/// # Errors
+/// The store's.
+pub(super) fn awaits_crm(tx: &mut Tx<'_>, settings: &Settings, incoming: &Incoming) -> Result<bool, StoreError> {
+    let Some(reading) = incoming.reading(&settings.defects) else { return Ok(false) };
+    let Some(account) = account::of_party(tx, &reading.party)? else { return Ok(false) };
+    let mut waits = false;
+    for email in account.contact_emails(tx)? {
+        waits |= tx.job_by_key(&Task::Contact { email }.key())?.is_some_and(|job: Job| job.is_pending());
+    }
+    Ok(waits)
 }
 
 /// How long a dispute waits for somebody to say whose payment it is, before its ticket is opened without a name.

@@ -8,7 +8,7 @@ use super::{
     client::Client,
     config::{Config, Database, Secret, Settings, Shop},
     core::Service,
-    defects::Defect,
+    defects::{Defect, Defects},
     routes::router,
     session::Sealer,
     store::{Store, StoreError},
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     /// Sees what is committed, beside the writer; none over memory, which only the writer has.
     reader: Option<Arc<Mutex<Service>>>,
     pub(super) secrets: Vec<Secret>,
+    /// Deliberate defects of what stands before the core.
+    pub(super) defects: Defects,
     /// Rung when there may be a job.
     pub(super) wake: Notify,
     pub(super) public: bool,
@@ -209,6 +211,7 @@ pub async fn run(
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
         secrets: config.secrets.clone(),
+        defects: config.settings.defects.clone(),
         wake: Notify::new(),
         public: config.public,
         client: Client::new(&config),
