@@ -332,6 +332,15 @@ fn a_page_that_says_too_much_is_premature_and_one_that_lags_is_stale() {
     named(&early, failed, Premature);
 }
 
+/// The table of names that users read, in the order of precedence.
+#[test]
+fn the_table_is_that_of_the_code() {
+    let rows: Vec<String> =
+        Anomaly::ALL.iter().map(|anomaly| format!("| {anomaly} | {} |\n", anomaly.means())).collect();
+    let table = std::fs::read_to_string("scenarios/README.md").expect("the README of the scenarios");
+    assert!(table.contains(&rows.concat()), "scenarios/README.md should say:\n{}", rows.concat());
+}
+
 #[test]
 fn a_run_goes_by_what_most_failed_criteria_name() {
     let mut script = activated();
