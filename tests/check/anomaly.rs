@@ -188,6 +188,12 @@ fn orphan_is_what_is_tied_to_nobody() {
     named(&contacts, Criterion::ContactsPerCustomer(ONE), Lost);
     contacts.ledgers(|contacts, _| contacts.push(contact(77)));
     named(&contacts, Criterion::ContactsPerCustomer(ONE), Orphan);
+    let mut untold = Script::sound(1);
+    untold.resent("d0002", &[None, None, None]);
+    untold.plan.deliveries[1].owed = false;
+    untold.queues(|queue| queue.events -= 1);
+    untold.ledgers(|contacts, _| contacts.clear());
+    named(&untold, Criterion::ContactsPerCustomer(ONE), Orphan);
     let mut task = Script::sound(1);
     let effect = Effect::TaskCreated { task: "1".into(), contact: None, subject: "in_of_nobody failed".into() };
     task.before(RunPhase::Quiet, vec![(900, call("create_task", vec![effect]))]);
