@@ -41,8 +41,13 @@ pub(super) fn chain(case: &Case<'_>, person: usize) -> Vec<String> {
         }
     }
     steps.extend(failing_calls(case));
-    for process in case.seen.processes.iter().filter(|p| matches!(p.event, ProcessEvent::Died | ProcessEvent::Killed)) {
-        let what = if process.event == ProcessEvent::Died { "the service crashed" } else { "the service was killed" };
+    for process in &case.seen.processes {
+        let what = match process.event {
+            ProcessEvent::Died => "the service crashed",
+            ProcessEvent::Killed => "the service was killed",
+            ProcessEvent::Stopping => "the service was told to stop",
+            ProcessEvent::Started | ProcessEvent::Ready | ProcessEvent::Stopped => continue,
+        };
         steps.push((process.n, format!("#{} at {}: {what}", process.n, words::span(process.at_ms))));
     }
     for probe in instances.iter().flat_map(|id| turning_points(case.seen.probes(id))) {

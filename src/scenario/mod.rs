@@ -17,6 +17,7 @@ mod read_criteria;
 mod read_downstream;
 mod read_extras;
 mod read_faults;
+mod read_process;
 mod read_selector;
 mod read_steps;
 mod read_stories;

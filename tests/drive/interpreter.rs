@@ -31,6 +31,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         version: PLAN_VERSION,
         scenario: "by hand".into(),
         seed: 1,

@@ -35,6 +35,7 @@ fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         version: PLAN_VERSION,
         scenario: "relay".to_owned(),
         seed: 1,

@@ -45,6 +45,13 @@ pub(super) struct Intake {
     committing: Vec<Held>,
 }
 
+impl Intake {
+    /// Whether nothing waits and nothing is being committed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.committing.is_empty()
+    }
+}
+
 impl World<'_> {
     pub(super) fn arrive(&mut self, sent: Sent) {
         let exchange = sent.exchange;

@@ -26,7 +26,7 @@ use crate::{
         models::{ModelOptions, Models},
         script::Script,
     },
-    plan::model::{Busy, KillAt, Plan},
+    plan::model::{KillAt, Plan},
     rng::Streams,
     scenario::{model::Between, transport::Transport},
     service::{
@@ -75,20 +75,68 @@ pub(super) struct Owner {
 /// Something on the heap.
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
-    Arrive { sent: Sent },
-    Receive { sent: Sent, by: Owner },
-    Commit { by: Owner },
-    Resume { exchange: Option<u64>, by: Owner, rest: Rest },
-    Answer { exchange: u64, answer: Answer },
-    Look { by: Owner, worker: usize },
-    Call { by: Owner, worker: usize, lease: Lease, call: Call, sent_us: u64 },
-    Called { by: Owner, worker: usize, lease: Lease, result: CallResult },
-    Probe { instance: usize, last: bool },
-    ReadQueue { last: bool },
-    Visit { step: usize },
-    Probed { instance: usize, last: bool, probe: Box<Probe> },
-    Queued { last: bool, queue: Option<Queue> },
-    Visited { visit: Box<Visit> },
+    Arrive {
+        sent: Sent,
+    },
+    Receive {
+        sent: Sent,
+        by: Owner,
+    },
+    Commit {
+        by: Owner,
+    },
+    Resume {
+        exchange: Option<u64>,
+        by: Owner,
+        rest: Rest,
+    },
+    Answer {
+        exchange: u64,
+        answer: Answer,
+    },
+    Look {
+        by: Owner,
+        worker: usize,
+    },
+    Call {
+        by: Owner,
+        worker: usize,
+        lease: Lease,
+        call: Call,
+        sent_us: u64,
+    },
+    Called {
+        by: Owner,
+        worker: usize,
+        lease: Lease,
+        result: CallResult,
+    },
+    Probe {
+        instance: usize,
+        last: bool,
+    },
+    ReadQueue {
+        last: bool,
+    },
+    Visit {
+        step: usize,
+    },
+    Probed {
+        instance: usize,
+        last: bool,
+        probe: Box<Probe>,
+    },
+    Queued {
+        last: bool,
+        queue: Option<Queue>,
+    },
+    Visited {
+        visit: Box<Visit>,
+    },
+    /// A process that was told to stop has waited long enough for its calls.
+    Lingered {
+        by: Owner,
+    },
 }
 
 impl Happening {
@@ -103,6 +151,7 @@ impl Happening {
             | Self::Commit { .. }
             | Self::Resume { .. }
             | Self::Look { .. }
+            | Self::Lingered { .. }
             | Self::Call { .. } => Rank::Work,
             Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
         }
@@ -173,6 +222,10 @@ pub struct World<'p> {
     pub(super) models: Models,
     pub(super) script: Script,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
+    /// Every process was told to stop; the last has not ended yet.
+    pub(super) stopping: bool,
+    /// What the service's clock is wrong by.
+    pub(super) clock_ms: i64,
     lateness_us: Vec<u64>,
     points: Vec<Point>,
     crashes: Vec<Crash>,
@@ -198,7 +251,7 @@ impl<'p> World<'p> {
         let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
-            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtCall(_) => None,
+            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtCall(_) => None,
         });
         let mut models = Models::new(&ModelOptions::at(plan.epoch));
         for given in &plan.given {
@@ -222,6 +275,8 @@ impl<'p> World<'p> {
             models,
             script: Script::new(plan),
             exchanges: BTreeMap::new(),
+            stopping: false,
+            clock_ms: 0,
             lateness_us: Vec::new(),
             points: Vec::new(),
             crashes: planned.chain(crash).collect(),
@@ -255,8 +310,8 @@ impl<'p> World<'p> {
         }
         if self.heap.first_key_value().is_some_and(|((at_us, ..), _)| *at_us <= self.now_us) {
             if let Some((_, happening)) = self.heap.pop_first() {
-                self.busy_or_not();
                 self.happen(happening);
+                self.stop_whoever_is_idle();
             }
             return true;
         }
@@ -270,15 +325,6 @@ impl<'p> World<'p> {
             directive => self.carry_out(directive),
         }
         true
-    }
-
-    /// Whether transactions are undone now. The faults last until the last such time is over.
-    fn busy_or_not(&mut self) {
-        if !self.plan.store_busy.is_empty() {
-            let now_ms = self.now_ms();
-            let is_on = |busy: &Busy| (busy.from_ms..busy.until_ms).contains(&now_ms);
-            self.store.0.busy(self.plan.store_busy.iter().any(is_on));
-        }
     }
 
     /// Stripe's list of events, for whoever asks.
@@ -300,7 +346,7 @@ impl<'p> World<'p> {
     /// plan. Event bodies go by their id. Equal worlds have equal numbers on every machine with the same build.
     pub fn digest(&self) -> u64 {
         let mut state = DefaultHasher::new();
-        (self.now_us, self.entered, self.over).hash(&mut state);
+        (self.now_us, self.entered, self.over, self.stopping, self.clock_ms).hash(&mut state);
         self.script.hash_state(&mut state);
         for (place, happening) in &self.heap {
             place.hash(&mut state);
@@ -323,7 +369,13 @@ impl<'p> World<'p> {
         self.now_us / 1000
     }
 
+    /// What the service's clock says.
     pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall().millis().saturating_add(self.clock_ms))
+    }
+
+    /// What the sender's clock says, which is right.
+    fn wall(&self) -> Timestamp {
         self.plan.epoch + Duration::from_millis(self.now_ms())
     }
 
@@ -382,6 +434,7 @@ impl<'p> World<'p> {
             Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
             Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
             Happening::Look { by, worker } => self.look(by, worker),
+            Happening::Lingered { by } => self.lingered(by),
             Happening::Call { by, worker, lease, call, sent_us } => self.call(by, worker, lease, &call, sent_us),
             Happening::Called { by, worker, lease, result } => self.called(by, worker, &lease, &result),
             Happening::Probe { instance, last } => self.probe(instance, last),
@@ -426,6 +479,16 @@ impl<'p> World<'p> {
             Directive::Kill => {
                 (0..self.processes.len()).for_each(|process| self.die(process));
                 self.record(Record::Process { event: ProcessEvent::Killed, detail: None });
+            }
+            Directive::Stop => {
+                self.record(Record::Process { event: ProcessEvent::Stopping, detail: None });
+                self.stop_everyone();
+            }
+            Directive::LockStore(on) => self.store.0.busy(on),
+            Directive::SetClock(offset_ms) => {
+                self.clock_ms = offset_ms;
+                // Whoever sleeps until a time looks at the clock again within a second.
+                (0..self.processes.len()).for_each(|process| self.ring(process));
             }
             Directive::Restart => {
                 self.record(Record::Process { event: ProcessEvent::Started, detail: None });
@@ -473,7 +536,7 @@ impl<'p> World<'p> {
         self.attempt(sending, false);
         let exchange = self.entered + 1;
         let Sending { delivery, attempt, planned_ms } = sending;
-        let signed_at = self.now().secs();
+        let signed_at = self.wall().secs();
         let how = self.plan.deliveries[delivery].on_the_way(attempt);
         self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, held_by: None });
         let network_us = self.network_us();
@@ -504,6 +567,17 @@ impl<'p> World<'p> {
         };
         self.record(Record::Reply(reply));
         self.tell(Input::Ended { delivery: ended.delivery, outcome: answer.outcome });
+    }
+
+    /// Leases that a process holds for calls that are out.
+    pub(super) fn leases_of(&self, owner: Owner) -> Vec<Lease> {
+        let held = |happening: &Happening| match happening {
+            Happening::Call { by, lease, .. } | Happening::Called { by, lease, .. } if *by == owner => {
+                Some(lease.clone())
+            }
+            _ => None,
+        };
+        self.heap.values().filter_map(held).collect()
     }
 
     fn finish(&mut self, incomplete: Option<String>) {
@@ -541,6 +615,7 @@ impl Hash for Happening {
             Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
             Self::Answer { exchange, answer } => (exchange, answer).hash(state),
             Self::Look { by, worker } => (by, worker).hash(state),
+            Self::Lingered { by } => by.hash(state),
             Self::Call { by, worker, lease, call, sent_us } => (by, worker, lease, call, sent_us).hash(state),
             Self::Called { by, worker, lease, result } => (by, worker, lease, result).hash(state),
             Self::Probe { instance, last } => (instance, last).hash(state),
