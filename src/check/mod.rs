@@ -18,6 +18,7 @@ mod owner;
 mod replay;
 mod requests;
 mod sample;
+mod stale;
 mod state;
 mod tasks;
 mod tickets;

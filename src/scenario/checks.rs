@@ -330,6 +330,7 @@ fn leaves_no_trace(parts: &Parts<'_>) -> bool {
     parts.faults.iter().any(|fault| match &fault.value.kind {
         FaultKind::Forged { .. } => fault.value.expects() == Expects::Refuse,
         FaultKind::Foreign { how, .. } => how.is_of_nobody(),
+        FaultKind::Clock { offset_ms, .. } => *offset_ms > 0 && is_beyond_tolerance(*offset_ms),
         _ => false,
     })
 }

@@ -527,8 +527,11 @@ impl FaultKind {
             | Self::Stop { .. }
             | Self::Downstream(_)
             | Self::KillAtCall(_) => "everything stays owed",
-            Self::Clock { offset_ms, .. } if is_beyond_tolerance(*offset_ms) => {
+            Self::Clock { offset_ms, .. } if is_beyond_tolerance(*offset_ms) && *offset_ms > 0 => {
                 "what comes meanwhile must be refused; everything stays owed"
+            }
+            Self::Clock { offset_ms, .. } if is_beyond_tolerance(*offset_ms) => {
+                "what comes meanwhile may be accepted or refused; everything stays owed"
             }
             Self::Clock { .. } => "nothing may change; everything stays owed",
             Self::Transport(fault) => fault.owed(),
