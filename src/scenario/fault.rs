@@ -334,6 +334,35 @@ impl Fault {
 }
 
 impl FaultKind {
+    /// Every key in a scenario file.
+    pub const NAMES: &'static [&'static str] = &[
+        "duplicate",
+        "reorder",
+        "delay",
+        "drop",
+        "forged",
+        "malformed",
+        "unknown_type",
+        "secret_roll",
+        "outage",
+        "slow",
+        "kill",
+        "down",
+        "random_kills",
+        "stop",
+        "clock",
+        "crash",
+        "body",
+        "signed",
+        "burst",
+        "second_event",
+        "second_endpoint",
+        "foreign",
+        "store_busy",
+        "transport",
+        "downstream",
+    ];
+
     /// The key in a scenario file.
     pub const fn name(&self) -> &'static str {
         match self {

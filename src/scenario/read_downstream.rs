@@ -275,3 +275,14 @@ pub(super) fn kill_at_call(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let at = AtCall { of: of?, operation, nth: u32::try_from(nth).ok()?, moment: moment? };
     Some(FaultKind::KillAtCall(KillAtCall { at, restart_after }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reader_knows_every_trouble_and_no_other() {
+        let read: Vec<&str> = ["answer"].into_iter().chain(DOES.iter().map(|(word, _)| *word)).collect();
+        assert_eq!(read, Trouble::NAMES);
+    }
+}

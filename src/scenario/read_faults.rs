@@ -303,3 +303,14 @@ fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reader_knows_every_fault_and_no_other() {
+        let read: Vec<&str> = FAULTS.iter().map(|(word, _)| *word).collect();
+        assert_eq!(read, FaultKind::NAMES);
+    }
+}

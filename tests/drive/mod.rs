@@ -3,4 +3,6 @@
 mod interpreter;
 mod project;
 mod sender;
+mod surroundings;
 mod transport;
+mod wire;
