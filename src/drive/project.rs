@@ -125,6 +125,9 @@ struct SignUpTable {
     json: BTreeMap<String, String>,
 }
 
+/// The name of a variable and of a file, of which one may be given.
+type Places<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<String>>);
+
 struct Reader<'a> {
     path: String,
     text: &'a str,
@@ -269,7 +272,7 @@ impl Reader<'_> {
     fn secret(
         &self,
         webhook: &Spanned<String>,
-        (key, (env, file)): (&str, (&Option<Spanned<String>>, &Option<Spanned<String>>)),
+        (key, (env, file)): (&str, Places<'_>),
         path: &Path,
         secret_of: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<String>, ProjectError> {

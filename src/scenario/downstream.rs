@@ -139,19 +139,6 @@ impl Moment {
 }
 
 impl Trouble {
-    /// Every word of `does`, and `answer`.
-    pub const NAMES: &'static [&'static str] = &[
-        "answer",
-        "slow",
-        "hang",
-        "reset",
-        "lost_reply",
-        "malformed_json",
-        "truncated_answer",
-        "lagging_index",
-        "partial_batch",
-    ];
-
     /// What happens, in words that follow the name of a double.
     fn what(self) -> String {
         match self {

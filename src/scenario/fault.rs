@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::{
+    clock::{TOLERANCE, is_beyond_tolerance, offset},
     forms::BadSignature,
     selector::{EventSelector, SelectorError},
 };
@@ -334,35 +335,6 @@ impl Fault {
 }
 
 impl FaultKind {
-    /// Every key in a scenario file.
-    pub const NAMES: &'static [&'static str] = &[
-        "duplicate",
-        "reorder",
-        "delay",
-        "drop",
-        "forged",
-        "malformed",
-        "unknown_type",
-        "secret_roll",
-        "outage",
-        "slow",
-        "kill",
-        "down",
-        "random_kills",
-        "stop",
-        "clock",
-        "crash",
-        "body",
-        "signed",
-        "burst",
-        "second_event",
-        "second_endpoint",
-        "foreign",
-        "store_busy",
-        "transport",
-        "downstream",
-    ];
-
     /// The key in a scenario file.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -573,20 +545,6 @@ impl FaultKind {
             Self::UnknownType { .. } => "owed: a 2xx answer and no effect; the genuine one stays owed",
         }
     }
-}
-
-/// `60s ahead`, `400s behind`.
-pub fn offset(offset_ms: i64) -> String {
-    let by = format_duration(Duration::from_millis(offset_ms.unsigned_abs()));
-    format!("{by} {}", if offset_ms < 0 { "behind" } else { "ahead" })
-}
-
-/// Stripe's libraries take signatures that are up to 300 s old (<https://docs.stripe.com/webhooks>, "replay attacks").
-pub const TOLERANCE: Duration = Duration::from_secs(300);
-
-/// Whether a clock that is wrong by so much makes genuine signatures look bad.
-pub const fn is_beyond_tolerance(offset_ms: i64) -> bool {
-    offset_ms.unsigned_abs() as u128 > TOLERANCE.as_millis()
 }
 
 fn drawn(span: Between) -> String {

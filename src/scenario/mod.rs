@@ -4,6 +4,7 @@
 
 mod checks;
 pub mod classes;
+pub mod clock;
 pub mod criterion;
 mod document;
 pub mod downstream;
@@ -25,3 +26,6 @@ mod read_transport;
 pub mod selector;
 pub mod stored;
 pub mod transport;
+
+pub use read_downstream::trouble_words;
+pub use read_faults::fault_words;

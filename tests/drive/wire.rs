@@ -5,10 +5,11 @@ use crate::cli::{hookdrill, scratch};
 use hookdrill::{
     plan::model::{Delivery, DeliveryKind, Plan},
     scenario::{
-        downstream::Trouble,
-        fault::{FaultKind, MalformedBody},
+        fault::MalformedBody,
+        fault_words,
         forms::{BadSignature, BodyForm, Foreign, GoodSignature},
         transport::Transport,
+        trouble_words,
     },
     stripe::signature::sign,
 };
@@ -106,6 +107,7 @@ impl Story<'_> {
 }
 
 type Check = fn(&Story<'_>);
+type Checks = &'static [(&'static str, Check)];
 
 fn fresh(came: &Came) -> bool {
     (0..=2).contains(&came.age())
@@ -236,7 +238,9 @@ const OTHERS: &[(&str, &str, Check)] = &[
         assert!(came.len() == 3 && came == recorded, "{:?}", s.came);
     }),
     ("delay", "delay = { of = \"*\", by = \"2s\" }", |s| assert!(s.genuine().at_ms >= 1_500)),
-    ("drop", "drop = { of = \"*\", first = 2 }", |s| assert!(s.genuine().at_ms >= 400, "the third attempt alone arrives")),
+    ("drop", "drop = { of = \"*\", first = 2 }", |s| {
+        assert!(s.genuine().at_ms >= 400, "the third attempt alone arrives")
+    }),
     ("burst", "burst = { of = \"*\", at = \"2s\" }", |s| {
         let at: Vec<u64> = s.came.iter().map(|(_, came)| came.at_ms).collect();
         assert!(at.len() == 3 && at[0] >= 1_500 && at[2] - at[0] < 300, "{at:?}");
@@ -262,7 +266,7 @@ const OTHERS: &[(&str, &str, Check)] = &[
 /// Every row: name of its story, fault, what is checked.
 fn rows() -> Vec<(String, String, Check)> {
     let mut rows = Vec::new();
-    let families: [(&str, &str, &[(&str, Check)]); 4] = [
+    let families: [(&str, &str, Checks); 4] = [
         ("forged", "forged = { of = \"*\", signature = \"WORD\"", BAD),
         ("signed", "signed = { of = \"*\", how = \"WORD\"", GOOD),
         ("foreign", "foreign = { before = \"*\", how = \"WORD\"", FOREIGN),
@@ -443,12 +447,12 @@ fn every_fault_has_a_test_from_the_receiving_side() {
     assert_eq!(all(MALFORMED), all(MalformedBody::WORDS));
     assert_eq!(all(BODIES), all(BodyForm::WORDS));
     assert_eq!(all(super::transport::RECEIVED), all(Transport::WORDS));
-    assert_eq!(all(crate::mock::relay::RECEIVED), Trouble::NAMES.iter().copied().collect());
+    assert_eq!(all(crate::mock::relay::RECEIVED), trouble_words().collect());
     let families = ["forged", "signed", "foreign", "malformed", "body", "transport", "downstream"];
     let mut tested = BTreeSet::from(families);
     tested.extend(OTHERS.iter().map(|(word, ..)| *word));
     tested.extend(all(crate::mock::socket::RECEIVED));
     tested.extend(all(super::surroundings::RECEIVED));
     tested.extend(NOWHERE);
-    assert_eq!(tested, FaultKind::NAMES.iter().copied().collect());
+    assert_eq!(tested, fault_words().collect());
 }

@@ -103,3 +103,14 @@ fn class_34_task_not_searched_by_a_scenario() {
 fn class_39_no_default_queue_by_a_scenario() {
     by_scenario("no-default-queue", "support-requests-routed", "tickets_per_request");
 }
+
+#[test]
+fn class_31_ack_before_persist_by_a_stop_and_by_a_locked_store() {
+    by_scenario("ack-before-persist", "stopped-while-busy", "acked_without_effect");
+    by_scenario("ack-before-persist", "store-locked", "acked_without_effect");
+}
+
+#[test]
+fn class_34_ticket_not_keyed_by_a_long_tail() {
+    by_scenario("ticket-not-keyed", "downstream-long-tail", "tickets_per_failed_invoice");
+}

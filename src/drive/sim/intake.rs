@@ -4,9 +4,10 @@
 //! Must not know: what is right, what workers do.
 
 use super::{
+    happening::Happening,
     point::Point,
     way,
-    world::{Answer, Happening, Owner, Sent, World},
+    world::{Answer, Owner, Sent, World},
 };
 use crate::{
     history::record::Outcome,

@@ -8,9 +8,10 @@ pub(super) use crate::service::job::Lease;
 
 use super::{
     Setup,
+    happening::Happening,
     intake::Intake,
     point::Point,
-    world::{Answer, Happening, Owner, World},
+    world::{Answer, Owner, World},
 };
 use crate::{
     drive::interpreter::Input,

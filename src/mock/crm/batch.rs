@@ -118,8 +118,11 @@ impl Crm {
     }
 }
 
-/// E-mail and properties of each input.
-fn checked(batch: Batch) -> Result<Vec<(String, Map<String, Value>)>, Refusal> {
+/// The e-mail of an input, and what it writes.
+type Named = (String, Map<String, Value>);
+
+/// The inputs of a batch of which each can be done.
+fn checked(batch: Batch) -> Result<Vec<Named>, Refusal> {
     if batch.inputs.is_empty() || batch.inputs.len() > MOST {
         return Err(Refusal::invalid(format!("a batch holds 1 to {MOST} inputs")));
     }
