@@ -5,7 +5,7 @@
 use crate::time::format_duration;
 use std::time::Duration;
 
-/// `60s ahead`, `400s behind`.
+/// `1m ahead`, `400s behind`.
 pub fn offset(offset_ms: i64) -> String {
     let by = format_duration(Duration::from_millis(offset_ms.unsigned_abs()));
     format!("{by} {}", if offset_ms < 0 { "behind" } else { "ahead" })

@@ -27,7 +27,7 @@ const SECOND: &str = "whsec_of_the_second_endpoint";
 const OLD: &str = "whsec_that_was_rolled_away";
 
 /// A request as it came.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Came {
     /// Milliseconds after the peer began.
     at_ms: u64,
@@ -35,6 +35,12 @@ struct Came {
     wall: i64,
     head: String,
     body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Came {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "after {} ms {:?}, {} bytes", self.at_ms, self.signatures(), self.body.len())
+    }
 }
 
 impl Came {
@@ -63,6 +69,14 @@ impl Came {
     fn is_signed_by(&self, secret: &str) -> bool {
         let (t, v1) = self.parts();
         v1 == [sign(secret, t, &self.body)]
+    }
+
+    /// Whether it is signed as a genuine delivery is.
+    fn is_plain(&self) -> bool {
+        let [one] = self.signatures()[..] else { return false };
+        let signed = one.strip_prefix("t=").and_then(|one| one.split_once(",v1="));
+        let Some((t, v1)) = signed.and_then(|(t, v1)| Some((t.parse().ok()?, v1))) else { return false };
+        fresh(self) && v1 == sign(OWN, t, &self.body)
     }
 
     fn json(&self) -> Value {
@@ -97,12 +111,13 @@ impl Story<'_> {
         one
     }
 
-    /// A forgery, and after it the genuine one, well signed, under the same id.
+    /// The forgery of the two that came; the other is well signed, under the same id.
     fn forgery(&self) -> &Came {
-        let (first, second) = (&self.came[0].1, &self.came[1].1);
-        assert!(self.came.len() == 2 && second.is_signed_by(OWN), "{:?}", self.came);
-        assert_eq!(first.json()["id"], second.json()["id"]);
-        first
+        let [(_, one), (_, other)] = &self.came[..] else { panic!("two requests: {:?}", self.came) };
+        let (forged, genuine) = if one.is_plain() { (other, one) } else { (one, other) };
+        assert!(genuine.is_plain() && !forged.is_plain(), "{:?}", self.came);
+        assert_eq!(forged.json()["id"], genuine.json()["id"]);
+        forged
     }
 }
 
@@ -243,7 +258,7 @@ const OTHERS: &[(&str, &str, Check)] = &[
     }),
     ("burst", "burst = { of = \"*\", at = \"2s\" }", |s| {
         let at: Vec<u64> = s.came.iter().map(|(_, came)| came.at_ms).collect();
-        assert!(at.len() == 3 && at[0] >= 1_500 && at[2] - at[0] < 300, "{at:?}");
+        assert!(at.len() == 3 && at[0] >= 1_500 && at[2] - at[0] < 1_000, "{at:?}");
     }),
     ("second_event", "second_event = { of = \"*\", spacing = \"50ms\" }", |s| {
         let (first, second) = (s.genuine().json(), s.extra().json());
@@ -303,7 +318,7 @@ fn scenario() -> String {
         };
         let name = story_name(&row);
         text += &format!(
-            "[[story]]\nname = \"{name}\"\nrecording = \"{recording}\"\n[[fault]]\n{fault}, story = \"{name}\" }}\n"
+            "[[story]]\nname = \"{name}\"\nrecording = \"{recording}\"\nspacing = \"250ms\"\n[[fault]]\n{fault}, story = \"{name}\" }}\n"
         );
     }
     text

@@ -158,9 +158,9 @@ downstream = { of = "crm", does = "partial_batch", fails = 2 }
     let shown = timeline(&plan);
     for line in [
         "the service is told to stop at 1s, started again 300ms after it has ended; everything stays owed",
-        "the service's clock is 60s behind from 1s on; nothing may change; everything stays owed",
+        "the service's clock is 1m behind from 1s on; nothing may change; everything stays owed",
         "told to stop at 1.000s  started again 0.300s later",
-        "1.000s to the end  the service's clock is 60s behind",
+        "1.000s to the end  the service's clock is 1m behind",
         "2.000s to 3.000s   the store is locked",
         "takes mostly 0.020s, rarely 2.000s",
         "does a batch but for its last 2",
