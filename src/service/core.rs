@@ -150,6 +150,14 @@ impl Process {
         store.transact(|tx| worker::finish(tx, now, lease, result, &self.settings))
     }
 
+    /// Gives a claim back whose call will not be answered here any more.
+    ///
+    /// # Errors
+    /// The store's; the lease then runs out.
+    pub fn release(&self, store: &mut Store, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
+        store.transact(|tx| queue::release(tx, now, lease))
+    }
+
     /// When a job is ready next, if ever.
     ///
     /// # Errors
@@ -260,7 +268,7 @@ impl Service {
     /// # Errors
     /// The store's; the lease then runs out.
     pub fn release(&mut self, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
-        self.store.transact(|tx| queue::release(tx, now, lease))
+        self.process.release(&mut self.store, now, lease)
     }
 
     /// Counts answers to deliveries that never reached the store.

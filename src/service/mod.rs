@@ -57,4 +57,4 @@ mod writer;
 pub use config::{Backoff, Config, Secret, Settings};
 pub use core::{Incoming, Process, Received, Service};
 pub use defects::{Defect, Defects};
-pub use server::{ServiceError, run};
+pub use server::{ServiceError, run, set_clock};

@@ -153,6 +153,8 @@ fn variety(kind: &FaultKind) -> String {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::RandomKills { .. }
+        | FaultKind::Stop { .. }
+        | FaultKind::Clock { .. }
         | FaultKind::Crash { .. } => return kind.name().to_owned(),
     };
     format!("{} {how}", kind.name())
@@ -162,6 +164,8 @@ const fn trouble(trouble: Trouble) -> &'static str {
     match trouble {
         Trouble::Answer { .. } => "answer",
         Trouble::Slow { .. } => "slow",
+        Trouble::LongTail { .. } => "long tail",
+        Trouble::PartialBatch { .. } => "partial_batch",
         Trouble::Hang => "hang",
         Trouble::Reset => "reset",
         Trouble::LostReply => "lost_reply",

@@ -4,6 +4,7 @@
 //! Must not know: criteria, verdicts; which defects a service may have.
 
 mod asked;
+mod happening;
 mod intake;
 mod point;
 mod process;

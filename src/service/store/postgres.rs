@@ -116,6 +116,15 @@ impl Postgres {
         left.map_err(|error| StoreError::from(failed(&error)))
     }
 
+    /// Keeps every table that is written with an event from being written by others, as long as the connection lasts.
+    pub(super) fn hold(&mut self) -> Result<(), StoreError> {
+        let session = self.session()?;
+        let hold = "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE events, jobs IN EXCLUSIVE MODE";
+        let held = aside(|| session.client.batch_execute(hold));
+        let held = held.map_err(|_| StoreError::Broken("the connection panicked".to_owned()))?;
+        held.map_err(|error| StoreError::from(failed(&error)))
+    }
+
     /// How often a transaction had to be run again.
     pub const fn runs_again(&self) -> u64 {
         self.runs_again
