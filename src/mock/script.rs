@@ -554,7 +554,7 @@ mod tests {
         let mut each = script(vec![trouble(error, Which::All)]);
         each.drain();
         assert_eq!(broken(&mut each, &list), [false; 3]);
-        assert_eq!(each.unused(), ["crm create_contact: answers 500"]);
+        assert_eq!(each.unused(), ["crm create_contact: answers 500 [0]"]);
         let mut second = script(vec![trouble(error, Which::Nth(2))]);
         second.drain();
         assert_eq!(broken(&mut second, &list), [false, true, false]);
