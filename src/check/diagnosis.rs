@@ -9,7 +9,7 @@
 //! 3. *lost*: by its own count the service holds fewer events than it acknowledged.
 //! 4. *poisoned*: of an acknowledged event nothing is to be seen, and before its first acknowledgement came a delivery with
 //!    its id that had to be refused. A failed attempt of the genuine one is none: what follows from that is lost.
-//! 5. *orphan*: status and plan are right but access is closed; or an effect is missing while one of its kind is nobody's.
+//! 5. *orphan*: status and plan are right but access never opened; or an effect is missing while one of its kind is nobody's.
 //! 6. *resurrected*: the story ended the access and the ending event was acknowledged; after that a probe found it ended, or
 //!    an event from before the end was acknowledged; yet it is live.
 //! 7. *stale*: the state is the one after an earlier event of the story, and a snapshot of that time was in a race with a
@@ -61,7 +61,7 @@ pub(super) fn state(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> A
         return Anomaly::Poisoned;
     }
     let right = held.status == truth.status && held.plan == truth.plan;
-    if truth.access.is_open() && !held.open && held.known && right {
+    if truth.access.is_open() && !held.open && held.known && right && effect::opened(case, chain).is_none() {
         return Anomaly::Orphan;
     }
     let races = Races::new(case, end.phase, &turns);

@@ -104,7 +104,7 @@ impl Plan {
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
         let busy = self.store_busy.iter().map(|busy| {
-            let what = "the store is busy".to_owned();
+            let what = STORE_BUSY.to_owned();
             Window { from_ms: busy.from_ms, until_ms: Some(busy.until_ms), what }
         });
         outages.chain(troubles).chain(busy).collect()
@@ -224,6 +224,9 @@ pub struct StripeEvent {
     /// SHA-256 of the body in [`Plan::bodies`].
     pub body: String,
 }
+
+/// What a history says of a time in which the store is busy.
+pub const STORE_BUSY: &str = "the store is busy";
 
 /// A time in which the store of the service is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -391,7 +394,7 @@ impl CallTrouble {
     /// To which calls what happens, in words.
     pub fn what(&self) -> String {
         let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
-        format!("{double} {operation}: {}", self.does.what())
+        format!("{double} {operation}: {} [{}]", self.does.what(), self.fault)
     }
 }
 

@@ -392,6 +392,7 @@ pub(super) fn call(operation: &str, effects: Vec<Effect>) -> Record {
         status: 201,
         faulted: false,
         fault: None,
+        about: Vec::new(),
         effects,
     })
 }
@@ -420,6 +421,7 @@ fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64,
             late_us: 0,
             dropped,
             fault: None,
+            faults: Vec::new(),
         }),
     )
 }

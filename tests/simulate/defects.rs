@@ -2,6 +2,18 @@
 //! two thousand seeds. The sound service passes the same runs.
 
 use super::{crashes, simulate};
+use hookdrill::{check::verdict::Verdicts, service::defects::Defect};
+use serde_json::Value;
+
+/// The run goes by the name that the table of defects gives.
+#[track_caller]
+fn has_the_right_name(defect: &str, summary: &Value) {
+    let verdicts: Verdicts = serde_json::from_value(summary["scenarios"][0]["verdicts"].clone()).expect("verdicts");
+    let expected = Defect::named(defect).map(Defect::anomaly);
+    assert_eq!(verdicts.anomaly().map(|anomaly| anomaly.word()), expected, "{defect}: {verdicts:#?}");
+    let failed = verdicts.verdicts.iter().filter(|verdict| verdict.anomaly.is_some());
+    assert!(failed.clone().count() > 0 && failed.clone().all(|v| v.chain.len() <= 12), "{verdicts:#?}");
+}
 
 /// `scenario: criterion` that fails under the defect in one plain run of the scenario.
 fn by_scenario(defect: &str, scenario: &str, criterion: &str) {
@@ -14,6 +26,7 @@ fn by_scenario(defect: &str, scenario: &str, criterion: &str) {
         failed.iter().any(|name| name == criterion),
         "{defect} should fail {scenario}: {criterion}, not {failed:?}"
     );
+    has_the_right_name(defect, &summary);
     let (done, _) = simulate(&[&file]);
     assert_eq!(done.code, 0, "the sound service: {done}");
 }
@@ -26,6 +39,7 @@ fn by_crash(defect: &str, scenario: &str, point: &str, code: i32) {
     assert_eq!(done.code, 0, "{defect} shows without a crash: {done}");
     let (done, summary) = simulate(&[&file, "--crash-everywhere", "--defect", defect]);
     assert_eq!(done.code, code, "{defect}: {done}");
+    has_the_right_name(defect, &summary);
     let crashes = crashes(&summary);
     let row = crashes.iter().find(|(name, ..)| name == point);
     assert!(row.is_some_and(|(_, _, not_passed)| *not_passed > 0), "{defect} at {point}: {crashes:?}");
@@ -42,6 +56,7 @@ fn class_3_check_then_insert_within_two_thousand_seeds() {
         simulate(&["scenarios/random-schedule.toml", "--seeds", "200", "--defect", "check-then-insert"]);
     assert_eq!(done.code, 1, "{done}");
     assert!(summary["scenarios"][0]["seeds"]["failed"].as_u64() > Some(0), "{summary}");
+    has_the_right_name("check-then-insert", &summary);
 }
 
 #[test]
