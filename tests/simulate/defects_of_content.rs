@@ -100,9 +100,6 @@ const IDENTITY: &[Row] = &[
     ),
 ];
 
-/// Access that was open is closed, and the judge calls that an orphan.
-const NAMED_OTHERWISE: [&str; 3] = ["only-charge-refunded", "partial-refund-revokes", "open-dispute-revokes"];
-
 /// Failed criteria, each with the anomalies that it was given (a matrix judges it several times).
 fn failed(summary: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let scenarios = summary["scenarios"].as_array().cloned().unwrap_or_default();
@@ -130,8 +127,7 @@ fn all_are_caught(rows: &[Row]) {
                 panic!("{name} should fail {scenario}: {criterion}, not {failed:?}")
             };
             let right = Defect::named(name).expect("a defect").anomaly();
-            let named = anomalies.len() == 1 && anomalies.contains(right);
-            assert_eq!(named, !NAMED_OTHERWISE.contains(name), "{name} is {right}, and {criterion} says {anomalies:?}");
+            assert_eq!(*anomalies, BTreeSet::from([right.to_owned()]), "{name}: {criterion}");
         }
     }
 }
