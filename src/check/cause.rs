@@ -13,7 +13,7 @@ use crate::{
         record::{Effect, Outcome},
     },
     id::{EventId, InstanceId},
-    plan::model::{Delivery, STORE_BUSY},
+    plan::model::{CLOCK, Delivery, STORE_BUSY},
     scenario::fault::FaultKind,
     stripe::recording::Expectation,
 };
@@ -32,6 +32,8 @@ pub(super) fn chain(case: &Case<'_>, person: usize, evidence: &BTreeSet<u64>) ->
     steps.extend(calls(case, person));
     let busy = case.seen.faults.iter().filter(|note| note.what == STORE_BUSY);
     steps.extend(busy.map(|note| steps::busy(note.n, note.at_ms, note.on)));
+    let clock = case.seen.faults.iter().filter(|note| note.what.starts_with(CLOCK));
+    steps.extend(clock.map(|note| steps::clock(note.n, note.at_ms, note.what, note.on)));
     steps.extend(case.seen.processes.iter().filter_map(steps::process));
     for instance in &who.instances {
         let goes_on = who.instances.iter().any(|other| other.continues.as_ref() == Some(&instance.id));
@@ -228,11 +230,13 @@ impl Step {
             FaultKind::Outage { of, .. } | FaultKind::Slow { of, .. } => self.faulted == Some(*of) && !self.single,
             FaultKind::Downstream(fault) => self.faulted == Some(fault.calls.of) && self.single,
             FaultKind::Kill { .. }
+            | FaultKind::Stop { .. }
             | FaultKind::Down { .. }
             | FaultKind::RandomKills { .. }
             | FaultKind::Crash { .. } => self.killed,
             FaultKind::KillAtCall(kill) => self.killed || self.faulted == Some(kill.at.of),
             FaultKind::StoreBusy { .. } => self.busy,
+            FaultKind::Clock { .. } => self.clock,
             FaultKind::Duplicate { .. }
             | FaultKind::Body { .. }
             | FaultKind::Signed { .. }

@@ -7,7 +7,7 @@ use super::{
     case::{Case, Person, acked},
     effect,
     finding::{Finding, exceeds},
-    words,
+    stale, words,
 };
 use crate::{
     history::{
@@ -58,6 +58,12 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
             person: person(case, &delivery.instance),
         });
     }
+    let stale = stale::attempts(case);
+    for (delivery, sent) in stale.iter().filter(|(_, sent)| stale::was_acked(sent)) {
+        let what = format!("{} was accepted, though its signature was stale by the service's clock", delivery.id);
+        let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+        found.push(Trace { what, n, anomaly: Anomaly::Forged, person: person(case, &delivery.instance) });
+    }
     let ghosts = case.people.iter().enumerate().filter(|(_, person)| person.ghost);
     for (index, ghost) in ghosts {
         found.extend(ghost_traces(case, index, ghost));
@@ -67,11 +73,15 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
         words::count(forged.len(), "forged delivery"),
         words::count(found.len(), "trace")
     );
+    let seen = match stale.len() {
+        0 => seen,
+        many => format!("{}; {seen}", words::count(many, "stale attempt")),
+    };
     let (finding, texts) = tell(finding.seeing(seen), &found);
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
-    match (forged.is_empty(), heard) {
+    match (forged.is_empty() && stale.is_empty(), heard + stale.len()) {
         (true, _) => finding.inconclusive("the plan holds no forged delivery, so none could leave a trace"),
         (false, 0) => finding.inconclusive("no forged delivery was answered, so nothing was put to the test"),
         (false, _) => finding.counted(case, bound, found.len() as u64, "traces were left"),

@@ -20,6 +20,7 @@ mod owner;
 mod replay;
 mod requests;
 mod sample;
+mod stale;
 mod state;
 mod steps;
 mod tally;

@@ -50,6 +50,8 @@ pub(super) struct Step {
     pub(super) killed: bool,
     /// The store was busy.
     pub(super) busy: bool,
+    /// The service's clock was wrong.
+    pub(super) clock: bool,
     /// How it went, where several deliveries that went so are one step.
     alike: Option<String>,
 }
@@ -61,8 +63,8 @@ impl Step {
             few => few.iter().map(|n| format!("#{n}")).collect(),
         };
         let text = format!("{} at {}: {text}", numbers.join(", "), words::span(at_ms));
-        let (faults, faulted, single, killed, busy) = (Vec::new(), None, false, false, false);
-        Self { records, text, weight, faults, faulted, single, killed, busy, alike: None }
+        let (faults, faulted, single, killed) = (Vec::new(), None, false, false);
+        Self { records, text, weight, faults, faulted, single, killed, busy: false, clock: false, alike: None }
     }
 }
 
@@ -264,16 +266,23 @@ pub(super) fn busy(n: u64, at_ms: u64, on: bool) -> Step {
     Step { busy: true, ..Step::new(vec![n], at_ms, text, Weight::Touched) }
 }
 
+/// A note of the history: the service's clock was set, in the words of the plan.
+pub(super) fn clock(n: u64, at_ms: u64, what: &str, on: bool) -> Step {
+    let text = if on { format!("{what} from here on") } else { "the service's clock is right again".to_owned() };
+    Step { clock: true, ..Step::new(vec![n], at_ms, &text, Weight::Touched) }
+}
+
 /// The end of a process; nothing for what is no end.
 pub(super) fn process(seen: &ProcessSeen<'_>) -> Option<Step> {
     let what = match seen.event {
         ProcessEvent::Died => "the service crashed, which no fault asked for",
         ProcessEvent::Killed => "the service was killed, as planned",
+        ProcessEvent::Stopping => "the service was told to stop, as planned",
         ProcessEvent::Started | ProcessEvent::Ready | ProcessEvent::Stopped => return None,
     };
     let detail = seen.detail.map_or(String::new(), |detail| format!(" ({detail})"));
     let step = Step::new(vec![seen.n], seen.at_ms, &format!("{what}{detail}"), Weight::Cause);
-    Some(Step { killed: seen.event == ProcessEvent::Killed, ..step })
+    Some(Step { killed: matches!(seen.event, ProcessEvent::Killed | ProcessEvent::Stopping), ..step })
 }
 
 /// Probes of one instance: the first, those at which the reading changes, and the final ones when its story is the last.

@@ -286,7 +286,9 @@ pub enum ProcessEvent {
     Killed,
     /// Ended by itself: a crash that no fault asked for.
     Died,
-    /// Stopped at the end.
+    /// Told to stop by a fault: it finishes what it has begun.
+    Stopping,
+    /// Ended as it was told to.
     Stopped,
 }
 

@@ -51,12 +51,40 @@ defects! {
     CheckThenInsert = "check-then-insert", 3, "duplicate";
     /// The event is marked as seen first and applied later, in another transaction; a retry is answered 200.
     SeenIsApplied = "seen-is-applied", 4, "lost";
+    /// Events are known by their body: one that comes again in another spelling counts as new.
+    DedupeByBody = "dedupe-by-body", 6, "duplicate";
+    /// The first invoice of a subscription counts as a purchase beside the Checkout that it belongs to.
+    InvoiceBuysToo = "invoice-buys-too", 7, "duplicate";
+    /// What was seen is forgotten after a day.
+    DedupeExpires = "dedupe-expires", 9, "duplicate";
+    /// An event is known at the endpoint at which it came: a second endpoint counts it again.
+    EndpointsCounted = "endpoints-counted", 10, "duplicate";
     /// The subscription snapshot that arrives last wins, however old it is.
     LastArrivalWins = "last-arrival-wins", 11, "stale";
+    /// Updates of a subscription wait a second and then win: a pause instead of an order.
+    PauseForOrder = "pause-for-order", 12, "stale";
     /// Of two snapshots of one second, the one that arrives first stays.
     StrictlyNewerWins = "strictly-newer-wins", 13, "stale";
+    /// Of two snapshots the one whose event id sorts last wins.
+    EventIdAsClock = "event-id-as-clock", 15, "stale";
+    /// Snapshots are put in order by the time at which the subscription was made, which they share.
+    ObjectTimeAsClock = "object-time-as-clock", 16, "stale";
     /// An update that arrives after the deletion revives the subscription.
     UpdateRevives = "update-revives", 18, "resurrected";
+    /// The end of a subscription ends all that its customer has.
+    DeletionEndsAll = "deletion-ends-all", 19, "lost";
+    /// An invoice or a subscription whose customer is not known yet fails.
+    ChildNeedsParent = "child-needs-parent", 21, "late";
+    /// Who a customer is, is read from the Checkout alone.
+    KeyOnlyInCheckout = "key-only-in-checkout", 22, "lost";
+    /// Of what is told of a refund the last to arrive counts, however old it is.
+    LastWordOnRefund = "last-word-on-refund", 23, "stale";
+    /// Two events that make one customer at the same time: the second one fails.
+    CreateCollides = "create-collides", 25, "unbounded redelivery";
+    /// Two events that make one customer at the same time: the second one goes on without what it could not write.
+    LoserGoesOn = "loser-goes-on", 26, "lost";
+    /// Two events of one customer at the same time lock each other out: the second one fails.
+    LocksCross = "locks-cross", 28, "unbounded redelivery";
     /// Jobs are committed before the state they need; a worker that finds no state drops its job.
     JobBeforeCommit = "job-before-commit", 29, "lost";
     /// Jobs are written in a transaction after the one of the state.
@@ -71,6 +99,8 @@ defects! {
     TicketNotKeyed = "ticket-not-keyed", 34, "duplicate";
     /// After an uncertain attempt the task in the CRM is made again, without looking for it.
     TaskNotSearched = "task-not-searched", 34, "duplicate";
+    /// A job that was given up is never taken up again.
+    DeadStaysDead = "dead-stays-dead", 36, "lost";
     /// An error of the store is caught, and the delivery answered 200.
     ErrorsAnswered200 = "errors-answered-200", 37, "lost";
     /// A body that is no event is acknowledged.
@@ -167,6 +197,8 @@ defects! {
     ConflictIsFailure = "conflict-is-failure", 64, "stale";
     /// Reconciliation stops at the first event that it knows: one that was lost before it stays lost.
     ReconcileStopsEarly = "reconcile-stops-early", 66, "lost";
+    /// A look at Stripe's list that failed counts as one that found nothing: what it missed is not looked for again.
+    FailedSyncSucceeds = "failed-sync-succeeds", 66, "lost";
 }
 
 impl Defect {

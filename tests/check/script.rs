@@ -286,6 +286,7 @@ fn empty_plan() -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         kills: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
