@@ -280,8 +280,8 @@ mod tests {
             lines,
             [
                 "PASSED       calm — all 2 criteria held (20 customers, 120 deliveries) (1.2 s)",
-                "FAILED       double checkout — contacts_per_customer: ada@example.com (purchase/3) has 2 contacts \
-                 (7, 9) after the quiet phase (1.2 s)",
+                "FAILED       double checkout — contacts_per_customer (duplicate): ada@example.com (purchase/3) has 2 \
+                 contacts (7, 9) after the quiet phase (1.2 s)",
                 "INCONCLUSIVE thin — success_rate: ada@example.com (purchase/3) has 2 contacts (7, 9) after the \
                  quiet phase (1.2 s)",
                 "BROKEN       down — the run broke: the target is unreachable: connection refused (1.2 s)",
@@ -297,7 +297,7 @@ mod tests {
             "double checkout  failed        1 of 2 held",
             "\n  checked: access, contacts per customer\n",
             "\nFAILED  double checkout\n",
-            "  failed contacts_per_customer\n  expected  exactly 1 contact for each customer\n",
+            "  failed contacts_per_customer: duplicate\n  expected  exactly 1 contact for each customer\n",
             "  evidence  records #41, #77\n",
             "    #12, #14 at 500 ms: invoice.paid",
             "  seed      7\n",

@@ -166,13 +166,13 @@ defects! {
     /// A refund that is heard of before the payment is dropped.
     EarlyRefundDropped = "early-refund-dropped", 57, "resurrected";
     /// A refund in part counts as a full one.
-    PartialRefundRevokes = "partial-refund-revokes", 57, "premature";
+    PartialRefundRevokes = "partial-refund-revokes", 57, "lost";
     /// Disputes are not handled.
     DisputeIgnored = "dispute-ignored", 59, "lost";
     /// Of disputes only `closed` is handled.
     DisputeOpenedIgnored = "dispute-opened-ignored", 59, "lost";
     /// A dispute takes the access when it is opened.
-    OpenDisputeRevokes = "open-dispute-revokes", 59, "premature";
+    OpenDisputeRevokes = "open-dispute-revokes", 59, "lost";
     /// A completed Checkout is provisioned whether it is paid or not.
     ProvisionsUnpaid = "provisions-unpaid", 60, "premature";
     /// The payment that follows an unpaid Checkout is not handled.

@@ -188,6 +188,12 @@ fn orphan_is_what_is_tied_to_nobody() {
     named(&contacts, Criterion::ContactsPerCustomer(ONE), Lost);
     contacts.ledgers(|contacts, _| contacts.push(contact(77)));
     named(&contacts, Criterion::ContactsPerCustomer(ONE), Orphan);
+    let mut untold = Script::sound(1);
+    untold.resent("d0002", &[None, None, None]);
+    untold.plan.deliveries[1].owed = false;
+    untold.queues(|queue| queue.events -= 1);
+    untold.ledgers(|contacts, _| contacts.clear());
+    named(&untold, Criterion::ContactsPerCustomer(ONE), Orphan);
     let mut task = Script::sound(1);
     let effect = Effect::TaskCreated { task: "1".into(), contact: None, subject: "in_of_nobody failed".into() };
     task.before(RunPhase::Quiet, vec![(900, call("create_task", vec![effect]))]);
@@ -330,6 +336,15 @@ fn a_page_that_says_too_much_is_premature_and_one_that_lags_is_stale() {
     let closed = closed.expect("a final probe");
     early.before(RunPhase::Quiet, vec![(310, closed.clone()), (320, closed)]);
     named(&early, failed, Premature);
+}
+
+/// The table of names that users read, in the order of precedence.
+#[test]
+fn the_table_is_that_of_the_code() {
+    let rows: Vec<String> =
+        Anomaly::ALL.iter().map(|anomaly| format!("| {anomaly} | {} |\n", anomaly.means())).collect();
+    let table = std::fs::read_to_string("scenarios/README.md").expect("the README of the scenarios");
+    assert!(table.contains(&rows.concat()), "scenarios/README.md should say:\n{}", rows.concat());
 }
 
 #[test]

@@ -127,8 +127,7 @@ fn all_are_caught(rows: &[Row]) {
                 panic!("{name} should fail {scenario}: {criterion}, not {failed:?}")
             };
             let right = Defect::named(name).expect("a defect").anomaly();
-            let named = anomalies.len() == 1 && anomalies.contains(right);
-            assert!(named, "{name} is {right}, and {criterion} says {anomalies:?}");
+            assert_eq!(*anomalies, BTreeSet::from([right.to_owned()]), "{name}: {criterion}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod defects;
 mod defects_of_content;
+mod faults;
 mod same_bytes;
 mod snapshots;
 
