@@ -36,6 +36,8 @@ pub(super) struct Case<'a> {
     pub(super) owners: Owners,
     /// Whether the probe reads status, and plan.
     pub(super) fields: (bool, bool),
+    /// How many acknowledged events the service does not hold, by its own count, and the record that says so.
+    pub(super) not_stored: Option<(u64, u64)>,
     /// Deliveries by the event id in their body, of whatever kind.
     by_event: BTreeMap<&'a EventId, Vec<&'a Delivery>>,
 }
@@ -139,8 +141,21 @@ impl<'a> Case<'a> {
                 by_event.entry(event).or_default().push(delivery);
             }
         }
-        let mut case =
-            Self { plan, faults, seen, people, chains, events, gap, ends, owners, fields: (false, false), by_event };
+        let mut case = Self {
+            plan,
+            faults,
+            seen,
+            people,
+            chains,
+            events,
+            gap,
+            ends,
+            owners,
+            fields: (false, false),
+            not_stored: None,
+            by_event,
+        };
+        case.not_stored = not_stored(plan, &case.seen);
         case.fields = effect::fields_read(&case);
         case
     }
@@ -272,6 +287,13 @@ fn owed<'a>(plan: &'a Plan, seen: &Lookup<'_>, chains: &[Chain<'_>]) -> Vec<Owed
         event.fate = fate(plan, seen, &event.deliveries);
     }
     events
+}
+
+fn not_stored(plan: &Plan, seen: &Lookup<'_>) -> Option<(u64, u64)> {
+    let queue = seen.queues.iter().rev().find(|queue| queue.what.last).filter(|_| seen.able("queue"))?;
+    let genuine = plan.deliveries.iter().filter(|delivery| is_genuine(delivery));
+    let held: BTreeSet<&EventId> = genuine.filter(|d| acked(seen, d)).filter_map(|d| d.event.as_ref()).collect();
+    Some(((held.len() as u64).saturating_sub(queue.what.events), queue.n))
 }
 
 /// The replay afterwards is hookdrill's doing, not Stripe's: it cannot make good an event that was lost before it.

@@ -112,7 +112,7 @@ pub(super) fn acked_without_effect(case: &Case<'_>, bound: Bound) -> Finding {
         return finding.seeing("no acknowledged event").inconclusive("no event was acknowledged, so none in vain");
     }
     let vain: Vec<&Owed<'_>> = acked.iter().copied().filter(|e| matches!(ends[e.chain], Took::No(..))).collect();
-    let missing = effect::not_stored(case);
+    let missing = case.not_stored;
     // An event that was not stored mostly lacks its effect too: counting both would count it twice.
     let count = (vain.len() as u64).max(missing.map_or(0, |(missing, _)| missing));
     let stored = missing.map_or(String::new(), |(missing, _)| format!(", {missing} not stored"));

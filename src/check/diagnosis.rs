@@ -139,7 +139,7 @@ fn unheard(case: &Case<'_>, chain: &Chain<'_>) -> Option<Anomaly> {
 
 /// Lost, when the service itself says that it lacks events that it acknowledged.
 fn not_held(case: &Case<'_>) -> Option<Anomaly> {
-    effect::not_stored(case).filter(|(missing, _)| *missing > 0).map(|_| Anomaly::Lost)
+    case.not_stored.filter(|(missing, _)| *missing > 0).map(|_| Anomaly::Lost)
 }
 
 fn never_acked(case: &Case<'_>, event: &Owed<'_>) -> Anomaly {

@@ -3,12 +3,12 @@
 //! Must not know: what an event body says.
 
 use super::{
-    case::{Case, Chain, EndState, is_genuine},
+    case::{Case, Chain, EndState},
     words,
 };
 use crate::{
     history::{lookup::Seen, record::Probe},
-    id::{EventId, InstanceId},
+    id::InstanceId,
     stripe::recording::{Access, Expectation},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,15 +252,6 @@ pub(super) fn ticket_count(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_
     let (found, least, most) = (sum(|queue| queue.found), sum(|queue| queue.least), sum(|queue| queue.most));
     let misplaced = queues.iter().any(|queue| queue.found > queue.most);
     Some((if misplaced && found <= most { 0 } else { found }, least, most))
-}
-
-/// How many acknowledged events the service does not hold, by its own count, and the record that says so.
-pub(super) fn not_stored(case: &Case<'_>) -> Option<(u64, u64)> {
-    let queue = case.seen.queues.iter().rev().find(|queue| queue.what.last).filter(|_| case.seen.able("queue"))?;
-    let genuine = case.plan.deliveries.iter().filter(|delivery| is_genuine(delivery));
-    let acked: BTreeSet<&EventId> =
-        genuine.filter(|d| super::case::acked(&case.seen, d)).filter_map(|d| d.event.as_ref()).collect();
-    Some(((acked.len() as u64).saturating_sub(queue.what.events), queue.n))
 }
 
 fn no_ledger(end: &EndState<'_>) -> Took {
