@@ -3,6 +3,7 @@
 //! Must not know: how a signature is made.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, Person, acked},
     effect,
     finding::{Finding, exceeds},
@@ -13,13 +14,32 @@ use crate::{
         lookup::Sent,
         record::{Effect, Outcome, ProcessEvent},
     },
+    id::{DeliveryId, InstanceId},
     plan::model::{Delivery, DeliveryKind, Reaction},
     scenario::criterion::Bound,
 };
 use std::collections::BTreeSet;
 
-/// Something seen, and the record that shows it.
-type Trace = (String, u64);
+/// Something seen.
+struct Trace {
+    what: String,
+    /// The record that shows it.
+    n: u64,
+    anomaly: Anomaly,
+    person: Option<usize>,
+}
+
+/// Tells of what was found, in words, by its records and by its names.
+fn tell(finding: Finding, found: &[Trace]) -> (Finding, Vec<String>) {
+    let named = found.iter().map(|trace| (trace.anomaly, trace.person));
+    let finding = finding.evidence(found.iter().map(|trace| trace.n)).named(named);
+    (finding, found.iter().map(|trace| trace.what.clone()).collect())
+}
+
+/// The person of an instance; a ghost is one too.
+fn person(case: &Case<'_>, id: &InstanceId) -> Option<usize> {
+    case.people.iter().position(|person| person.instances.iter().any(|instance| instance.id == *id))
+}
 
 /// Forged deliveries that were accepted or left a trace.
 pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
@@ -31,12 +51,18 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
     for delivery in forged.iter().filter(|d| d.expect == Reaction::Refuse && acked(&case.seen, d)) {
         let reply = case.seen.sent(&delivery.id).iter().filter_map(|sent| sent.reply);
         let n = reply.filter(|reply| reply.what.outcome == Outcome::Acked).map(|reply| reply.n).next();
-        found.push((format!("forged delivery {} was accepted", delivery.id), n.unwrap_or_default()));
+        found.push(Trace {
+            what: format!("forged delivery {} was accepted", delivery.id),
+            n: n.unwrap_or_default(),
+            anomaly: of_kind(delivery.kind),
+            person: person(case, &delivery.instance),
+        });
     }
     let stale = stale::attempts(case);
     for (delivery, sent) in stale.iter().filter(|(_, sent)| stale::was_acked(sent)) {
         let what = format!("{} was accepted, though its signature was stale by the service's clock", delivery.id);
-        found.push((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n)));
+        let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+        found.push(Trace { what, n, anomaly: Anomaly::Forged, person: person(case, &delivery.instance) });
     }
     let ghosts = case.people.iter().enumerate().filter(|(_, person)| person.ghost);
     for (index, ghost) in ghosts {
@@ -51,8 +77,7 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
         0 => seen,
         many => format!("{}; {seen}", words::count(many, "stale attempt")),
     };
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
-    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    let (finding, texts) = tell(finding.seeing(seen), &found);
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
@@ -65,28 +90,30 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
 
 /// What is known of a customer who does not exist.
 fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace> {
-    let mut found = Vec::new();
-    let who = ghost.words();
+    let anomaly = whose(case, ghost);
+    let bodies = if anomaly == Anomaly::CrossTenant { "bodies of others" } else { "forged bodies" };
+    let who = format!("{}, who only stands in {bodies}", ghost.words());
+    let trace = |what: String, n: u64| Trace { what, n, anomaly, person: Some(index) };
     let probes = ghost.instances.iter().flat_map(|instance| case.seen.probes(&instance.id));
-    let known = probes.filter(|probe| effect::tells(case, probe.what));
-    found
-        .extend(known.take(1).map(|probe| (format!("the app knows {who}, who only stands in forged bodies"), probe.n)));
+    let mut known = probes.filter(|probe| effect::tells(case, probe.what));
+    let mut found: Vec<Trace> =
+        known.next().map(|probe| trace(format!("the app knows {who}"), probe.n)).into_iter().collect();
     let mut contacts = BTreeSet::new();
     let mut tickets = BTreeSet::new();
     for end in &case.ends {
         let n = end.ledger.map_or(0, |ledger| ledger.n);
         for contact in end.contacts[index].iter().filter(|contact| contacts.insert(contact.id.as_str())) {
-            found.push((format!("contact {} belongs to {who}, who only stands in forged bodies", contact.id), n));
+            found.push(trace(format!("contact {} belongs to {who}", contact.id), n));
         }
         for ticket in end.tickets[index].iter().filter(|ticket| tickets.insert(ticket.id.as_str())) {
-            found.push((format!("ticket {} belongs to {who}, who only stands in forged bodies", ticket.id), n));
+            found.push(trace(format!("ticket {} belongs to {who}", ticket.id), n));
         }
     }
     let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(|effect| (call.n, effect)));
     for (n, effect) in made {
         let Effect::ContactCreated { contact, email: Some(email) } = effect else { continue };
         if case.owners.of_email(email) == Some(index) && contacts.insert(contact) {
-            found.push((format!("contact {contact} was made for {who}, who only stands in forged bodies"), n));
+            found.push(trace(format!("contact {contact} was made for {who}"), n));
         }
     }
     found
@@ -110,8 +137,7 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
     }
     let sent = words::count(bad.len(), "bad payload");
     let seen = format!("{sent}, {} back: {} unsafe", words::count(heard as usize, "answer"), found.len());
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
-    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    let (finding, texts) = tell(finding.seeing(seen), &found);
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
@@ -150,10 +176,20 @@ fn leaks(case: &Case<'_>) -> Vec<Trace> {
     // An endpoint that gives something away does so at every attempt: each delivery counts once.
     let mut told = BTreeSet::new();
     let replies = replies.filter(move |reply| told.insert(&reply.what.delivery));
-    let replies =
-        replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n));
+    let trace = |what: String, n: u64, person| Trace { what, n, anomaly: Anomaly::UnsafeError, person };
+    let whose = |id: &DeliveryId| {
+        let delivery = case.plan.deliveries.iter().find(|delivery| delivery.id == *id)?;
+        person(case, &delivery.instance)
+    };
+    let replies = replies.map(|reply| {
+        let (what, leaks) = (reply.what, reply.what.leaks.join(", "));
+        trace(format!("the answer to {} shows: {leaks}", what.delivery), reply.n, whose(&what.delivery))
+    });
     let visits = case.seen.visits.iter().filter(|visit| !visit.what.leaks.is_empty());
-    let visits = visits.map(|v| (format!("the page of {} shows: {}", v.what.instance, v.what.leaks.join(", ")), v.n));
+    let visits = visits.map(|visit| {
+        let (what, leaks) = (visit.what, visit.what.leaks.join(", "));
+        trace(format!("the page of {} shows: {leaks}", what.instance), visit.n, person(case, &what.instance))
+    });
     replies.chain(visits).collect()
 }
 
@@ -162,12 +198,39 @@ fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Optio
     let way = delivery.on_the_way(sent.attempt.what.attempt).map(|how| how.what());
     let what = format!("{} ({})", delivery.id, way.as_deref().unwrap_or(kind_words(delivery.kind)));
     let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+    let person = person(case, &delivery.instance);
     match status(sent) {
         Some(400..=499) => None,
         Some(_) if sent.reply.is_some_and(|reply| !reply.what.leaks.is_empty()) => None,
-        Some(status) => Some((format!("{what} was answered {status} instead of a 4xx"), n)),
-        None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n)),
+        Some(status) => {
+            let accepted = (200..300).contains(&status) && matches!(delivery.kind, DeliveryKind::Forged(_));
+            let anomaly = if accepted { Anomaly::Forged } else { Anomaly::UnsafeError };
+            Some(Trace { what: format!("{what} was answered {status} instead of a 4xx"), n, anomaly, person })
+        }
+        None => {
+            let n = crash_after(case, sent)?;
+            Some(Trace { what: format!("the service crashed on {what}"), n, anomaly: Anomaly::UnsafeError, person })
+        }
     }
+}
+
+/// What it is called when a delivery of nobody is accepted.
+const fn of_kind(kind: DeliveryKind) -> Anomaly {
+    match kind {
+        DeliveryKind::Foreign(_) => Anomaly::CrossTenant,
+        _ => Anomaly::Forged,
+    }
+}
+
+/// What it is called when a customer who does not exist left a trace. Forged events and those of another account may tell of
+/// the same one: what was accepted of them decides.
+fn whose(case: &Case<'_>, ghost: &Person<'_>) -> Anomaly {
+    let mine = |delivery: &&Delivery| ghost.instances.iter().any(|instance| instance.id == delivery.instance);
+    let told: Vec<&Delivery> = case.plan.deliveries.iter().filter(mine).filter(|d| is_of_nobody(d.kind)).collect();
+    let of = |foreign: bool| told.iter().filter(move |d| matches!(d.kind, DeliveryKind::Foreign(_)) == foreign);
+    let forged_in = of(false).any(|delivery| acked(&case.seen, delivery));
+    let foreign = of(true).count() > 0;
+    if foreign && !forged_in { Anomaly::CrossTenant } else { Anomaly::Forged }
 }
 
 /// Content of customers who do not exist: forged, or of another account or mode.
@@ -200,7 +263,8 @@ fn refused_unknown_types(case: &Case<'_>) -> Vec<Trace> {
         .filter_map(|delivery| {
             let sent = case.seen.sent(&delivery.id).iter().find(refused)?;
             let what = format!("{} ({}) was refused instead of acknowledged", delivery.id, kind_words(delivery.kind));
-            Some((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n)))
+            let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+            Some(Trace { what, n, anomaly: Anomaly::UnboundedRedelivery, person: person(case, &delivery.instance) })
         })
         .collect()
 }

@@ -4,10 +4,12 @@
 //! Must not know: targets, sockets, how the service works.
 
 mod alerts;
+pub mod anomaly;
 mod case;
 mod cause;
 mod contacts;
 mod delivery;
+mod diagnosis;
 mod effect;
 mod finding;
 mod forgery;
@@ -20,6 +22,8 @@ mod requests;
 mod sample;
 mod stale;
 mod state;
+mod steps;
+mod tally;
 mod tasks;
 mod tickets;
 pub mod verdict;
@@ -27,6 +31,7 @@ mod visits;
 mod words;
 
 use self::{
+    anomaly::Anomaly,
     case::Case,
     finding::Finding,
     verdict::{VERDICTS_VERSION, Validity, Verdict, Verdicts},
@@ -36,44 +41,89 @@ use crate::{
     plan::model::Plan,
     scenario::{criterion::Criterion, model::Scenario},
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Records that a verdict names as evidence, at most: enough to look it up, few enough to read.
 const MOST_EVIDENCE: usize = 5;
 
 /// Judges a run: one verdict for each criterion, in scenario order. Never panics.
 pub fn judge(scenario: &Scenario, plan: &Plan, history: &History) -> Verdicts {
-    let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, history))).ok();
+    let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, &scenario.faults, history))).ok();
     let verdicts = scenario.criteria.iter().map(|criterion| {
         let finding = safely(|| case.as_ref().map(|case| finding(criterion, case)));
-        let chain = match (finding.validity, finding.about, &case) {
-            (Validity::Fail, Some(person), Some(case)) => safely_told(case, person),
-            _ => Vec::new(),
-        };
-        verdict(criterion, finding, chain)
+        verdict(criterion, finding, case.as_ref())
     });
-    Verdicts {
-        version: VERDICTS_VERSION,
-        scenario: plan.scenario.clone(),
-        seed: plan.seed,
-        verdicts: verdicts.collect(),
+    let (version, scenario, seed) = (VERDICTS_VERSION, plan.scenario.clone(), plan.seed);
+    let mut all = Verdicts { version, scenario, seed, verdicts: verdicts.collect() };
+    // Only an alert that nobody expected is left without a name: it tells of what the others found, else of nothing.
+    let others = all.anomaly().unwrap_or(Anomaly::Premature);
+    for verdict in all.verdicts.iter_mut().filter(|v| v.validity == Validity::Fail && v.anomaly.is_none()) {
+        verdict.anomaly = Some(others);
+        verdict.anomalies.insert(others, 1);
     }
+    all
 }
 
-fn verdict(criterion: &Criterion, finding: Finding, chain: Vec<String>) -> Verdict {
+fn verdict(criterion: &Criterion, finding: Finding, case: Option<&Case<'_>>) -> Verdict {
     let mut evidence = finding.evidence;
+    let all: BTreeSet<u64> = evidence.iter().copied().collect();
     evidence.sort_unstable();
     evidence.dedup();
     evidence.truncate(MOST_EVIDENCE);
-    Verdict {
+    let mut verdict = Verdict {
         criterion: criterion.name().to_owned(),
         expected: finding.expected,
         seen: finding.seen,
         validity: finding.validity,
         why: finding.why,
         evidence,
-        chain,
+        anomaly: None,
+        anomalies: BTreeMap::new(),
+        chain: Vec::new(),
+    };
+    if verdict.validity != Validity::Fail {
+        return verdict;
     }
+    for (anomaly, _) in &finding.named {
+        *verdict.anomalies.entry(*anomaly).or_default() += 1;
+    }
+    if let Some(usual) = usual(criterion).filter(|_| verdict.anomalies.is_empty()) {
+        verdict.anomalies.insert(usual, 1);
+    }
+    verdict.anomaly = anomaly::main_of(&verdict.anomalies);
+    // The customer who is told about shows what the verdict goes by.
+    let main = |named: &&(Anomaly, Option<usize>)| Some(named.0) == verdict.anomaly;
+    let mut shows = finding.named.iter().filter(main).filter_map(|(_, person)| *person);
+    if let (Some(case), Some(person)) = (case, shows.next().or(finding.about)) {
+        verdict.chain = safely_told(case, person, &all);
+    }
+    verdict
+}
+
+/// What a criterion that fails mostly shows, where its judge named nothing in particular; nothing for alerts.
+fn usual(criterion: &Criterion) -> Option<Anomaly> {
+    let usual = match criterion {
+        Criterion::SuccessRate { .. }
+        | Criterion::EventsLost(_)
+        | Criterion::AckedWithoutEffect(_)
+        | Criterion::ContactFieldsOverwritten(_)
+        | Criterion::ManualSteps(_) => Anomaly::Lost,
+        Criterion::ContactsPerCustomer(_)
+        | Criterion::TicketsPerFailedInvoice { .. }
+        | Criterion::TicketsPerRequest(_)
+        | Criterion::CrmTasks(_)
+        | Criterion::ReplayEffects(_)
+        | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
+        Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
+        Criterion::Activation { .. } | Criterion::AckLatency { .. } => Anomaly::Late,
+        Criterion::ForgeryTraces(_) => Anomaly::Forged,
+        Criterion::UnsafeErrors(_) => Anomaly::UnsafeError,
+        Criterion::Alerts(_) => return None,
+    };
+    Some(usual)
 }
 
 /// What `judge` finds; inconclusive when it panics or has nothing to work with.
@@ -85,8 +135,8 @@ fn safely(judge: impl FnOnce() -> Option<Finding>) -> Finding {
     })
 }
 
-fn safely_told(case: &Case<'_>, person: usize) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(|| cause::chain(case, person))).unwrap_or_default()
+fn safely_told(case: &Case<'_>, person: usize, evidence: &BTreeSet<u64>) -> Vec<String> {
+    catch_unwind(AssertUnwindSafe(|| cause::chain(case, person, evidence))).unwrap_or_default()
 }
 
 fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {

@@ -16,7 +16,9 @@ pub mod run;
 pub mod serve;
 pub mod signature;
 pub mod simulate;
+mod simulated;
 mod stored;
+pub mod teeth;
 mod voice;
 
 use args::{Args, Command};
@@ -44,6 +46,7 @@ pub fn main() -> std::process::ExitCode {
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),
+            Command::Teeth(options) => teeth::teeth(&options),
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");

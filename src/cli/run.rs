@@ -104,7 +104,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// Whether the filters want a scenario: any of those without `!` (when there are such), and none of those with it.
-fn wanted(filters: &[String], scenario: &Scenario) -> bool {
+pub(super) fn wanted(filters: &[String], scenario: &Scenario) -> bool {
     let fits = |glob: &str| find::matches(glob, &scenario.name) || find::matches(glob, &scenario.slug);
     let (out, within): (Vec<_>, Vec<_>) = filters.iter().partition(|f| f.starts_with('!'));
     (within.is_empty() || within.iter().any(|f| fits(f))) && !out.iter().any(|f| fits(&f[1..]))

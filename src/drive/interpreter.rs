@@ -214,6 +214,10 @@ impl<'p> Interpreter<'p> {
 
     fn begin(&mut self, run_phase: RunPhase, phase: Phase, now_ms: u64) {
         self.now_do.push(Directive::Enter(run_phase));
+        if phase == Phase::Faults {
+            let planned = self.plan.faults.iter().enumerate();
+            self.now_do.extend(planned.map(|(n, what)| Directive::Note { what: format!("[{n}] {what}"), on: true }));
+        }
         for (index, delivery) in self.plan.deliveries.iter().enumerate().filter(|(_, d)| d.phase == phase) {
             self.unfinished.insert(index);
             self.due.push(Reverse((now_ms + delivery.at_ms, Due::Attempt { delivery: index, attempt: 1 })));

@@ -256,7 +256,8 @@ impl Driver<'_> {
         let planned = &self.run.plan.deliveries[sending.delivery];
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
-        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }
+        let faults = planned.faults.clone();
+        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault, faults }
     }
 
     fn send(&mut self, sending: Sending) -> Result<(), DriveError> {

@@ -261,6 +261,12 @@ impl Crm {
         id.to_string()
     }
 
+    /// Properties of a contact, as they are now.
+    pub fn properties(&self, id: &str) -> Option<&BTreeMap<String, String>> {
+        let stored = self.contacts.get(&id.parse().ok()?)?;
+        Some(&stored.versions.current().properties)
+    }
+
     /// All contacts by id, as they are now.
     pub fn contacts(&self) -> Vec<Contact> {
         let contact = |(id, stored): (&u64, &Stored)| Contact {

@@ -12,8 +12,10 @@ use super::{
     answer::Answered,
     models::Models,
     outage::{self, Interference},
+    subject::Subjects,
 };
 use crate::{
+    id::InstanceId,
     plan::model::{CallDoes, CallTrouble, KillAt, Outage, Plan},
     rng::Streams,
     scenario::{
@@ -46,6 +48,7 @@ pub struct Script {
     troubles: Vec<Counted<CallTrouble>>,
     kills: Vec<Counted<(AtCall, u64)>>,
     broken: Vec<Broken>,
+    subjects: Subjects,
 }
 
 /// How far the run is.
@@ -139,6 +142,8 @@ pub struct Called {
     pub faulted: bool,
     /// What a fault did, in words.
     pub fault: Option<String>,
+    /// Customers whom it names.
+    pub about: Vec<InstanceId>,
     /// The service is to be killed now, and started again after so many milliseconds.
     pub kill_ms: Option<u64>,
 }
@@ -147,7 +152,7 @@ impl Script {
     /// Nothing but outages.
     pub fn of_outages(outages: Vec<Outage>) -> Self {
         let (streams, troubles, kills, broken) = (Streams::new(0), Vec::new(), Vec::new(), Vec::new());
-        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken }
+        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken, subjects: Subjects::default() }
     }
 
     /// All that a plan does to calls.
@@ -161,6 +166,7 @@ impl Script {
             outages: plan.outages.clone(),
             troubles: plan.troubles.iter().cloned().map(Counted::new).collect(),
             kills: kills.collect(),
+            subjects: Subjects::new(plan),
             ..Self::of_outages(Vec::new())
         }
     }
@@ -196,6 +202,7 @@ impl Script {
     /// Decides what happens to a call at `now_ms`, lets the model do what is to be done, and says what became of it.
     pub fn call(&mut self, models: &mut Models, of: Double, now_ms: u64, request: &Request) -> Called {
         let operation = Models::operation(of, request);
+        let about = self.subjects.of(models, of, request);
         let Decision { ending, fault, delay, lag_ms, kill_ms } = self.decide(of, operation, now_ms, request);
         let unheard = |response| Answered { operation, response, effects: Vec::new() };
         let done = |models: &mut Models| models.handle_lagging(of, now_ms, request, lag_ms);
@@ -213,7 +220,7 @@ impl Script {
             }
         };
         answered.response.delay = delay;
-        Called { answered, breaks, faulted, fault, kill_ms }
+        Called { answered, breaks, faulted, fault, about, kill_ms }
     }
 
     fn decide(&mut self, of: Double, operation: &str, now_ms: u64, request: &Request) -> Decision {
@@ -242,8 +249,8 @@ impl Script {
     }
 
     fn outage(&self, of: Double, now_ms: u64) -> Decision {
-        let Interference { answer, delay } = outage::decide(&self.outages, of, now_ms);
-        Decision { ending: answer.map(Ending::Instead), delay, ..Decision::default() }
+        let Interference { answer, delay, fault } = outage::decide(&self.outages, of, now_ms);
+        Decision { ending: answer.map(Ending::Instead), fault, delay, ..Decision::default() }
     }
 
     /// Of several troubles the first that ends the call does so, the longest delay counts; each counts for itself.

@@ -112,7 +112,7 @@ impl Plan {
     /// Every time in which something is wrong with the service's own surroundings: its store, its clock.
     pub fn windows_of_the_service(&self) -> Vec<Window> {
         let busy = self.store_busy.iter().map(|busy| {
-            let what = "the store is locked".to_owned();
+            let what = STORE_BUSY.to_owned();
             Window { from_ms: busy.from_ms, until_ms: Some(busy.until_ms), what }
         });
         let clock = self.clock.iter().map(|clock| {
@@ -155,8 +155,20 @@ pub struct Instance {
     pub failed_invoices: Vec<InvoiceId>,
     /// What is right at the end of this story, by hand; absent for imported traffic.
     pub end: Option<Expectation>,
+    /// What is right after each of its events when they come once and in order; by hand, as the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// A customer who does not exist: the content of forged deliveries. Must leave no trace.
     pub ghost: bool,
+}
+
+/// One step of a story.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The event.
+    pub event: EventId,
+    /// What is right after it and all before it.
+    pub right: Expectation,
 }
 
 /// One event bound for the endpoint.
@@ -224,6 +236,9 @@ pub struct StripeEvent {
     /// SHA-256 of the body in [`Plan::bodies`].
     pub body: String,
 }
+
+/// What a history says of a time in which the store is busy.
+pub const STORE_BUSY: &str = "the store is locked";
 
 /// A time in which the store of the service is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -403,7 +418,7 @@ impl CallTrouble {
     /// To which calls what happens, in words.
     pub fn what(&self) -> String {
         let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
-        format!("{double} {operation}: {}", self.does.what())
+        format!("{double} {operation}: {} [{}]", self.does.what(), self.fault)
     }
 }
 

@@ -161,13 +161,19 @@ fn step_row(step: &PlannedStep) -> [String; 4] {
 }
 
 fn outage_row(outage: &Outage) -> [String; 3] {
-    let after = outage.retry_after_s.map_or(String::new(), |secs| format!(", Retry-After {secs}"));
-    let what = match outage.answer {
-        Some(status) => format!("answers {status}{after}"),
-        None => format!("takes {}", seconds(outage.delay_ms)),
-    };
     let window = format!("{} to {}", seconds(outage.from_ms), seconds(outage.until_ms));
-    [window, outage.of.word().to_owned(), what]
+    [window, outage.of.word().to_owned(), outage.what()]
+}
+
+impl Outage {
+    /// What happens to a call meanwhile, in words; the history says it in the same ones.
+    pub fn what(&self) -> String {
+        match (self.answer, self.retry_after_s) {
+            (Some(status), Some(after)) => format!("answers {status}, Retry-After {after}"),
+            (Some(status), None) => format!("answers {status}"),
+            (None, _) => format!("takes {}", seconds(self.delay_ms)),
+        }
+    }
 }
 
 fn trouble_row(trouble: &CallTrouble) -> [String; 4] {

@@ -7,7 +7,8 @@ use super::{
     alerts::{self, Answered, Raised, Tally},
     audit::{self, AuditView},
     config::Settings,
-    ingest::{self, Accepted},
+    defects::Defects,
+    ingest,
     job::{Lease, Task},
     overview, queue,
     reading::{self, Reading},
@@ -31,18 +32,26 @@ pub use super::intake::{Received, Rest};
 pub struct Incoming {
     /// The event.
     pub event: Event,
+    /// At which of the service's endpoints it came, as far as that matters: in the sound service it does not.
+    pub endpoint: usize,
     said: OnceLock<Option<Reading>>,
 }
 
 impl Incoming {
     /// Wraps an event; reads nothing yet.
     pub const fn new(event: Event) -> Self {
-        Self { event, said: OnceLock::new() }
+        Self { event, endpoint: 0, said: OnceLock::new() }
+    }
+
+    /// The same, come at that endpoint.
+    pub const fn at(mut self, endpoint: usize) -> Self {
+        self.endpoint = endpoint;
+        self
     }
 
     /// What the event says, as far as the service acts on it.
-    pub fn reading(&self) -> Option<&Reading> {
-        self.said.get_or_init(|| reading::read(&self.event)).as_ref()
+    pub fn reading(&self, defects: &Defects) -> Option<&Reading> {
+        self.said.get_or_init(|| reading::read(&self.event, defects).map(|reading| reading.named(defects))).as_ref()
     }
 }
 
@@ -218,8 +227,16 @@ impl Service {
     ///
     /// # Errors
     /// The store's.
-    pub fn resume(&mut self, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
+    pub fn resume(&mut self, now: Timestamp, rest: &Rest) -> Result<Received, StoreError> {
         self.process.resume(&mut self.store, now, rest)
+    }
+
+    /// Hears of a delivery whose signature is bad; see [`Process::forged`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forged(&mut self, now: Timestamp, body: &str) -> Result<(), StoreError> {
+        self.process.forged(&mut self.store, now, body)
     }
 
     /// Claims a job and answers its next call.

@@ -5,10 +5,10 @@
 //! Must not know: storage, other parties, downstream services.
 
 use super::{
-    defects::Defects,
-    ledger::{Ledger, Standing},
+    defects::{Defect, Defects},
+    ledger::{Ledger, Settled, Standing},
     reading::{CheckoutEnd, Fact, Profile, Reading},
-    snapshot::Subscription,
+    snapshot::{SnapshotKind, Subscription},
 };
 use crate::id::{InvoiceId, SubscriptionId};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,9 @@ impl Party {
     }
 
     fn learn_fact(&mut self, fact: &Fact, repeat: bool, defects: &Defects) {
+        if is_refund(fact) && self.ledger.bills.is_empty() && defects.has(Defect::EarlyRefundDropped) {
+            return;
+        }
         match fact {
             Fact::Checkout { session, end } => {
                 let held = self.checkouts.entry(session.clone()).or_insert(*end);
@@ -84,13 +87,27 @@ impl Party {
             }
             Fact::Subscription(id, snapshot) => {
                 self.subscriptions.entry(id.clone()).or_default().observe(snapshot.clone(), defects);
+                if snapshot.kind == SnapshotKind::Deleted && defects.has(Defect::DeletionEndsAll) {
+                    self.subscriptions.values_mut().for_each(|other| other.observe(snapshot.clone(), defects));
+                }
             }
             Fact::InvoiceFailed(invoice) => {
                 self.failed.insert(invoice.clone());
             }
-            Fact::Bill(id, bill) => self.ledger.bills.entry(id.clone()).or_default().join(bill),
+            Fact::Bill(id, bill) => {
+                self.ledger.bills.entry(id.clone()).or_default().join(bill);
+                if bill.settled == Settled::Paid && id.starts_with("in_") && defects.has(Defect::InvoiceBuysToo) {
+                    self.checkouts.insert(id.clone(), CheckoutEnd::Paid);
+                }
+            }
             Fact::Charge(id, charge) => self.ledger.charges.entry(id.clone()).or_default().join(charge),
-            Fact::Refund(id, refund) => self.ledger.refunds.entry(id.clone()).or_default().join(refund),
+            Fact::Refund(id, refund) => {
+                let held = self.ledger.refunds.entry(id.clone()).or_default();
+                held.join(refund);
+                if defects.has(Defect::LastWordOnRefund) {
+                    held.state = refund.state.clone();
+                }
+            }
             Fact::Dispute(id, dispute) => self.ledger.disputes.entry(id.clone()).or_default().join(dispute),
             Fact::Profile(profile) => self.profile = self.profile.take().max(Some(profile.clone())),
             Fact::Deleted(at) => self.deleted = Some(self.deleted.map_or(*at, |first| first.min(*at))),
@@ -110,6 +127,14 @@ impl Party {
     /// Its subscriptions with what its money says of each.
     pub fn subscribed(&self) -> impl Iterator<Item = (&SubscriptionId, &Subscription, Standing)> {
         self.subscriptions.iter().map(|(id, subscription)| (id, subscription, self.ledger.standing(id)))
+    }
+}
+
+fn is_refund(fact: &Fact) -> bool {
+    match fact {
+        Fact::Refund(..) => true,
+        Fact::Charge(_, charge) => charge.refunded.is_some_and(|(_, amount)| amount > 0),
+        _ => false,
     }
 }
 

@@ -363,6 +363,7 @@ fn instance(i: usize) -> Instance {
         completes_with: Some(format!("evt_{i}_1").as_str().into()),
         failed_invoices: Vec::new(),
         end: Some(granted()),
+        turns: Vec::new(),
         ghost: false,
     }
 }
@@ -392,6 +393,7 @@ pub(super) fn call(operation: &str, effects: Vec<Effect>) -> Record {
         status: 201,
         faulted: false,
         fault: None,
+        about: Vec::new(),
         effects,
     })
 }
@@ -420,6 +422,7 @@ fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64,
             late_us: 0,
             dropped,
             fault: None,
+            faults: Vec::new(),
         }),
     )
 }

@@ -430,7 +430,8 @@ impl<'p> World<'p> {
         let planned = &self.plan.deliveries[sending.delivery];
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
-        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }));
+        let faults = planned.faults.clone();
+        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped, fault, faults }));
     }
 
     fn send(&mut self, sending: Sending) {

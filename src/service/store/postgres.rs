@@ -15,7 +15,7 @@ mod text;
 
 use super::{
     ContactRow, Identity, Shelf, StoreError, Tx,
-    row::{decode, encode, signed, unsigned},
+    row::{after_prefix, decode, encode, signed, unsigned},
 };
 use crate::{
     service::{
@@ -33,7 +33,7 @@ use postgres::{
 };
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
-use text::{after_prefix, plain, stored};
+use text::{plain, stored};
 
 /// How often a transaction is run whose connection broke, or for which the server had no time or room.
 const RUNS: u32 = 10;

@@ -13,6 +13,7 @@ mod ticket;
 
 use super::{
     config::Settings,
+    defects::Defect,
     job::{Job, JobState, Lease, Step, Task},
     queue,
     store::{StoreError, Tx},
@@ -33,7 +34,7 @@ pub fn begin(
     while let Some((mut job, lease)) = queue::claim(tx, now, owner, settings)? {
         job.serves = job.generation;
         let call = match job.task.clone() {
-            Task::Contact { email } => contact::call(tx, &mut job, &email)?,
+            Task::Contact { email } => contact::call(tx, &mut job, &email, settings)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
             Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
             Task::FollowUp { .. } => follow_up::call(tx, now, &mut job, settings)?,
@@ -93,6 +94,9 @@ pub fn finish(
         Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
         Task::Audit => audit::answer(tx, now, &mut job, result)?,
         Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,
+    }
+    if settings.defects.has(Defect::DeadStaysDead) && job.state == JobState::Dead {
+        job.rejected = true;
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)
