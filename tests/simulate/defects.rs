@@ -78,6 +78,17 @@ fn every_defect_is_caught_under_its_name_by_a_scenario_that_covers_its_class() {
     assert_eq!(found["not_hunted"][0]["name"], "commit-not-synced", "which a trace of system calls shows");
 }
 
+/// `criterion` fails under the defect in one plain run of the scenario, and holds without it.
+fn by_scenario(defect: &str, scenario: &str, criterion: &str) {
+    let file = format!("scenarios/{scenario}.toml");
+    let (done, summary) = simulate(&[&file, "--defect", defect]);
+    assert_eq!(done.code, 1, "{defect}: {done}");
+    has_the_right_name(defect, &summary);
+    let verdicts = summary["scenarios"][0]["verdicts"]["verdicts"].as_array().cloned().unwrap_or_default();
+    assert!(verdicts.iter().any(|v| v["criterion"] == criterion && v["validity"] == "fail"), "{criterion}: {done}");
+    assert_eq!(simulate(&[&file]).0.code, 0, "the sound service");
+}
+
 #[test]
 fn class_31_ack_before_persist_by_a_stop_and_by_a_locked_store() {
     by_scenario("ack-before-persist", "stopped-while-busy", "acked_without_effect");

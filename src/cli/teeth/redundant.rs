@@ -12,7 +12,7 @@ use crate::{
     scenario::{
         classes,
         downstream::Trouble,
-        fault::{DuplicateSpacing, FaultKind, Order},
+        fault::{DuplicateSpacing, FaultKind, Order, is_beyond_tolerance},
         model::{Body, Step},
     },
     service::Defect,
@@ -147,7 +147,14 @@ fn variety(kind: &FaultKind) -> String {
             Order::Reverse => "reverse",
             Order::Swap(..) => "swap",
         },
-        FaultKind::SecondEvent { .. }
+        FaultKind::Clock { offset_ms, .. } => match (*offset_ms < 0, is_beyond_tolerance(*offset_ms)) {
+            (false, false) => "ahead",
+            (true, false) => "behind",
+            (false, true) => "far ahead",
+            (true, true) => "far behind",
+        },
+        FaultKind::Stop { .. }
+        | FaultKind::SecondEvent { .. }
         | FaultKind::SecondEndpoint { .. }
         | FaultKind::Burst { .. }
         | FaultKind::Delay { .. }
