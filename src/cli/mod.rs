@@ -13,9 +13,12 @@ pub mod lint;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod serve;
+pub mod shell;
 pub mod signature;
 pub mod simulate;
+pub mod start;
 mod stored;
 mod voice;
 
@@ -44,6 +47,10 @@ pub fn main() -> std::process::ExitCode {
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),
+            Command::Init(options) => start::init(&options),
+            Command::Schema(options) => schema::schema(&options),
+            Command::Completions(options) => shell::completions(&options),
+            Command::Man => shell::man(),
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");

@@ -6,5 +6,6 @@ mod good;
 mod language;
 mod laws;
 mod recordings;
+mod schema;
 mod shipped;
 mod ways;
