@@ -32,7 +32,7 @@ fn bought(templates: &[Event], n: u64) -> Vec<Arc<Incoming>> {
         let body = event.body.replace("cus_", &format!("cus_{n:08}")).replace("\"evt_", &format!("\"evt_{n:08}"));
         let body = body.replace("sub_", &format!("sub_{n:08}")).replace("@example", &format!("{n}@example"));
         let incoming = Arc::new(Incoming::new(Event::parse(&body).expect("an event")));
-        incoming.reading();
+        incoming.reading(&Defects::none());
         incoming
     };
     templates.iter().map(of).collect()
@@ -63,9 +63,12 @@ fn ingest(c: &mut Criterion) {
 
 fn state(c: &mut Criterion) {
     let purchase = purchase();
-    let readings: Vec<_> = purchase.iter().filter_map(|event| Some((read(event)?, event.created))).collect();
+    let readings: Vec<_> =
+        purchase.iter().filter_map(|event| Some((read(event, &Defects::none())?, event.created))).collect();
     let mut group = c.benchmark_group("state");
-    group.bench_function("read", |bench| bench.iter(|| purchase.iter().filter_map(|e| read(black_box(e))).count()));
+    group.bench_function("read", |bench| {
+        bench.iter(|| purchase.iter().filter_map(|e| read(black_box(e), &Defects::none())).count())
+    });
     let learn = || {
         let mut party = Party::default();
         for (reading, created) in &readings {

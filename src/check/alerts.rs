@@ -3,6 +3,7 @@
 //! Must not know: when the service raises one.
 
 use super::{
+    anomaly::Anomaly,
     case::Case,
     finding::Finding,
     words::{self, few},
@@ -34,6 +35,7 @@ pub(super) fn raised(case: &Case<'_>, wanted: &BTreeSet<String>) -> Finding {
     if !unwanted.is_empty() {
         let of = |(kind, _): &&(&String, Option<&String>)| unwanted.contains(kind);
         let records: Vec<u64> = counts.keys().filter(of).flat_map(|key| counts[key].clone()).collect();
+        let finding = finding.named(unwanted.iter().map(|_| (Anomaly::Premature, None)));
         return finding.evidence(records).fail(format!("{} was raised, and nothing called for it", names(&unwanted)));
     }
     let repeated: Vec<_> = counts.iter().filter(|(_, records)| records.len() > 1).collect();
@@ -43,10 +45,12 @@ pub(super) fn raised(case: &Case<'_>, wanted: &BTreeSet<String>) -> Finding {
         };
         let texts: Vec<String> = repeated.iter().map(told).collect();
         let records: Vec<u64> = repeated.iter().flat_map(|(_, records)| (*records).clone()).collect();
+        let finding = finding.named(repeated.iter().map(|_| (Anomaly::Duplicate, None)));
         return finding.evidence(records).fail(format!("raised more than once: {}", few(&texts)));
     }
     let missing: Vec<&String> = wanted.iter().filter(|kind| !kinds.contains_key(*kind)).collect();
     if !missing.is_empty() {
+        let finding = finding.named(missing.iter().map(|_| (Anomaly::Lost, None)));
         return finding.fail_if_whole(case, format!("{} was never raised", names(&missing)));
     }
     finding.evidence(counts.into_values().flatten()).pass_if_whole(case, "the alerts are those that were called for")

@@ -33,6 +33,8 @@ pub(super) struct Case<'a> {
     pub(super) owners: Owners,
     /// Whether the probe reads status, and plan.
     pub(super) fields: (bool, bool),
+    /// Deliveries by the event id in their body, of whatever kind.
+    by_event: BTreeMap<&'a EventId, Vec<&'a Delivery>>,
 }
 
 /// A person: one user and e-mail, with one Stripe customer or several.
@@ -49,6 +51,8 @@ pub(super) struct Person<'a> {
 /// A Stripe customer: an instance and those that go on from it.
 #[derive(Debug)]
 pub(super) struct Chain<'a> {
+    /// Where it stands in [`Case::chains`].
+    pub(super) at: usize,
     /// First to last.
     pub(super) links: Vec<&'a Instance>,
     /// Whose, as a position in [`Case::people`].
@@ -126,7 +130,13 @@ impl<'a> Case<'a> {
         let gap = gap(plan, &seen, &events);
         let ends = seen.quiet_phases().into_iter().map(|phase| end_state(phase, &seen, &owners, people.len()));
         let ends = ends.collect();
-        let mut case = Self { plan, seen, people, chains, events, gap, ends, owners, fields: (false, false) };
+        let mut by_event: BTreeMap<&EventId, Vec<&Delivery>> = BTreeMap::new();
+        for delivery in &plan.deliveries {
+            if let Some(event) = &delivery.event {
+                by_event.entry(event).or_default().push(delivery);
+            }
+        }
+        let mut case = Self { plan, seen, people, chains, events, gap, ends, owners, fields: (false, false), by_event };
         case.fields = effect::fields_read(&case);
         case
     }
@@ -134,6 +144,11 @@ impl<'a> Case<'a> {
     /// Real people, with their positions.
     pub(super) fn real_people(&self) -> impl Iterator<Item = (usize, &Person<'a>)> {
         self.people.iter().enumerate().filter(|(_, person)| !person.ghost)
+    }
+
+    /// Deliveries that carry an event's id, of whatever kind.
+    pub(super) fn deliveries_of(&self, event: &EventId) -> &[&'a Delivery] {
+        self.by_event.get(event).map_or(&[], Vec::as_slice)
     }
 
     /// Whether no customer has a written truth: imported traffic.
@@ -212,7 +227,7 @@ fn customers(plan: &Plan) -> (Vec<Person<'_>>, Vec<Chain<'_>>) {
             continue;
         }
         let chain = *chain_at.entry(&first.id).or_insert_with(|| {
-            chains.push(Chain { links: Vec::new(), person });
+            chains.push(Chain { at: chains.len(), links: Vec::new(), person });
             people[person].chains.push(chains.len() - 1);
             chains.len() - 1
         });

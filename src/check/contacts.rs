@@ -3,8 +3,11 @@
 //! Must not know: which CRM it is, how the service finds a contact.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, EndState, Person},
+    diagnosis,
     finding::{Finding, exceeds},
+    tally::{Tally, tally, unrecorded},
     words,
 };
 use crate::{
@@ -15,102 +18,80 @@ use crate::{
     plan::model::PlannedContact,
     scenario::criterion::Bound,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Contacts of each customer whose story says that there is one; the others must have none.
 pub(super) fn per_customer(case: &Case<'_>, bound: Bound) -> Finding {
     let finding = Finding::expecting(format!("{} for each customer", words::bound(bound, "contact")));
-    let mut tally = Tally::default();
-    for end in &case.ends {
-        let Some(ledger) = end.ledger else { continue };
-        tally = Tally { ledgers: tally.ledgers, ..Tally::default() };
-        tally.ledgers.push(ledger.n);
-        for (index, person) in case.real_people() {
-            tally.add(case, end, index, person, bound);
-        }
-        if !tally.wrong.is_empty() {
-            break;
-        }
-    }
-    if tally.ledgers.is_empty() {
-        let why = "the state of the CRM was not recorded at the end of a quiet phase".to_owned();
-        return finding.seeing("no state of the CRM").inconclusive(case.gap.clone().unwrap_or(why));
-    }
-    if tally.counts.is_empty() && tally.without == 0 {
+    let counted =
+        tally(case, |tally: &mut Tally<Counts>, end, index, person| count(tally, case, end, index, person, bound));
+    let Some(tally) = counted else { return unrecorded(case, finding, "the CRM") };
+    let Counts { due, without } = &tally.counts;
+    if due.is_empty() && *without == 0 {
         let why = "no story says how many contacts its customer has, so there is nothing to compare with";
         return finding.seeing("no customer to judge").inconclusive(why);
     }
-    let finding = finding.seeing(tally.words()).evidence(tally.evidence(case)).about(tally.about);
-    let reasons = words::few(&tally.wrong);
-    match (tally.too_many, tally.wrong.is_empty()) {
-        (true, _) => finding.fail(reasons),
-        (false, false) => finding.fail_if_whole(case, reasons),
-        (false, true) if tally.counts.is_empty() => {
-            finding.inconclusive("every story here ends without a contact, so this was not put to the test")
-        }
-        (false, true) => finding.pass_if_whole(case, "each customer has as many contacts as asked for"),
-    }
+    let untested = due.is_empty().then_some("every story here ends without a contact, so this was not put to the test");
+    let finding = finding.seeing(tally.counts.words());
+    tally.judged(case, finding, untested, "each customer has as many contacts as asked for")
 }
 
 /// Contacts of all people at one end.
 #[derive(Default)]
-struct Tally {
-    ledgers: Vec<u64>,
-    counts: Vec<u64>,
+struct Counts {
+    /// Of each person who is due some.
+    due: Vec<u64>,
     /// People whose story says that they have none.
     without: usize,
-    wrong: Vec<String>,
-    too_many: bool,
-    offenders: BTreeSet<String>,
-    about: Option<usize>,
 }
 
-impl Tally {
-    fn add(&mut self, case: &Case<'_>, end: &EndState<'_>, index: usize, person: &Person<'_>, bound: Bound) {
-        let Some(due) = case.contacts_due(person) else { return };
-        // A contact that was there before is one of theirs; where none is due, it is not the service's doing.
-        let found = end.contacts[index].iter().filter(|contact| due > 0 || !contact.given);
-        let ids: Vec<String> = found.map(|contact| contact.id.clone()).collect();
-        let count = ids.len() as u64;
-        let (bound, words) = match due {
-            0 => (Bound::Exactly(0), " although their story ends without one"),
-            _ => (bound, ""),
-        };
-        match due {
-            0 => self.without += 1,
-            _ => self.counts.push(count),
-        }
-        if bound.holds(count) {
-            return;
-        }
-        let has = words::count(ids.len(), "contact");
-        let list = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
-        self.wrong.push(format!("{} has {has}{list}{words} {}", person.words(), end.words()));
-        self.too_many |= exceeds(bound, count);
-        self.offenders.extend(ids);
-        self.about = self.about.or(Some(index));
+fn count(
+    tally: &mut Tally<Counts>,
+    case: &Case<'_>,
+    end: &EndState<'_>,
+    index: usize,
+    person: &Person<'_>,
+    bound: Bound,
+) {
+    let Some(due) = case.contacts_due(person) else { return };
+    // A contact that was there before is one of theirs; where none is due, it is not the service's doing.
+    let found = end.contacts[index].iter().filter(|contact| due > 0 || !contact.given);
+    let ids: Vec<String> = found.map(|contact| contact.id.clone()).collect();
+    let count = ids.len() as u64;
+    let (bound, words) = match due {
+        0 => (Bound::Exactly(0), " although their story ends without one"),
+        _ => (bound, ""),
+    };
+    match due {
+        0 => tally.counts.without += 1,
+        _ => tally.counts.due.push(count),
     }
+    if bound.holds(count) {
+        return;
+    }
+    let has = words::count(ids.len(), "contact");
+    let list = if ids.is_empty() { String::new() } else { format!(" ({})", ids.join(", ")) };
+    let excess = exceeds(bound, count);
+    tally.wrong(format!("{} has {has}{list}{words} {}", person.words(), end.words()), excess, ids);
+    let anomaly = match (due, excess) {
+        (0, _) => Anomaly::Premature,
+        (_, true) => Anomaly::Duplicate,
+        (_, false) => diagnosis::missing(case, index, Some(end)),
+    };
+    tally.name(anomaly, index);
+}
 
+impl Counts {
     fn words(&self) -> String {
-        let spread = match self.counts.is_empty() {
+        let spread = match self.due.is_empty() {
             true => String::new(),
-            false => format!(": {}", words::spread(self.counts.iter().copied())),
+            false => format!(": {}", words::spread(self.due.iter().copied())),
         };
         let without = match self.without {
             0 => String::new(),
             n => format!("; {} who must have none", words::count(n, "customer")),
         };
-        format!("{}{spread}{without}", words::count(self.counts.len(), "customer"))
-    }
-
-    /// Calls that made the contacts in excess, then the state that was counted.
-    fn evidence(&self, case: &Case<'_>) -> Vec<u64> {
-        let made = case.seen.calls.iter().filter(|call| {
-            call.what.effects.iter().any(
-                |effect| matches!(effect, Effect::ContactCreated { contact, .. } if self.offenders.contains(contact)),
-            )
-        });
-        made.map(|call| call.n).take(super::MOST_EVIDENCE - 1).chain(self.ledgers.last().copied()).collect()
+        format!("{}{spread}{without}", words::count(self.due.len(), "customer"))
     }
 }
 
@@ -124,8 +105,7 @@ pub(super) fn fields_overwritten(case: &Case<'_>, bound: Bound) -> Finding {
     }
     let ledgers: Vec<Ledger<'_>> = case.ends.iter().filter_map(|end| end.ledger).collect();
     if ledgers.is_empty() {
-        let why = "the state of the CRM was not recorded at the end of a quiet phase".to_owned();
-        return finding.seeing("no state of the CRM").inconclusive(case.gap.clone().unwrap_or(why));
+        return unrecorded(case, finding, "the CRM");
     }
     let mut changes: BTreeMap<(usize, &str), (String, u64)> = BTreeMap::new();
     for ledger in &ledgers {
@@ -142,9 +122,13 @@ pub(super) fn fields_overwritten(case: &Case<'_>, bound: Bound) -> Finding {
         words::count(fields, "field"),
         words::count(case.plan.given.len(), "given contact"),
     );
-    let first = changes.keys().next().map(|(index, _)| &case.plan.given[*index].instance);
-    let about = first.and_then(|id| case.people.iter().position(|p| p.instances.iter().any(|i| i.id == *id)));
-    let finding = finding.seeing(seen).evidence(changes.values().map(|(_, n)| *n)).about(about);
+    // What people wrote is gone: a lost update.
+    let whose = |index: usize| {
+        let id = &case.plan.given[index].instance;
+        case.people.iter().position(|person| person.instances.iter().any(|instance| instance.id == *id))
+    };
+    let named = changes.keys().map(|(index, _)| (Anomaly::Lost, whose(*index)));
+    let finding = finding.seeing(seen).evidence(changes.values().map(|(_, n)| *n)).named(named);
     let texts: Vec<String> = changes.values().map(|(text, _)| text.clone()).collect();
     match exceeds(bound, changes.len() as u64) {
         true => finding.fail(words::few(&texts)),

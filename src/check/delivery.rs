@@ -4,13 +4,15 @@
 //! Must not know: what an event means.
 
 use super::{
-    case::{Case, Fate, Owed, is_genuine},
+    anomaly::Anomaly,
+    case::{Case, Fate, Owed},
+    diagnosis,
     effect::{self, Took},
     finding::{Finding, exceeds},
     sample, words,
 };
-use crate::{id::EventId, scenario::criterion::Bound};
-use std::collections::BTreeSet;
+use crate::scenario::criterion::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Owed events that were acknowledged and took effect, as a share.
 pub(super) fn success_rate(case: &Case<'_>, above: f64) -> Finding {
@@ -34,7 +36,10 @@ pub(super) fn success_rate(case: &Case<'_>, above: f64) -> Finding {
         by_acks(case),
     );
     let first = bad.first().map(|event| event.chain);
-    let finding = finding.seeing(seen).evidence(bad.iter().flat_map(|event| shown(case, event, &ends[event.chain])));
+    let finding = finding
+        .seeing(seen)
+        .named(named(case, &bad))
+        .evidence(bad.iter().flat_map(|event| shown(case, event, &ends[event.chain])));
     let given_up = bad.iter().filter(|event| event.fate == Fate::GivenUp).count() as f64;
     if (n as f64 - given_up) / (n as f64) < above {
         let why = format!("{given_up} of {n} events were never acknowledged and the sender gave up");
@@ -90,6 +95,7 @@ pub(super) fn events_lost(case: &Case<'_>, bound: Bound) -> Finding {
         .seeing(seen)
         .evidence(lost.iter().flat_map(|event| last_attempts(case, event)))
         .about(person(case, lost.first().map(|event| event.chain)))
+        .named(named(case, &lost))
         .counted(case, bound, lost.len() as u64, "events were never acknowledged until the sender gave up")
 }
 
@@ -106,7 +112,7 @@ pub(super) fn acked_without_effect(case: &Case<'_>, bound: Bound) -> Finding {
         return finding.seeing("no acknowledged event").inconclusive("no event was acknowledged, so none in vain");
     }
     let vain: Vec<&Owed<'_>> = acked.iter().copied().filter(|e| matches!(ends[e.chain], Took::No(..))).collect();
-    let missing = not_stored(case);
+    let missing = effect::not_stored(case);
     // An event that was not stored mostly lacks its effect too: counting both would count it twice.
     let count = (vain.len() as u64).max(missing.map_or(0, |(missing, _)| missing));
     let stored = missing.map_or(String::new(), |(missing, _)| format!(", {missing} not stored"));
@@ -119,7 +125,8 @@ pub(super) fn acked_without_effect(case: &Case<'_>, bound: Bound) -> Finding {
         .seeing(seen)
         .evidence(vain.iter().flat_map(|event| shown(case, event, &ends[event.chain])))
         .evidence(missing.filter(|(missing, _)| *missing > 0).map(|(_, n)| n))
-        .about(person(case, vain.first().map(|event| event.chain)));
+        .about(person(case, vain.first().map(|event| event.chain)))
+        .named(named(case, &vain));
     if exceeds(bound, count) {
         let why = match vain.is_empty() {
             true => "the service acknowledged more events than it stored".to_owned(),
@@ -142,17 +149,22 @@ fn heard(event: &Owed<'_>, end: &Took) -> bool {
     }
 }
 
-/// How many acknowledged events the service does not hold, by its own count, and the record that says so.
-fn not_stored(case: &Case<'_>) -> Option<(u64, u64)> {
-    let queue = case.seen.queues.iter().rev().find(|queue| queue.what.last).filter(|_| case.seen.able("queue"))?;
-    let genuine = case.plan.deliveries.iter().filter(|delivery| is_genuine(delivery));
-    let acked: BTreeSet<&EventId> =
-        genuine.filter(|d| super::case::acked(&case.seen, d)).filter_map(|d| d.event.as_ref()).collect();
-    Some(((acked.len() as u64).saturating_sub(queue.what.events), queue.n))
-}
-
 fn person(case: &Case<'_>, chain: Option<usize>) -> Option<usize> {
     chain.map(|chain| case.chains[chain].person)
+}
+
+/// What the failure of each of these events is called.
+fn named(case: &Case<'_>, bad: &[&Owed<'_>]) -> Vec<(Anomaly, Option<usize>)> {
+    // The events of one customer that arrived share its end, and so its name.
+    let mut ends: BTreeMap<usize, Anomaly> = BTreeMap::new();
+    let name = |event: &&Owed<'_>| {
+        let anomaly = match event.fate {
+            Fate::Acked => *ends.entry(event.chain).or_insert_with(|| diagnosis::event(case, event)),
+            Fate::GivenUp | Fate::Undelivered | Fate::Open => diagnosis::event(case, event),
+        };
+        (anomaly, person(case, Some(event.chain)))
+    };
+    bad.iter().map(name).collect()
 }
 
 fn by_acks(case: &Case<'_>) -> String {

@@ -3,15 +3,15 @@
 //! Must not know: what an event body says.
 
 use super::{
-    case::{Case, Chain, EndState},
+    case::{Case, Chain, EndState, is_genuine},
     words,
 };
 use crate::{
     history::{lookup::Seen, record::Probe},
-    id::InstanceId,
+    id::{EventId, InstanceId},
     stripe::recording::{Access, Expectation},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a customer's end is the right one.
 #[derive(Debug, PartialEq, Eq)]
@@ -181,15 +181,49 @@ pub(super) fn state(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>, expe
 
 fn contacts(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
     let person = &case.people[chain.person];
-    let (true, Some(due)) = (case.seen.able("crm"), case.contacts_due(person)) else { return Took::Yes };
-    let Some(ledger) = end.ledger else { return no_ledger(end) };
-    // A contact that the CRM's own people made is no effect of the service where none was due.
-    let found = end.contacts[chain.person].iter().filter(|contact| due > 0 || !contact.given).count();
-    if found == due as usize {
+    let (true, Some(_)) = (case.seen.able("crm"), case.contacts_due(person)) else { return Took::Yes };
+    let (Some(ledger), Some((found, due, _))) = (end.ledger, contact_count(case, chain, end)) else {
+        return no_ledger(end);
+    };
+    if found == due {
         return Took::Yes;
     }
-    let words = format!("{} in the CRM {} and {due} due", words::count(found, "contact"), end.words());
-    Took::No(words, vec![ledger.n])
+    let found = words::count(usize::try_from(found).unwrap_or(usize::MAX), "contact");
+    Took::No(format!("{found} in the CRM {} and {due} due", end.words()), vec![ledger.n])
+}
+
+/// Contacts of a customer's person: how many there are, at least and at most due. `None` where nobody can tell.
+pub(super) fn contact_count(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Option<(u64, u64, u64)> {
+    let due = u64::from(case.contacts_due(&case.people[chain.person])?);
+    end.ledger.filter(|_| case.seen.able("crm"))?;
+    // A contact that the CRM's own people made is no effect of the service where none was due.
+    let found = end.contacts[chain.person].iter().filter(|contact| due > 0 || !contact.given).count() as u64;
+    Some((found, due, due))
+}
+
+/// Tickets of a customer's person in one queue.
+struct InQueue {
+    queue: String,
+    found: u64,
+    least: u64,
+    most: u64,
+}
+
+fn queues(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Vec<InQueue> {
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    for ticket in &end.tickets[chain.person] {
+        *found.entry(ticket.queue.clone().unwrap_or_else(|| "no queue".to_owned())).or_default() += 1;
+    }
+    let due = case.tickets_due(&case.people[chain.person]);
+    let requested = case.requested(&case.people[chain.person]);
+    let names: BTreeSet<&String> = found.keys().chain(due.keys()).chain(requested.keys()).collect();
+    let row = |queue: &String| {
+        let story = due.get(queue).copied().unwrap_or(0);
+        let (least, most) = requested.get(queue).copied().unwrap_or_default();
+        let found = found.get(queue).copied().unwrap_or(0);
+        InQueue { queue: queue.clone(), found, least: story + least, most: story + most }
+    };
+    names.into_iter().map(row).collect()
 }
 
 fn tickets(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
@@ -197,26 +231,36 @@ fn tickets(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Took {
         return Took::Yes;
     }
     let Some(ledger) = end.ledger else { return no_ledger(end) };
-    let mut found: BTreeMap<String, u64> = BTreeMap::new();
-    for ticket in &end.tickets[chain.person] {
-        *found.entry(ticket.queue.clone().unwrap_or_else(|| "no queue".to_owned())).or_default() += 1;
-    }
-    let due = case.tickets_due(&case.people[chain.person]);
-    let requested = case.requested(&case.people[chain.person]);
-    let fits = |queue: &String| {
-        let story = due.get(queue).copied().unwrap_or(0);
-        let (least, most) = requested.get(queue).copied().unwrap_or_default();
-        (story + least..=story + most).contains(&found.get(queue).copied().unwrap_or(0))
-    };
-    if found.keys().chain(due.keys()).chain(requested.keys()).all(fits) {
+    let queues = queues(case, chain, end);
+    if queues.iter().all(|queue| (queue.least..=queue.most).contains(&queue.found)) {
         return Took::Yes;
     }
-    let mut due = due;
-    for (queue, (least, _)) in requested {
-        *due.entry(queue).or_default() += least;
-    }
-    let words = format!("tickets are {} {} and should be {}", by_queue(&found), end.words(), by_queue(&due));
-    Took::No(words, vec![ledger.n])
+    let by = |count: fn(&InQueue) -> u64| {
+        let some = queues.iter().filter(|queue| count(queue) > 0);
+        by_queue(&some.map(|queue| (queue.queue.clone(), count(queue))).collect())
+    };
+    let (is, should) = (by(|queue| queue.found), by(|queue| queue.least));
+    Took::No(format!("tickets are {is} {} and should be {should}", end.words()), vec![ledger.n])
+}
+
+/// Tickets of a customer's person over all queues: how many there are, at least and at most due; where the sum is right but
+/// they lie in wrong queues, none counts as there. `None` where nobody can tell.
+pub(super) fn ticket_count(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> Option<(u64, u64, u64)> {
+    end.ledger.filter(|_| case.seen.able("support") && chain.end().is_some())?;
+    let queues = queues(case, chain, end);
+    let sum = |count: fn(&InQueue) -> u64| queues.iter().map(count).sum::<u64>();
+    let (found, least, most) = (sum(|queue| queue.found), sum(|queue| queue.least), sum(|queue| queue.most));
+    let misplaced = queues.iter().any(|queue| queue.found > queue.most);
+    Some((if misplaced && found <= most { 0 } else { found }, least, most))
+}
+
+/// How many acknowledged events the service does not hold, by its own count, and the record that says so.
+pub(super) fn not_stored(case: &Case<'_>) -> Option<(u64, u64)> {
+    let queue = case.seen.queues.iter().rev().find(|queue| queue.what.last).filter(|_| case.seen.able("queue"))?;
+    let genuine = case.plan.deliveries.iter().filter(|delivery| is_genuine(delivery));
+    let acked: BTreeSet<&EventId> =
+        genuine.filter(|d| super::case::acked(&case.seen, d)).filter_map(|d| d.event.as_ref()).collect();
+    Some(((acked.len() as u64).saturating_sub(queue.what.events), queue.n))
 }
 
 fn no_ledger(end: &EndState<'_>) -> Took {

@@ -2,7 +2,7 @@
 //!
 //! Must not know: any criterion.
 
-use super::{case::Case, verdict::Validity};
+use super::{anomaly::Anomaly, case::Case, verdict::Validity};
 use crate::scenario::criterion::Bound;
 
 /// A verdict in the making.
@@ -15,6 +15,8 @@ pub(super) struct Finding {
     pub(super) evidence: Vec<u64>,
     /// Person whose cause chain is told on failure.
     pub(super) about: Option<usize>,
+    /// What each thing that is wrong is called, and whose it is.
+    pub(super) named: Vec<(Anomaly, Option<usize>)>,
 }
 
 impl Finding {
@@ -27,6 +29,7 @@ impl Finding {
             why: String::new(),
             evidence: Vec::new(),
             about: None,
+            named: Vec::new(),
         }
     }
 
@@ -42,6 +45,12 @@ impl Finding {
 
     pub(super) fn about(mut self, person: Option<usize>) -> Self {
         self.about = person;
+        self
+    }
+
+    /// Names what is wrong: one entry for each thing, with the person whom it befell.
+    pub(super) fn named(mut self, named: impl IntoIterator<Item = (Anomaly, Option<usize>)>) -> Self {
+        self.named.extend(named);
         self
     }
 

@@ -3,6 +3,7 @@
 //! Must not know: how a signature is made.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, Person, acked},
     effect,
     finding::{Finding, exceeds},
@@ -18,8 +19,8 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Something seen, and the record that shows it.
-type Trace = (String, u64);
+/// Something seen, the record that shows it, and what it is called.
+type Trace = (String, u64, Anomaly);
 
 /// Forged deliveries that were accepted or left a trace.
 pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
@@ -31,7 +32,11 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
     for delivery in forged.iter().filter(|d| d.expect == Reaction::Refuse && acked(&case.seen, d)) {
         let reply = case.seen.sent(&delivery.id).iter().filter_map(|sent| sent.reply);
         let n = reply.filter(|reply| reply.what.outcome == Outcome::Acked).map(|reply| reply.n).next();
-        found.push((format!("forged delivery {} was accepted", delivery.id), n.unwrap_or_default()));
+        found.push((
+            format!("forged delivery {} was accepted", delivery.id),
+            n.unwrap_or_default(),
+            of_kind(delivery.kind),
+        ));
     }
     let ghosts = case.people.iter().enumerate().filter(|(_, person)| person.ghost);
     for (index, ghost) in ghosts {
@@ -42,8 +47,9 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
         words::count(forged.len(), "forged delivery"),
         words::count(found.len(), "trace")
     );
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
-    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n, _)| *n));
+    let finding = finding.named(found.iter().map(|(_, _, anomaly)| (*anomaly, None)));
+    let texts: Vec<String> = found.iter().map(|(text, ..)| text.clone()).collect();
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
@@ -58,26 +64,28 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
 fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace> {
     let mut found = Vec::new();
     let who = ghost.words();
+    let name = whose(case, ghost);
     let probes = ghost.instances.iter().flat_map(|instance| case.seen.probes(&instance.id));
     let known = probes.filter(|probe| effect::tells(case, probe.what));
-    found
-        .extend(known.take(1).map(|probe| (format!("the app knows {who}, who only stands in forged bodies"), probe.n)));
+    found.extend(
+        known.take(1).map(|probe| (format!("the app knows {who}, who only stands in {name} bodies"), probe.n, name)),
+    );
     let mut contacts = BTreeSet::new();
     let mut tickets = BTreeSet::new();
     for end in &case.ends {
         let n = end.ledger.map_or(0, |ledger| ledger.n);
         for contact in end.contacts[index].iter().filter(|contact| contacts.insert(contact.id.as_str())) {
-            found.push((format!("contact {} belongs to {who}, who only stands in forged bodies", contact.id), n));
+            found.push((format!("contact {} belongs to {who}, who only stands in {name} bodies", contact.id), n, name));
         }
         for ticket in end.tickets[index].iter().filter(|ticket| tickets.insert(ticket.id.as_str())) {
-            found.push((format!("ticket {} belongs to {who}, who only stands in forged bodies", ticket.id), n));
+            found.push((format!("ticket {} belongs to {who}, who only stands in {name} bodies", ticket.id), n, name));
         }
     }
     let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(|effect| (call.n, effect)));
     for (n, effect) in made {
         let Effect::ContactCreated { contact, email: Some(email) } = effect else { continue };
         if case.owners.of_email(email) == Some(index) && contacts.insert(contact) {
-            found.push((format!("contact {contact} was made for {who}, who only stands in forged bodies"), n));
+            found.push((format!("contact {contact} was made for {who}, who only stands in {name} bodies"), n, name));
         }
     }
     found
@@ -101,8 +109,9 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
     }
     let sent = words::count(bad.len(), "bad payload");
     let seen = format!("{sent}, {} back: {} unsafe", words::count(heard as usize, "answer"), found.len());
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n));
-    let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
+    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n, _)| *n));
+    let finding = finding.named(found.iter().map(|(_, _, anomaly)| (*anomaly, None)));
+    let texts: Vec<String> = found.iter().map(|(text, ..)| text.clone()).collect();
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
@@ -136,15 +145,17 @@ fn status(sent: &Sent<'_>) -> Option<u16> {
 
 /// Every answer, to whatever was sent, that lets something out.
 fn leaks(case: &Case<'_>) -> Vec<Trace> {
+    let leak = Anomaly::UnsafeError;
     let sent = case.plan.deliveries.iter().flat_map(|delivery| case.seen.sent(&delivery.id));
     let replies = sent.filter_map(|sent| sent.reply).filter(|reply| !reply.what.leaks.is_empty());
     // An endpoint that gives something away does so at every attempt: each delivery counts once.
     let mut told = BTreeSet::new();
     let replies = replies.filter(move |reply| told.insert(&reply.what.delivery));
     let replies =
-        replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n));
+        replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n, leak));
     let visits = case.seen.visits.iter().filter(|visit| !visit.what.leaks.is_empty());
-    let visits = visits.map(|v| (format!("the page of {} shows: {}", v.what.instance, v.what.leaks.join(", ")), v.n));
+    let visits =
+        visits.map(|v| (format!("the page of {} shows: {}", v.what.instance, v.what.leaks.join(", ")), v.n, leak));
     replies.chain(visits).collect()
 }
 
@@ -156,9 +167,32 @@ fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Optio
     match status(sent) {
         Some(400..=499) => None,
         Some(_) if sent.reply.is_some_and(|reply| !reply.what.leaks.is_empty()) => None,
-        Some(status) => Some((format!("{what} was answered {status} instead of a 4xx"), n)),
-        None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n)),
+        Some(status) => {
+            let accepted = (200..300).contains(&status) && matches!(delivery.kind, DeliveryKind::Forged(_));
+            let name = if accepted { Anomaly::Forged } else { Anomaly::UnsafeError };
+            Some((format!("{what} was answered {status} instead of a 4xx"), n, name))
+        }
+        None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n, Anomaly::UnsafeError)),
     }
+}
+
+/// What it is called when a delivery of nobody is accepted.
+const fn of_kind(kind: DeliveryKind) -> Anomaly {
+    match kind {
+        DeliveryKind::Foreign(_) => Anomaly::CrossTenant,
+        _ => Anomaly::Forged,
+    }
+}
+
+/// What it is called when a customer who does not exist left a trace. Forged events and those of another account may tell of
+/// the same one: what was accepted of them decides.
+fn whose(case: &Case<'_>, ghost: &Person<'_>) -> Anomaly {
+    let mine = |delivery: &&Delivery| ghost.instances.iter().any(|instance| instance.id == delivery.instance);
+    let told: Vec<&Delivery> = case.plan.deliveries.iter().filter(mine).filter(|d| is_of_nobody(d.kind)).collect();
+    let of = |foreign: bool| told.iter().filter(move |d| matches!(d.kind, DeliveryKind::Foreign(_)) == foreign);
+    let forged_in = of(false).any(|delivery| acked(&case.seen, delivery));
+    let foreign = of(true).count() > 0;
+    if foreign && !forged_in { Anomaly::CrossTenant } else { Anomaly::Forged }
 }
 
 /// Content of customers who do not exist: forged, or of another account or mode.
@@ -191,7 +225,7 @@ fn refused_unknown_types(case: &Case<'_>) -> Vec<Trace> {
         .filter_map(|delivery| {
             let sent = case.seen.sent(&delivery.id).iter().find(refused)?;
             let what = format!("{} ({}) was refused instead of acknowledged", delivery.id, kind_words(delivery.kind));
-            Some((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n)))
+            Some((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n), Anomaly::UnboundedRedelivery))
         })
         .collect()
 }

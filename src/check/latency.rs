@@ -2,11 +2,17 @@
 //!
 //! Must not know: what was done in that time.
 
-use super::{case::Case, case::is_genuine, effect, finding::Finding, sample, words};
+use super::{
+    anomaly::Anomaly,
+    case::{Case, Chain, is_genuine},
+    diagnosis, effect,
+    finding::Finding,
+    sample, words,
+};
 use crate::{
     history::record::Outcome,
     id::{EventId, InstanceId},
-    plan::model::{DeliveryKind, Phase},
+    plan::model::{Delivery, DeliveryKind, Phase},
     stripe::recording::Access,
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -20,7 +26,7 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let planned = first_planned(case);
     let mut samples: Vec<Sample> = Vec::new();
     let (mut never, mut early, mut unread, mut unseen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut about = None;
+    let mut named = Vec::new();
     for instance in case.plan.instances.iter().filter(|instance| !instance.ghost) {
         let access = instance.end.as_ref().map(|end| end.access);
         let start = instance.completes_with.as_ref().and_then(|event| planned.get(event)).copied();
@@ -37,7 +43,7 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
             }
             (None, Some(Access::Granted)) => {
                 never.push(instance.id.to_string());
-                about = about.or(case.people.iter().position(|p| p.instances.iter().any(|i| i.id == instance.id)));
+                named.extend(nothing(case, &instance.id));
             }
             // Access may be over before a probe could see it; nothing is shown.
             (None, Some(Access::Revoked | Access::None) | None) => unseen.push(instance.id.to_string()),
@@ -46,10 +52,13 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
     let limit_us = micros(within);
     let evidence = slowest(&samples, limit_us);
     let (seen, held) = held(&mut samples, limit_us, "activation");
+    named.extend(evidence.iter().map(|n| (Anomaly::Late, whose(case, *n))));
     let never_words = if never.is_empty() { String::new() } else { format!("; {} never", never.len()) };
-    let finding = finding.seeing(format!("{seen}{never_words}")).evidence(evidence).about(about);
+    let finding = finding.seeing(format!("{seen}{never_words}")).evidence(evidence).named(named);
     let first_sent = effect::first_sent(case);
-    if let Some(n) = case.chains.iter().find_map(|chain| effect::open_unasked(case, chain, &first_sent)) {
+    let unasked = |chain: &Chain<'_>| Some((effect::open_unasked(case, chain, &first_sent)?, chain.person));
+    if let Some((n, person)) = case.chains.iter().find_map(unasked) {
+        let finding = Finding { named: vec![(Anomaly::Premature, Some(person))], ..finding };
         return finding.evidence([n]).fail("access was open before anything was sent, so nothing was activated");
     }
     match held {
@@ -71,6 +80,23 @@ pub(super) fn activation(case: &Case<'_>, within: Duration) -> Finding {
         None => finding.inconclusive(case.gap.clone().unwrap_or("no story here completes a Checkout".to_owned())),
         Some(true) => finding.pass_if_whole(case, "access was open in time"),
     }
+}
+
+/// What it is called that access never opened for an instance, and whose it is.
+fn nothing(case: &Case<'_>, id: &InstanceId) -> Option<(Anomaly, Option<usize>)> {
+    let chain = case.chains.iter().find(|chain| chain.links.iter().any(|link| link.id == *id))?;
+    Some((diagnosis::customer(case, chain).unwrap_or(Anomaly::Lost), Some(chain.person)))
+}
+
+/// The person of a probe or a reply, by the number of its record.
+fn whose(case: &Case<'_>, n: u64) -> Option<usize> {
+    let probed = |id: &InstanceId| case.seen.probes(id).iter().any(|probe| probe.n == n);
+    let replied = |delivery: &&Delivery| {
+        case.seen.sent(&delivery.id).iter().any(|sent| sent.reply.is_some_and(|reply| reply.n == n))
+    };
+    let delivered = case.plan.deliveries.iter().find(replied).map(|delivery| &delivery.instance);
+    let mine = |id: &InstanceId| probed(id) || delivered == Some(id);
+    case.people.iter().position(|person| person.instances.iter().any(|instance| mine(&instance.id)))
 }
 
 /// Whether any probe after the send was answered: a probe that fails says nothing of access.
@@ -124,7 +150,8 @@ pub(super) fn ack_latency(case: &Case<'_>, within: Duration) -> Finding {
     } else {
         String::new()
     };
-    let finding = finding.seeing(format!("{seen}{others}")).evidence(evidence);
+    let named: Vec<_> = evidence.iter().map(|n| (Anomaly::Late, whose(case, *n))).collect();
+    let finding = finding.seeing(format!("{seen}{others}")).evidence(evidence).named(named);
     let Some(end) = case.seen.end else {
         return finding.inconclusive(case.gap.clone().unwrap_or_default());
     };

@@ -3,7 +3,9 @@
 //! Must not know: how the service keeps its queue.
 
 use super::{
+    anomaly::Anomaly,
     case::Case,
+    diagnosis,
     finding::{Finding, exceeds},
     words,
 };
@@ -24,6 +26,7 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
     {
         let waited = format!("{} waiting for {} s without any call", count(jobs, "job"), FORGOTTEN_MS / 1000);
         let why = format!("{waited}, though everything downstream worked: nobody takes the work up");
+        let finding = finding.named([(Anomaly::Lost, worst(case).and_then(|(_, person)| person))]);
         return finding.seeing(waited).evidence([n]).fail(why);
     }
     let last = case.seen.queues.iter().rev().find(|queue| queue.what.last);
@@ -31,7 +34,7 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
         let finding = finding.seeing(format!("no final report of the queue, {}", crash_words(crashes))).evidence(died);
         let why = "the service did not report its queue at the end of a quiet phase".to_owned();
         return match exceeds(bound, crashes) {
-            true => finding.fail(crash_words(crashes)),
+            true => finding.named([(Anomaly::UnsafeError, None)]).fail(crash_words(crashes)),
             false => finding.inconclusive(case.gap.clone().unwrap_or(why)),
         };
     };
@@ -45,7 +48,17 @@ pub(super) fn steps(case: &Case<'_>, bound: Bound) -> Finding {
     ];
     let sum: u64 = parts.iter().map(|(n, _)| n).sum();
     let seen = parts.iter().map(|(_, text)| text.clone()).collect::<Vec<_>>().join(", ");
-    let finding = finding.seeing(seen).evidence(died).evidence([queue.n]);
+    let whose = if sum > 0 { worst(case) } else { None };
+    let person = whose.and_then(|(_, person)| person);
+    let names = [
+        (report.dead, (Anomaly::Lost, person)),
+        // A contact that disagrees with a state that is right shows what the state was before.
+        (drift, whose.unwrap_or((Anomaly::Stale, None))),
+        (report.unrouted, (Anomaly::Lost, person)),
+        (crashes, (Anomaly::UnsafeError, None)),
+    ];
+    let named = names.into_iter().flat_map(|(n, name)| (0..n).map(move |_| name));
+    let finding = finding.seeing(seen).evidence(died).evidence([queue.n]).named(named);
     let texts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(_, text)| text.clone()).collect();
     // A disagreement may still heal while jobs run; the rest cannot.
     if exceeds(bound, sum - drift) {
@@ -65,6 +78,11 @@ fn forgotten(case: &Case<'_>) -> Option<(u64, u64)> {
     let called = case.seen.calls.last().map_or(0, |call| call.at_ms);
     let quiet = case.seen.phases.last().map_or(u64::MAX, |(_, _, at_ms)| *at_ms);
     (last.at_ms.saturating_sub(since.max(called).max(quiet)) >= FORGOTTEN_MS).then_some((last.what.pending, last.n))
+}
+
+/// The first customer whose end is wrong, by its anomaly.
+fn worst(case: &Case<'_>) -> Option<(Anomaly, Option<usize>)> {
+    case.chains.iter().find_map(|chain| Some((diagnosis::customer(case, chain)?, Some(chain.person))))
 }
 
 fn count(n: u64, noun: &str) -> String {

@@ -4,10 +4,12 @@
 //! Must not know: targets, sockets, how the service works.
 
 mod alerts;
+pub mod anomaly;
 mod case;
 mod cause;
 mod contacts;
 mod delivery;
+mod diagnosis;
 mod effect;
 mod finding;
 mod forgery;
@@ -19,6 +21,7 @@ mod replay;
 mod requests;
 mod sample;
 mod state;
+mod tally;
 mod tasks;
 mod tickets;
 pub mod verdict;
@@ -26,6 +29,7 @@ mod visits;
 mod words;
 
 use self::{
+    anomaly::Anomaly,
     case::Case,
     finding::Finding,
     verdict::{VERDICTS_VERSION, Validity, Verdict, Verdicts},
@@ -35,7 +39,10 @@ use crate::{
     plan::model::Plan,
     scenario::{criterion::Criterion, model::Scenario},
 };
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// Records that a verdict names as evidence, at most: enough to look it up, few enough to read.
 const MOST_EVIDENCE: usize = 5;
@@ -45,11 +52,7 @@ pub fn judge(scenario: &Scenario, plan: &Plan, history: &History) -> Verdicts {
     let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, history))).ok();
     let verdicts = scenario.criteria.iter().map(|criterion| {
         let finding = safely(|| case.as_ref().map(|case| finding(criterion, case)));
-        let chain = match (finding.validity, finding.about, &case) {
-            (Validity::Fail, Some(person), Some(case)) => safely_told(case, person),
-            _ => Vec::new(),
-        };
-        verdict(criterion, finding, chain)
+        verdict(criterion, finding, case.as_ref())
     });
     Verdicts {
         version: VERDICTS_VERSION,
@@ -59,19 +62,58 @@ pub fn judge(scenario: &Scenario, plan: &Plan, history: &History) -> Verdicts {
     }
 }
 
-fn verdict(criterion: &Criterion, finding: Finding, chain: Vec<String>) -> Verdict {
+fn verdict(criterion: &Criterion, finding: Finding, case: Option<&Case<'_>>) -> Verdict {
     let mut evidence = finding.evidence;
     evidence.sort_unstable();
     evidence.dedup();
     evidence.truncate(MOST_EVIDENCE);
-    Verdict {
+    let mut verdict = Verdict {
         criterion: criterion.name().to_owned(),
         expected: finding.expected,
         seen: finding.seen,
         validity: finding.validity,
         why: finding.why,
         evidence,
-        chain,
+        anomaly: None,
+        anomalies: BTreeMap::new(),
+        chain: Vec::new(),
+    };
+    if verdict.validity != Validity::Fail {
+        return verdict;
+    }
+    for (anomaly, _) in &finding.named {
+        *verdict.anomalies.entry(*anomaly).or_default() += 1;
+    }
+    let main = anomaly::main_of(&verdict.anomalies).unwrap_or_else(|| usual(criterion));
+    verdict.anomalies.entry(main).or_insert(1);
+    verdict.anomaly = Some(main);
+    // The customer who is told about shows what the verdict goes by.
+    let mut shows = finding.named.iter().filter(|(anomaly, _)| *anomaly == main).filter_map(|(_, person)| *person);
+    if let (Some(case), Some(person)) = (case, shows.next().or(finding.about)) {
+        verdict.chain = safely_told(case, person);
+    }
+    verdict
+}
+
+/// What a criterion that fails mostly shows, where its judge found no evidence of anything in particular.
+const fn usual(criterion: &Criterion) -> Anomaly {
+    match criterion {
+        Criterion::SuccessRate { .. }
+        | Criterion::EventsLost(_)
+        | Criterion::AckedWithoutEffect(_)
+        | Criterion::ContactFieldsOverwritten(_)
+        | Criterion::ManualSteps(_) => Anomaly::Lost,
+        Criterion::ContactsPerCustomer(_)
+        | Criterion::TicketsPerFailedInvoice { .. }
+        | Criterion::TicketsPerRequest(_)
+        | Criterion::CrmTasks(_)
+        | Criterion::ReplayEffects(_)
+        | Criterion::Alerts(_)
+        | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
+        Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
+        Criterion::Activation { .. } | Criterion::AckLatency { .. } => Anomaly::Late,
+        Criterion::ForgeryTraces(_) => Anomaly::Forged,
+        Criterion::UnsafeErrors(_) => Anomaly::UnsafeError,
     }
 }
 

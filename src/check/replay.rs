@@ -3,8 +3,9 @@
 //! Must not know: how the service tells a replay from a first delivery.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, Chain, acked},
-    effect,
+    diagnosis, effect,
     finding::{Finding, exceeds},
     words,
 };
@@ -25,14 +26,20 @@ pub(super) fn effects(case: &Case<'_>, bound: Bound) -> Finding {
     let replayed: Vec<_> = case.plan.deliveries.iter().filter(|d| d.phase == Phase::Replay).collect();
     let heard = replayed.iter().filter(|delivery| acked(&case.seen, delivery)).count();
     let mut found: Vec<(String, u64)> = Vec::new();
+    let mut named = Vec::new();
     for call in case.seen.calls.iter().filter(|call| call.n > began) {
-        found.extend(call.what.effects.iter().filter_map(effect_words).map(|text| (text, call.n)));
+        for effect in &call.what.effects {
+            let Some(text) = effect_words(effect) else { continue };
+            found.push((text, call.n));
+            let went_back = matches!(effect, Effect::ContactUpdated { contact, changed }
+                if changed.iter().any(|(name, (_, now))| held_before(case, began, contact, name, now.as_ref())));
+            named.push((if went_back { Anomaly::Stale } else { Anomaly::Duplicate }, owner(case, effect)));
+        }
     }
-    let mut about = None;
     for chain in &case.chains {
         if let Some((text, n)) = changed(case, chain) {
             found.push((text, n));
-            about = about.or(Some(chain.person));
+            named.push((diagnosis::customer(case, chain).unwrap_or(Anomaly::Duplicate), Some(chain.person)));
         }
     }
     let seen = format!(
@@ -40,8 +47,7 @@ pub(super) fn effects(case: &Case<'_>, bound: Bound) -> Finding {
         words::count(replayed.len(), "delivery"),
         words::count(found.len(), "effect")
     );
-    let finding =
-        finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n)).about(about.or_else(|| owner(case, began)));
+    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n)| *n)).named(named);
     let texts: Vec<String> = found.iter().map(|(text, _)| text.clone()).collect();
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
@@ -112,18 +118,31 @@ fn differs(before: &Probe, after: &Probe) -> bool {
     }
 }
 
-/// Person of the first contact that the replay made.
-fn owner(case: &Case<'_>, began: u64) -> Option<usize> {
-    let effects = case.seen.calls.iter().filter(|call| call.n > began).flat_map(|call| &call.what.effects);
-    let emails = effects.filter_map(|effect| match effect {
-        Effect::ContactCreated { email, .. } => email.as_deref(),
-        Effect::ContactUpdated { .. }
-        | Effect::TicketCreated { .. }
-        | Effect::TicketUpdated { .. }
-        | Effect::TaskCreated { .. }
+/// Whether a property of a contact had this value before, and another one when the replay began.
+fn held_before(case: &Case<'_>, began: u64, contact: &str, name: &str, value: Option<&String>) -> bool {
+    let earlier = case.seen.calls.iter().take_while(|call| call.n < began).flat_map(|call| &call.what.effects);
+    let mut changes = earlier.filter_map(|effect| match effect {
+        Effect::ContactUpdated { contact: of, changed } if of == contact => changed.get(name),
+        _ => None,
+    });
+    changes.any(|(before, _)| before.as_ref() == value)
+}
+
+/// Whose effect it is: the person of its contact, as far as it can be told.
+fn owner(case: &Case<'_>, effect: &Effect) -> Option<usize> {
+    match effect {
+        Effect::ContactCreated { email, .. } => case.owners.of_email(email.as_deref()?),
+        Effect::ContactUpdated { contact: id, .. } | Effect::TaskCreated { contact: Some(id), .. } => {
+            let has = |person: &usize| case.ends.iter().any(|end| end.contacts[*person].iter().any(|c| c.id == *id));
+            (0..case.people.len()).find(has)
+        }
+        Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => {
+            let has = |person: &usize| case.ends.iter().any(|end| end.tickets[*person].iter().any(|t| t.id == *ticket));
+            (0..case.people.len()).find(has)
+        }
+        Effect::TaskCreated { contact: None, .. }
         | Effect::SessionOpened { .. }
         | Effect::SubscriptionCanceled { .. }
         | Effect::AlertRaised { .. } => None,
-    });
-    emails.filter_map(|email| case.owners.of_email(email)).next()
+    }
 }

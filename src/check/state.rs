@@ -3,9 +3,11 @@
 //! Must not know: where the app keeps its state.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, Chain, EndState},
+    diagnosis,
     effect::{self, Took},
-    finding::Finding,
+    finding::{Finding, exceeds},
     verdict::Validity,
     words,
 };
@@ -47,7 +49,19 @@ pub(super) fn access(case: &Case<'_>, is: AccessIs) -> Finding {
         Some(access) => effect::access(case, chain, end, access.is_open()),
         None => Took::Unsaid,
     };
-    let finding = verdict(case, Finding::expecting(expected), judge, "access is as it should be");
+    let name = |chain: &Chain<'_>, end: &EndState<'_>| match wanted(chain) {
+        Some(access) if chain.end().is_none_or(|truth| truth.access != access) => {
+            if access.is_open() {
+                Anomaly::Lost
+            } else {
+                Anomaly::Premature
+            }
+        }
+        Some(Access::None) => Anomaly::Premature,
+        Some(Access::Granted) if effect::open_unasked(case, chain, &first_sent).is_some() => Anomaly::Premature,
+        Some(Access::Granted | Access::Revoked) | None => diagnosis::state(case, chain, end),
+    };
+    let finding = verdict(case, Finding::expecting(expected), judge, name, "access is as it should be");
     let revoked = case.chains.iter().filter_map(wanted).any(|access| access == Access::Revoked);
     if finding.validity == Validity::Pass && revoked && !effect::ever_open(case) {
         let why = "access is closed, but no probe ever found it open for anybody: that it was taken away is not shown";
@@ -73,7 +87,8 @@ pub(super) fn customer_state(case: &Case<'_>) -> Finding {
         None => Took::Unsaid,
     };
     let finding = Finding::expecting(format!("status and plan as each story says{unread}"));
-    let finding = verdict(case, finding, judge, "status and plan are as they should be");
+    let name = |chain: &Chain<'_>, end: &EndState<'_>| diagnosis::state(case, chain, end);
+    let finding = verdict(case, finding, judge, name, "status and plan are as they should be");
     match empty_field(case) {
         Some(field) if finding.validity == Validity::Pass => finding.inconclusive(format!(
             "the probe read no {field} for anybody, although there should be one: does the app give it, where `{field}` \
@@ -123,37 +138,53 @@ pub(super) fn probe_value(case: &Case<'_>, name: &str, bound: Bound) -> Finding 
             None => Took::Unreadable(format!("the probe of {} read no `{name}`", chain.words())),
         }
     };
+    let too_many = |chain: &Chain<'_>, end: &EndState<'_>| {
+        let probe = effect::reading(case, chain, end).ok();
+        let value = probe.and_then(|probe| probe.what.values.get(name));
+        value.is_some_and(|value| u64::try_from(*value).is_ok_and(|value| exceeds(bound, value)))
+    };
+    let named = |chain: &Chain<'_>, end: &EndState<'_>| match too_many(chain, end) {
+        true => Anomaly::Duplicate,
+        false => diagnosis::missing(case, chain.person, Some(end)),
+    };
     verdict(
         case,
         Finding::expecting(format!("`{name}` {wanted} for each customer")),
         judge,
+        named,
         "every value is as asked for",
     )
 }
 
-/// Judges each customer at the end of each quiet phase. A wrong end fails only a whole run: it might still have come right.
-fn verdict(case: &Case<'_>, finding: Finding, judge: impl Fn(&Chain<'_>, &EndState<'_>) -> Took, why: &str) -> Finding {
+/// Judges each customer at the end of each quiet phase, and names what is wrong. A wrong end fails only a whole run: it
+/// might still have come right.
+fn verdict(
+    case: &Case<'_>,
+    finding: Finding,
+    judge: impl Fn(&Chain<'_>, &EndState<'_>) -> Took,
+    name: impl Fn(&Chain<'_>, &EndState<'_>) -> Anomaly,
+    why: &str,
+) -> Finding {
     let (mut right, mut wrong, mut unread) = (0, Vec::new(), Vec::new());
-    let mut evidence = Vec::new();
-    let mut about = None;
+    let (mut evidence, mut named) = (Vec::new(), Vec::new());
     for chain in &case.chains {
-        let mut answers = case.ends.iter().map(|end| judge(chain, end)).collect::<Vec<_>>();
-        answers.sort_by_key(rank);
+        let mut answers = case.ends.iter().map(|end| (judge(chain, end), end)).collect::<Vec<_>>();
+        answers.sort_by_key(|(took, _)| rank(took));
         match answers.into_iter().next() {
-            Some(Took::No(what, records)) => {
+            Some((Took::No(what, records), end)) => {
                 wrong.push(format!("{}: {what}", chain.words()));
                 evidence.extend(records);
-                about = about.or(Some(chain.person));
+                named.push((name(chain, end), Some(chain.person)));
             }
-            Some(Took::Unreadable(why)) => unread.push(why),
-            Some(Took::Yes) => right += 1,
-            Some(Took::Unsaid) | None => {}
+            Some((Took::Unreadable(why), _)) => unread.push(why),
+            Some((Took::Yes, _)) => right += 1,
+            Some((Took::Unsaid, _)) | None => {}
         }
     }
     let judged = right + wrong.len() + unread.len();
     let not_read = if unread.is_empty() { String::new() } else { format!(", {} not read", unread.len()) };
     let seen = format!("{}: {right} right, {} wrong{not_read}", words::count(judged, "customer"), wrong.len());
-    let finding = finding.seeing(seen).evidence(evidence).about(about);
+    let finding = finding.seeing(seen).evidence(evidence).named(named);
     if !wrong.is_empty() {
         return finding.fail_if_whole(case, words::few(&wrong));
     }

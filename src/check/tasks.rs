@@ -3,7 +3,9 @@
 //! Counted by what the double did, so a lost answer hides none. Must not know: which CRM it is.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, Person},
+    diagnosis,
     finding::{Finding, exceeds},
     owner::mentions,
     words,
@@ -23,7 +25,7 @@ pub(super) fn per_cause(case: &Case<'_>, bound: Bound) -> Finding {
         Finding::expecting(format!("{} for each failed invoice and ended subscription", words::bound(bound, "task")));
     let made: Vec<Made<'_>> = case.seen.calls.iter().flat_map(|call| tasks(&call.what.effects, call.n)).collect();
     let (mut wrong, mut evidence, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut positive, mut about) = (false, None);
+    let (mut positive, mut named) = (false, Vec::new());
     let mut claimed = vec![false; made.len()];
     for (index, person) in case.real_people() {
         for cause in causes(person) {
@@ -33,20 +35,23 @@ pub(super) fn per_cause(case: &Case<'_>, bound: Bound) -> Finding {
             counts.push(count);
             if !bound.holds(count) {
                 wrong.push(format!("{cause} of {} has {}", person.words(), words::count(of.len(), "task")));
-                positive |= exceeds(bound, count);
+                let excess = exceeds(bound, count);
+                positive |= excess;
                 evidence.extend(of.iter().map(|at| made[*at].n));
-                about = about.or(Some(index));
+                let missing = || diagnosis::missing(case, index, case.ends.last());
+                named.push((if excess { Anomaly::Duplicate } else { missing() }, Some(index)));
             }
         }
     }
     for (made, _) in made.iter().zip(&claimed).filter(|(_, claimed)| !**claimed) {
         wrong.push(format!("task {} names no invoice that failed and no subscription that ended", made.task));
         evidence.push(made.n);
+        named.push((Anomaly::Orphan, None));
         positive = true;
     }
     let causes = words::count(counts.len(), "cause");
     let seen = if counts.is_empty() { causes } else { format!("{causes}: {}", words::spread(counts.iter().copied())) };
-    let finding = finding.seeing(seen).evidence(evidence).about(about);
+    let finding = finding.seeing(seen).evidence(evidence).named(named);
     let reasons = words::few(&wrong);
     match (positive, wrong.is_empty()) {
         (true, _) => finding.fail(reasons),

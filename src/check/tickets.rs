@@ -3,82 +3,63 @@
 //! Must not know: which desk it is.
 
 use super::{
+    anomaly::Anomaly,
     case::{Case, EndState, Person},
+    diagnosis,
     finding::{Finding, exceeds},
     owner::{mentions, ticket_texts},
+    tally::{Tally, tally, unrecorded},
     words,
 };
-use crate::{
-    history::record::{Effect, Ticket},
-    id::InvoiceId,
-    scenario::criterion::Bound,
-};
-use std::collections::BTreeSet;
+use crate::{history::record::Ticket, id::InvoiceId, scenario::criterion::Bound};
 
 /// Tickets for each failed invoice.
 pub(super) fn per_failed_invoice(case: &Case<'_>, bound: Bound, queue: &str) -> Finding {
     let expected = format!("{} for each failed invoice, in queue `{queue}`", words::bound(bound, "ticket"));
     let finding = Finding::expecting(expected);
-    let mut tally = Tally::new(bound, queue);
-    for end in &case.ends {
-        let Some(ledger) = end.ledger else { continue };
-        tally = Tally { ledgers: tally.ledgers, ..Tally::new(bound, queue) };
-        tally.ledgers.push(ledger.n);
-        for (index, person) in case.real_people() {
-            tally.person(case, end, index, person);
-        }
-        if !tally.wrong.is_empty() {
-            break;
-        }
-    }
-    if tally.ledgers.is_empty() {
-        let why = "the state of the support desk was not recorded at the end of a quiet phase".to_owned();
-        return finding.seeing("no state of the desk").inconclusive(case.gap.clone().unwrap_or(why));
-    }
-    let finding = finding.seeing(tally.words()).evidence(tally.evidence(case)).about(tally.about);
-    let reasons = words::few(&tally.wrong);
-    match (tally.positive, tally.wrong.is_empty()) {
-        (true, _) => finding.fail(reasons),
-        (false, false) => finding.fail_if_whole(case, reasons),
-        (false, true) if tally.counts.is_empty() => {
-            finding.inconclusive("no customer of this run has a failed invoice, so this was not put to the test")
-        }
-        (false, true) => finding.pass_if_whole(case, "each failed invoice has as many tickets as asked for"),
-    }
+    let rule = Rule { bound, queue };
+    let Some(tally) = tally(case, |tally, end, index, person| rule.person(tally, case, end, index, person)) else {
+        return unrecorded(case, finding, "the support desk");
+    };
+    let untested = "no customer of this run has a failed invoice, so this was not put to the test";
+    let untested = tally.counts.invoices.is_empty().then_some(untested);
+    let finding = finding.seeing(tally.counts.words());
+    tally.judged(case, finding, untested, "each failed invoice has as many tickets as asked for")
+}
+
+/// What is asked for.
+struct Rule<'c> {
+    bound: Bound,
+    queue: &'c str,
 }
 
 /// Tickets of all people at one end.
-struct Tally<'c> {
-    bound: Bound,
-    queue: &'c str,
-    ledgers: Vec<u64>,
-    /// Tickets of each failed invoice.
-    counts: Vec<u64>,
-    wrong: Vec<String>,
-    /// Whether something is there that must not be: evidence even when the run has a gap.
-    positive: bool,
-    offenders: BTreeSet<String>,
+#[derive(Default)]
+struct Counts {
+    /// Of each failed invoice.
+    invoices: Vec<u64>,
     by_requester: bool,
-    about: Option<usize>,
 }
 
-impl<'c> Tally<'c> {
-    fn new(bound: Bound, queue: &'c str) -> Self {
-        Self {
-            bound,
-            queue,
-            ledgers: Vec::new(),
-            counts: Vec::new(),
-            wrong: Vec::new(),
-            positive: false,
-            offenders: BTreeSet::new(),
-            by_requester: false,
-            about: None,
-        }
-    }
+/// What is wrong with the tickets of one person.
+#[derive(Default)]
+struct Slips {
+    too_many: bool,
+    too_few: bool,
+    elsewhere: bool,
+    uncalled: bool,
+}
 
-    fn person(&mut self, case: &Case<'_>, end: &EndState<'_>, index: usize, person: &Person<'_>) {
-        let before = self.wrong.len();
+impl Rule<'_> {
+    fn person(
+        &self,
+        tally: &mut Tally<Counts>,
+        case: &Case<'_>,
+        end: &EndState<'_>,
+        index: usize,
+        person: &Person<'_>,
+    ) {
+        let mut slips = Slips::default();
         let tickets = &end.tickets[index];
         let invoices: Vec<&InvoiceId> = person.instances.iter().flat_map(|i| &i.failed_invoices).collect();
         let about =
@@ -90,17 +71,22 @@ impl<'c> Tally<'c> {
         if named_here || extra.is_empty() {
             for invoice in &invoices {
                 let of: Vec<&Ticket> = named.iter().copied().filter(|ticket| about(ticket, invoice)).collect();
-                self.invoice(&format!("invoice {invoice}"), &of, self.bound);
+                self.invoice(tally, &mut slips, &format!("invoice {invoice}"), &of, self.bound);
             }
-            self.stray(person, &extra, invoices.is_empty());
+            stray(tally, &mut slips, person, &extra, invoices.is_empty());
         } else if invoices.is_empty() {
-            self.stray(person, &extra, true);
+            stray(tally, &mut slips, person, &extra, true);
         } else {
-            self.by_requester(person, &extra, invoices.len() as u64);
+            self.by_requester(tally, &mut slips, person, &extra, invoices.len() as u64);
         }
-        if self.wrong.len() > before {
-            self.about = self.about.or(Some(index));
-        }
+        let anomaly = match slips {
+            Slips { too_many: true, .. } => Anomaly::Duplicate,
+            // One that nobody finds where it belongs is as good as none.
+            Slips { too_few: true, .. } | Slips { elsewhere: true, .. } => diagnosis::missing(case, index, Some(end)),
+            Slips { uncalled: true, .. } => Anomaly::Premature,
+            Slips { .. } => return,
+        };
+        tally.name(anomaly, index);
     }
 
     /// Tickets beyond those that the person's stories ask for besides their failed invoices.
@@ -128,20 +114,21 @@ impl<'c> Tally<'c> {
         extra
     }
 
-    fn invoice(&mut self, what: &str, tickets: &[&Ticket], bound: Bound) {
+    fn invoice(&self, tally: &mut Tally<Counts>, slips: &mut Slips, what: &str, tickets: &[&Ticket], bound: Bound) {
         let count = tickets.len() as u64;
-        self.counts.push(count);
+        tally.counts.invoices.push(count);
         if !bound.holds(count) {
             let list = if count == 0 { String::new() } else { format!(" ({})", ids(tickets)) };
-            self.wrong.push(format!("{what} has {}{list}", words::count(tickets.len(), "ticket")));
-            self.positive |= exceeds(bound, count);
-            self.offenders.extend(tickets.iter().map(|ticket| ticket.id.clone()));
+            let excess = exceeds(bound, count);
+            slips.too_many |= excess;
+            slips.too_few |= !excess;
+            let what = format!("{what} has {}{list}", words::count(tickets.len(), "ticket"));
+            tally.wrong(what, excess, tickets.iter().map(|ticket| ticket.id.clone()));
         }
         for ticket in tickets.iter().filter(|ticket| ticket.queue.as_deref() != Some(self.queue)) {
+            slips.elsewhere = true;
             let queue = ticket.queue.as_ref().map_or(self.no_queue(), |queue| format!("in queue `{queue}`"));
-            self.wrong.push(format!("ticket {} for {what} was opened {queue}", ticket.id));
-            self.positive = true;
-            self.offenders.insert(ticket.id.clone());
+            tally.wrong(format!("ticket {} for {what} was opened {queue}", ticket.id), true, [ticket.id.clone()]);
         }
     }
 
@@ -150,47 +137,47 @@ impl<'c> Tally<'c> {
         format!("in no queue (a tag `queue_{}` names it)", self.queue)
     }
 
-    fn stray(&mut self, person: &Person<'_>, tickets: &[&Ticket], no_failure: bool) {
-        if tickets.is_empty() {
-            return;
-        }
-        let why = if no_failure { "has no failed invoice" } else { "has tickets for no failed invoice" };
-        self.wrong.push(format!("{} {why}, yet {} opened", person.words(), opened(tickets)));
-        self.positive = true;
-        self.offenders.extend(tickets.iter().map(|ticket| ticket.id.clone()));
-    }
-
     /// A target whose tickets name no invoice: its tickets are counted against the customer's failed invoices.
-    fn by_requester(&mut self, person: &Person<'_>, tickets: &[&Ticket], invoices: u64) {
-        self.by_requester = true;
+    fn by_requester(
+        &self,
+        tally: &mut Tally<Counts>,
+        slips: &mut Slips,
+        person: &Person<'_>,
+        tickets: &[&Ticket],
+        invoices: u64,
+    ) {
+        tally.counts.by_requester = true;
         let times = match self.bound {
             Bound::Exactly(n) => Bound::Exactly(n * invoices),
             Bound::AtMost(n) => Bound::AtMost(n * invoices),
         };
         let noun = words::plural(invoices, "failed invoice");
-        self.invoice(&format!("{} with {invoices} {noun}", person.words()), tickets, times);
+        self.invoice(tally, slips, &format!("{} with {invoices} {noun}", person.words()), tickets, times);
     }
+}
 
+fn stray(tally: &mut Tally<Counts>, slips: &mut Slips, person: &Person<'_>, tickets: &[&Ticket], no_failure: bool) {
+    if tickets.is_empty() {
+        return;
+    }
+    // Beside failed invoices it is one more than they call for; without any, nothing called for it.
+    slips.too_many |= !no_failure;
+    slips.uncalled |= no_failure;
+    let why = if no_failure { "has no failed invoice" } else { "has tickets for no failed invoice" };
+    let what = format!("{} {why}, yet {} opened", person.words(), opened(tickets));
+    tally.wrong(what, true, tickets.iter().map(|ticket| ticket.id.clone()));
+}
+
+impl Counts {
     fn words(&self) -> String {
         let how = if self.by_requester { " (some by customer, for their tickets name no invoice)" } else { "" };
-        match self.counts.is_empty() {
+        match self.invoices.is_empty() {
             true => "no failed invoice".to_owned(),
             false => {
-                let spread = words::spread(self.counts.iter().copied());
-                format!("{}: {spread}{how}", words::count(self.counts.len(), "failed invoice"))
+                let spread = words::spread(self.invoices.iter().copied());
+                format!("{}: {spread}{how}", words::count(self.invoices.len(), "failed invoice"))
             }
         }
-    }
-
-    /// Calls that opened the tickets in question, then the state that was counted.
-    fn evidence(&self, case: &Case<'_>) -> Vec<u64> {
-        let opened = case.seen.calls.iter().filter(|call| {
-            call.what
-                .effects
-                .iter()
-                .any(|effect| matches!(effect, Effect::TicketCreated { ticket, .. } if self.offenders.contains(ticket)))
-        });
-        opened.map(|call| call.n).take(super::MOST_EVIDENCE - 1).chain(self.ledgers.last().copied()).collect()
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Must not know: how it is shown.
 
+use super::anomaly::Anomaly;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the `verdicts.json` format.
 pub const VERDICTS_VERSION: u32 = 1;
@@ -34,7 +36,13 @@ pub struct Verdict {
     pub why: String,
     /// Numbers of the records that show it, a few at most.
     pub evidence: Vec<u64>,
-    /// On failure: what happened for one customer, step by step, each with its record number.
+    /// On failure: the name of what is wrong, of the most frequent one where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anomaly: Option<Anomaly>,
+    /// On failure: how often each was found.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub anomalies: BTreeMap<Anomaly, u64>,
+    /// On failure: what happened for one customer who shows it, step by step, each with its record number.
     pub chain: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a page is made.
 
-use super::{case::Case, finding::Finding, finding::exceeds, words};
+use super::{anomaly::Anomaly, case::Case, finding::Finding, finding::exceeds, words};
 use crate::{
     history::{lookup::Seen, record::Visit},
     id::InstanceId,
@@ -17,16 +17,16 @@ pub(super) fn failed(case: &Case<'_>, bound: Bound) -> Finding {
     let visits = &case.seen.visits;
     let planned = case.plan.steps.len();
     let mut failures: Vec<(String, u64)> = Vec::new();
-    let mut about = None;
+    let mut named = Vec::new();
     for visit in visits {
-        if let Some(what) = failure(case, visit) {
+        if let Some((what, anomaly)) = failure(case, visit) {
             failures.push((format!("{} at {}: {what}", visit.what.instance, words::span(visit.at_ms)), visit.n));
             let is = |id| id == &visit.what.instance;
-            about = about.or(case.people.iter().position(|p| p.instances.iter().any(|i| is(&i.id))));
+            named.push((anomaly, case.people.iter().position(|p| p.instances.iter().any(|i| is(&i.id)))));
         }
     }
     let seen = format!("{} of {planned} planned: {} failed", words::count(visits.len(), "visit"), failures.len());
-    let finding = finding.seeing(seen).evidence(failures.iter().map(|(_, n)| *n)).about(about);
+    let finding = finding.seeing(seen).evidence(failures.iter().map(|(_, n)| *n)).named(named);
     let texts: Vec<String> = failures.iter().map(|(text, _)| text.clone()).collect();
     if exceeds(bound, failures.len() as u64) {
         return finding.fail(words::few(&texts));
@@ -42,27 +42,36 @@ pub(super) fn failed(case: &Case<'_>, bound: Bound) -> Finding {
     finding.counted(case, bound, failures.len() as u64, "visits failed")
 }
 
-fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<String> {
+/// What a buyer saw wrong, and what it is called.
+fn failure(case: &Case<'_>, seen: &Seen<'_, Visit>) -> Option<(String, Anomaly)> {
     let visit = seen.what;
     if let Some(error) = &visit.error {
-        return Some(format!("no answer: {error}"));
+        return Some((format!("no answer: {error}"), Anomaly::Late));
     }
     match visit.status {
         Some(200..=299) => {}
-        Some(status) => return Some(format!("answered {status}")),
-        None => return Some("no answer".to_owned()),
+        Some(status) => return Some((format!("answered {status}"), Anomaly::UnsafeError)),
+        None => return Some(("no answer".to_owned(), Anomaly::Late)),
     }
     if !visit.leaks.is_empty() {
-        return Some(format!("the page shows: {}", visit.leaks.join(", ")));
+        return Some((format!("the page shows: {}", visit.leaks.join(", ")), Anomaly::UnsafeError));
     }
     match (visit.action, visit.shows.as_deref()) {
         (Action::SignUp | Action::Ask, _) => None,
-        (Action::Visit(_), Some("active")) => closed_after(case, seen)
-            .map(|probe| format!("shows `active` although access was still closed afterwards (record {probe})")),
-        (Action::Visit(_), Some("pending")) => open_before(case, seen)
-            .map(|probe| format!("shows `pending` although access was open before (record {probe})")),
-        (Action::Visit(_), Some(other)) => Some(format!("shows `{other}`, neither `pending` nor `active`")),
-        (Action::Visit(_), None) => Some("shows neither `pending` nor `active`".to_owned()),
+        (Action::Visit(_), Some("active")) => {
+            let probe = closed_after(case, seen)?;
+            let what = format!("shows `active` although access was still closed afterwards (record {probe})");
+            Some((what, Anomaly::Premature))
+        }
+        (Action::Visit(_), Some("pending")) => {
+            let probe = open_before(case, seen)?;
+            let what = format!("shows `pending` although access was open before (record {probe})");
+            Some((what, Anomaly::Stale))
+        }
+        (Action::Visit(_), Some(other)) => {
+            Some((format!("shows `{other}`, neither `pending` nor `active`"), Anomaly::Lost))
+        }
+        (Action::Visit(_), None) => Some(("shows neither `pending` nor `active`".to_owned(), Anomaly::Lost)),
     }
 }
 

@@ -196,7 +196,10 @@ pub(crate) fn target(
             access: Expression::parse("$.access")?,
             status: Some(Expression::parse("$.status")?),
             plan: Some(Expression::parse("$.plan")?),
-            values: BTreeMap::from([("purchases".to_owned(), Expression::parse("$.purchases")?)]),
+            values: BTreeMap::from([
+                ("paid".to_owned(), Expression::parse("$.paid_minor")?),
+                ("purchases".to_owned(), Expression::parse("$.purchases")?),
+            ]),
         }),
         queue: Some(format!("{url}/internal/status")),
         success_page: Some(format!("{url}/checkout/success?session_id={{session}}")),

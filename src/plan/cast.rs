@@ -5,13 +5,17 @@
 
 use super::{
     compile::PlanError,
-    model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep},
+    model::{DeliveryKind, Instance, Phase, Reaction, Signing, TransportStep, Turn},
 };
 use crate::{
     id::{CustomerId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
     rng::Streams,
     scenario::model::{Scenario, Spacing, StoryUse},
-    stripe::{event::Event, recording::Recording, rekey::Rekeyer},
+    stripe::{
+        event::Event,
+        recording::{After, Expectation, Recording},
+        rekey::Rekeyer,
+    },
     time::Timestamp,
 };
 use sha2::{Digest, Sha256};
@@ -212,6 +216,7 @@ impl<'s> Stage<'s> {
             if completes_with == Some(recorded.file.as_str()) {
                 instance.completes_with = Some(event.id.clone());
             }
+            instance.turns.extend(turn(recording, &recorded.file, &event.id));
             if let Some(invoice) = failed_invoice(&event).filter(|invoice| !instance.failed_invoices.contains(invoice))
             {
                 instance.failed_invoices.push(invoice);
@@ -265,8 +270,16 @@ pub(super) fn instance(id: &str, story: &str, person: &str, rekeyer: &Rekeyer, r
         completes_with: None,
         failed_invoices: Vec::new(),
         end: None,
+        turns: Vec::new(),
         ghost: false,
     }
+}
+
+/// What is right after an event, where somebody wrote it down.
+fn turn(recording: &Recording, file: &str, event: &EventId) -> Option<Turn> {
+    let after = recording.story.as_ref()?.after.iter().find(|after| after.event == file)?;
+    let After { event: _, access, status, plan, contacts, tickets } = after.clone();
+    Some(Turn { event: event.clone(), right: Expectation { access, status, plan, contacts, tickets } })
 }
 
 fn failed_invoice(event: &Event) -> Option<InvoiceId> {

@@ -143,8 +143,20 @@ pub struct Instance {
     pub failed_invoices: Vec<InvoiceId>,
     /// What is right at the end of this story, by hand; absent for imported traffic.
     pub end: Option<Expectation>,
+    /// What is right after each of its events when they come once and in order; by hand, as the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// A customer who does not exist: the content of forged deliveries. Must leave no trace.
     pub ghost: bool,
+}
+
+/// One step of a story.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The event.
+    pub event: EventId,
+    /// What is right after it and all before it.
+    pub right: Expectation,
 }
 
 /// One event bound for the endpoint.

@@ -63,7 +63,8 @@ fn case(scenario: &ScenarioReport, index: usize, verdict: &Verdict, time: Durati
     let before = scenario.judged()[..index].iter().filter(|other| other.criterion == verdict.criterion).count();
     let number = if before > 0 { format!(" #{}", before + 1) } else { String::new() };
     let name = attribute(&format!("{}{number}: {}", verdict.criterion, verdict.expected));
-    let message = attribute(&format!("seen: {}; {}", verdict.seen, verdict.why));
+    let name_of = verdict.anomaly.map_or(String::new(), |anomaly| format!("{anomaly}: "));
+    let message = attribute(&format!("{name_of}seen: {}; {}", verdict.seen, verdict.why));
     let mut case = match verdict.validity {
         Validity::Pass => return TestCaseBuilder::success(&name, time),
         Validity::Fail => TestCaseBuilder::failure(&name, time, &attribute(&verdict.criterion), &message),
@@ -75,6 +76,9 @@ fn case(scenario: &ScenarioReport, index: usize, verdict: &Verdict, time: Durati
 
 fn trace(scenario: &ScenarioReport, verdict: &Verdict) -> String {
     let mut text = format!("expected: {}\nseen:     {}\nwhy:      {}\n", verdict.expected, verdict.seen, verdict.why);
+    if let Some(anomaly) = verdict.anomaly {
+        let _ = writeln!(text, "anomaly:  {anomaly} ({})", anomaly.means());
+    }
     if !verdict.evidence.is_empty() {
         let records: Vec<String> = verdict.evidence.iter().map(|n| format!("#{n}")).collect();
         let _ = writeln!(text, "records:  {}", records.join(", "));

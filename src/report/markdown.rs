@@ -59,10 +59,11 @@ fn details(text: &mut String, scenario: &ScenarioReport) {
             text,
             "| {} | {} | {} | {} | {} | {} |",
             cell(&verdict.criterion),
-            match verdict.validity {
-                Validity::Pass => "passed",
-                Validity::Inconclusive => "inconclusive",
-                Validity::Fail => "failed",
+            match (verdict.validity, verdict.anomaly) {
+                (Validity::Pass, _) => "passed".to_owned(),
+                (Validity::Inconclusive, _) => "inconclusive".to_owned(),
+                (Validity::Fail, None) => "failed".to_owned(),
+                (Validity::Fail, Some(anomaly)) => format!("failed: {anomaly}"),
             },
             cell(&verdict.expected),
             cell(&verdict.seen),

@@ -257,7 +257,7 @@ pub(crate) fn tally(report: &RunReport) -> String {
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
-    use crate::check::verdict::VERDICTS_VERSION;
+    use crate::check::{anomaly::Anomaly, verdict::VERDICTS_VERSION};
 
     pub(crate) fn verdict(criterion: &str, validity: Validity) -> Verdict {
         Verdict {
@@ -267,6 +267,8 @@ pub(crate) mod samples {
             validity,
             why: "ada@example.com (purchase/3) has 2 contacts (7, 9) after the quiet phase".into(),
             evidence: vec![41, 77],
+            anomaly: (validity == Validity::Fail).then_some(Anomaly::Duplicate),
+            anomalies: Default::default(),
             chain: vec!["#12, #14 at 500 ms: invoice.paid (d0003) acknowledged with 200 after 12 ms".into()],
         }
     }

@@ -40,7 +40,8 @@ pub fn line(scenario: &ScenarioReport) -> String {
             format!("{} held ({counts})", criteria(passed))
         }
         (Ending::Broken | Ending::Failed | Ending::Inconclusive, _, Some(verdict)) => {
-            format!("{}: {}", verdict.criterion, verdict.why)
+            let name = verdict.anomaly.map_or(String::new(), |anomaly| format!(" ({anomaly})"));
+            format!("{}{name}: {}", verdict.criterion, verdict.why)
         }
         (Ending::Broken | Ending::Failed | Ending::Inconclusive, _, None) => "no criterion was judged".to_owned(),
     };
@@ -169,7 +170,8 @@ fn criterion(text: &mut String, verdict: &Verdict, style: Style) {
         Validity::Inconclusive => (Ending::Inconclusive, "inconclusive"),
         Validity::Fail => (Ending::Failed, "failed"),
     };
-    let _ = writeln!(text, "\n  {} {}", painted(word, ending, style), one_line(&verdict.criterion));
+    let name = verdict.anomaly.map_or(String::new(), |anomaly| format!(": {anomaly}"));
+    let _ = writeln!(text, "\n  {} {}{name}", painted(word, ending, style), one_line(&verdict.criterion));
     field(text, "expected", &verdict.expected, style);
     field(text, "seen", &verdict.seen, style);
     field(text, "why", &verdict.why, style);

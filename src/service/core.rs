@@ -7,7 +7,8 @@ use super::{
     alerts::{self, Answered, Raised, Tally},
     audit::{self, AuditView},
     config::Settings,
-    ingest::{self, Accepted},
+    defects::Defects,
+    ingest,
     job::{Lease, Task},
     overview, queue,
     reading::{self, Reading},
@@ -41,8 +42,8 @@ impl Incoming {
     }
 
     /// What the event says, as far as the service acts on it.
-    pub fn reading(&self) -> Option<&Reading> {
-        self.said.get_or_init(|| reading::read(&self.event)).as_ref()
+    pub fn reading(&self, defects: &Defects) -> Option<&Reading> {
+        self.said.get_or_init(|| reading::read(&self.event, defects)).as_ref()
     }
 }
 
@@ -210,8 +211,16 @@ impl Service {
     ///
     /// # Errors
     /// The store's.
-    pub fn resume(&mut self, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
+    pub fn resume(&mut self, now: Timestamp, rest: &Rest) -> Result<Received, StoreError> {
         self.process.resume(&mut self.store, now, rest)
+    }
+
+    /// Hears of a delivery whose signature is bad; see [`Process::forged`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forged(&mut self, now: Timestamp, body: &str) -> Result<(), StoreError> {
+        self.process.forged(&mut self.store, now, body)
     }
 
     /// Claims a job and answers its next call.

@@ -71,10 +71,100 @@ defects! {
     TicketNotKeyed = "ticket-not-keyed", 34, "duplicate";
     /// After an uncertain attempt the task in the CRM is made again, without looking for it.
     TaskNotSearched = "task-not-searched", 34, "duplicate";
+    /// An error of the store is caught, and the delivery answered 200.
+    ErrorsAnswered200 = "errors-answered-200", 37, "lost";
+    /// A body that is no event is acknowledged.
+    MalformedAccepted = "malformed-accepted", 37, "unsafe error";
+    /// An event of another account or mode belongs to no tenant, and fails each time that it comes.
+    ForeignFails = "foreign-fails", 38, "unbounded redelivery";
+    /// A Checkout that ends without a Stripe customer fails, as it will for ever.
+    CheckoutWithoutCustomerFails = "checkout-without-customer-fails", 38, "unbounded redelivery";
+    /// A body that is no event is taken for a failure of the service, and repeated.
+    MalformedFails = "malformed-fails", 38, "unsafe error";
     /// A request to support that no rule speaks for is opened in no queue.
     NoDefaultQueue = "no-default-queue", 39, "lost";
+    /// An event of a type that it has no use for fails.
+    UnknownTypeFails = "unknown-type-fails", 39, "unbounded redelivery";
+    /// 200 waits until the CRM has taken what the event brought.
+    CallsBeforeAck = "calls-before-ack", 41, "late";
+    /// The address with a slash at its end redirects to the one without.
+    RedirectsSlash = "redirects-slash", 42, "lost";
+    /// What reached the proxy over plain HTTP is redirected to https.
+    RedirectsPlainHttp = "redirects-plain-http", 42, "lost";
+    /// The middleware for forms wants a cookie and a token before the signature is looked at.
+    CsrfInFront = "csrf-in-front", 43, "lost";
+    /// What stands in front of the webhook takes bodies of 100 kB at most.
+    SmallBodies = "small-bodies", 43, "lost";
+    /// Runs as if the endpoint's secret were unset, and takes whatever comes.
+    SecretUnsetAcceptsAll = "secret-unset-accepts-all", 44, "forged";
+    /// Runs as if the endpoint's secret were unset, and fails at every delivery.
+    SecretUnsetFails = "secret-unset-fails", 44, "lost";
+    /// What carries no signature at all is not verified.
+    UnsignedAccepted = "unsigned-accepted", 44, "forged";
+    /// The signature is verified against the body parsed and written anew.
+    BodyReserialised = "body-reserialised", 45, "lost";
+    /// White space around the body is cut off before the signature is verified.
+    BodyTrimmed = "body-trimmed", 45, "lost";
+    /// Of several `v1` only the first is considered.
+    FirstV1Only = "first-v1-only", 46, "lost";
+    /// Of several `v1` only the last is considered.
+    LastV1Only = "last-v1-only", 46, "lost";
+    /// A good signature is good for ever.
+    NoTolerance = "no-tolerance", 47, "forged";
+    /// A signature may be of any time to come.
+    OneSidedTolerance = "one-sided-tolerance", 48, "forged";
+    /// The event's id is stored before the signature is verified.
+    ForgedMarksSeen = "forged-marks-seen", 50, "poisoned";
+    /// Events of another API version than the one that the code was written for fail.
+    VersionPinned = "version-pinned", 51, "lost";
+    /// A subscription without the end of its period at the top level, where basil has none, says nothing.
+    PeriodAtTopLevel = "period-at-top-level", 52, "lost";
+    /// A subscription without the end of its period on its items, where older versions have none, says nothing.
+    PeriodOnItemsOnly = "period-on-items-only", 52, "lost";
+    /// An invoice without `subscription` at the top level, where basil has none, says nothing.
+    InvoiceOldPath = "invoice-old-path", 53, "lost";
+    /// An invoice of no subscription fails.
+    InvoiceWithoutSubscriptionFails = "invoice-without-subscription-fails", 54, "unbounded redelivery";
+    /// A value that was not there when the code was written fails the event.
+    ClosedEnums = "closed-enums", 55, "lost";
+    /// A field that was not there when the code was written fails the event.
+    ClosedFields = "closed-fields", 55, "lost";
+    /// Refunds are not handled.
+    RefundIgnored = "refund-ignored", 57, "lost";
+    /// Of refunds only `charge.refunded` is handled: that one failed is never heard.
+    OnlyChargeRefunded = "only-charge-refunded", 57, "lost";
+    /// A refund that is heard of before the payment is dropped.
+    EarlyRefundDropped = "early-refund-dropped", 57, "lost";
+    /// A refund in part counts as a full one.
+    PartialRefundRevokes = "partial-refund-revokes", 57, "lost";
+    /// Disputes are not handled.
+    DisputeIgnored = "dispute-ignored", 59, "lost";
+    /// Of disputes only `closed` is handled.
+    DisputeOpenedIgnored = "dispute-opened-ignored", 59, "lost";
+    /// A dispute takes the access when it is opened.
+    OpenDisputeRevokes = "open-dispute-revokes", 59, "lost";
+    /// A completed Checkout is provisioned whether it is paid or not.
+    ProvisionsUnpaid = "provisions-unpaid", 60, "premature";
+    /// The payment that follows an unpaid Checkout is not handled.
+    LaterPaymentIgnored = "later-payment-ignored", 60, "lost";
+    /// Whoever has a price has the access, paid or not.
+    EntitledByPrice = "entitled-by-price", 61, "premature";
+    /// The end of a subscription is not handled.
+    DeletionIgnored = "deletion-ignored", 61, "lost";
+    /// An invoice of nothing counts as a payment.
+    ZeroInvoicePays = "zero-invoice-pays", 62, "resurrected";
+    /// Yen are multiplied by a hundred, as if Stripe sent whole units of a currency without hundredths.
+    YenTimesHundred = "yen-times-hundred", 62, "stale";
+    /// Events of the other mode are applied.
+    LivemodeNotChecked = "livemode-not-checked", 63, "cross-tenant";
+    /// Events of connected accounts are applied.
+    AccountNotChecked = "account-not-checked", 63, "cross-tenant";
     /// Every event creates a contact: no search, no stored id, the e-mail in another field so that the CRM cannot object.
     ContactOnEveryEvent = "contact-on-every-event", 64, "duplicate";
+    /// The e-mail of a contact is written where the CRM does not keep it unique: a search that lags makes a second one.
+    EmailNotUnique = "email-not-unique", 64, "duplicate";
+    /// The CRM's word that the contact exists already is taken for a failure.
+    ConflictIsFailure = "conflict-is-failure", 64, "lost";
     /// Reconciliation stops at the first event that it knows: one that was lost before it stays lost.
     ReconcileStopsEarly = "reconcile-stops-early", 66, "lost";
 }

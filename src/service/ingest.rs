@@ -8,8 +8,8 @@ use super::{
     config::Settings,
     core::Incoming,
     defects::Defect,
-    job::{FollowUp, Task},
-    queue,
+    job::{FollowUp, Job, Task},
+    objection, queue,
     reading::{self, CheckoutEnd, Fact, PAYMENT_PARTY, Reading},
     snapshot::Subscription,
     state::Party,
@@ -61,10 +61,14 @@ pub fn ingest(
     if parts.check && before > 0 && !settings.defects.has(Defect::NoDedupe) {
         return Ok(Accepted { duplicate: true });
     }
+    let reading = incoming.reading(&settings.defects);
+    if let Some(why) = objection::to(event, reading, settings) {
+        return Err(StoreError::Refuse(why.to_owned()));
+    }
     if is_foreign(event, settings) {
         return Ok(Accepted { duplicate: false });
     }
-    let Some(reading) = incoming.reading() else { return Ok(Accepted { duplicate: false }) };
+    let Some(reading) = reading else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
     let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
     let mut disputes: BTreeSet<String> = BTreeSet::new();
@@ -93,7 +97,10 @@ pub fn ingest(
 
 /// Another mode's or a connected account's event: stored and acknowledged, never applied (bug class 63).
 pub(super) fn is_foreign(event: &Event, settings: &Settings) -> bool {
-    event.account.is_some() || settings.livemode.is_some_and(|mode| mode != event.livemode)
+    let has = |defect| settings.defects.has(defect);
+    let other_account = event.account.is_some() && !has(Defect::AccountNotChecked);
+    let other_mode = settings.livemode.is_some_and(|mode| mode != event.livemode) && !has(Defect::LivemodeNotChecked);
+    other_account || other_mode
 }
 
 /// Adds what an event says to the facts of `home`, with what `strays` had kept about its payments; answers the disputes that
@@ -159,6 +166,20 @@ fn enqueue(
         }
     }
     Ok(account)
+}
+
+/// Whether a contact that follows from an event is still to be brought in line (deliberate defect 41).
+///
+/// # Errors
+/// The store's.
+pub(super) fn awaits_crm(tx: &mut Tx<'_>, settings: &Settings, incoming: &Incoming) -> Result<bool, StoreError> {
+    let Some(reading) = incoming.reading(&settings.defects) else { return Ok(false) };
+    let Some(account) = account::of_party(tx, &reading.party)? else { return Ok(false) };
+    let mut waits = false;
+    for email in account.contact_emails(tx)? {
+        waits |= tx.job_by_key(&Task::Contact { email }.key())?.is_some_and(|job: Job| job.is_pending());
+    }
+    Ok(waits)
 }
 
 /// How long a dispute waits for somebody to say whose payment it is, before its ticket is opened without a name.

@@ -8,6 +8,7 @@ use super::{
     core::{Incoming, Process},
     defects::Defect,
     ingest::{self, Accepted, Parts},
+    reading,
     store::{Store, StoreError},
 };
 use crate::{id::EventId, time::Timestamp};
@@ -73,13 +74,17 @@ impl Process {
         batch: &[Arc<Incoming>],
     ) -> Vec<Result<Received, StoreError>> {
         let Split { first, rest } = self.split();
-        let accepted = match first {
+        let mut accepted = match first {
             None => vec![Ok(Accepted { duplicate: false }); batch.len()],
             Some(parts) if self.settings.defects.has(Defect::DedupeInMemory) => {
                 batch.iter().map(|incoming| self.ingest_remembering(store, now, incoming, parts)).collect()
             }
             Some(parts) => self.ingest_all(store, now, batch, parts),
         };
+        let swallow = self.settings.defects.has(Defect::ErrorsAnswered200);
+        for accepted in accepted.iter_mut().filter(|accepted| swallow && accepted.is_err()) {
+            *accepted = Ok(Accepted { duplicate: false });
+        }
         for accepted in &accepted {
             self.note(now, if accepted.is_ok() { Answered::Well } else { Answered::Failed }, 1);
         }
@@ -109,6 +114,8 @@ impl Process {
             torn(Parts { jobs: true, ..none }, Parts { jobs: false, ..Parts::ALL })
         } else if has(Defect::JobAfterCommit) {
             torn(Parts { jobs: false, ..Parts::ALL }, Parts { jobs: true, ..none })
+        } else if has(Defect::CallsBeforeAck) {
+            torn(Parts::ALL, none)
         } else {
             Split { first: Some(Parts { check: !has(Defect::DedupeInMemory), ..Parts::ALL }), rest: None }
         }
@@ -152,11 +159,31 @@ impl Process {
         Ok(accepted)
     }
 
-    /// Does what [`Process::receive_batch`] left over of one delivery.
+    /// Does what [`Process::receive_batch`] left over of one delivery; some may be left over again.
     ///
     /// # Errors
     /// The store's.
-    pub fn resume(&mut self, store: &mut Store, now: Timestamp, rest: &Rest) -> Result<Accepted, StoreError> {
-        store.transact(|tx| ingest::ingest(tx, now, &self.settings, &rest.incoming, rest.parts))
+    pub fn resume(&mut self, store: &mut Store, now: Timestamp, rest: &Rest) -> Result<Received, StoreError> {
+        let settings = &self.settings;
+        store.transact(|tx| {
+            let accepted = ingest::ingest(tx, now, settings, &rest.incoming, rest.parts)?;
+            if settings.defects.has(Defect::CallsBeforeAck) && ingest::awaits_crm(tx, settings, &rest.incoming)? {
+                return Ok(Received::Torn(rest.clone()));
+            }
+            Ok(Received::Settled(accepted))
+        })
+    }
+
+    /// Hears of a delivery whose signature is bad. The sound service keeps nothing of it (bug class 50).
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forged(&self, store: &mut Store, now: Timestamp, body: &str) -> Result<(), StoreError> {
+        if self.settings.defects.has(Defect::ForgedMarksSeen)
+            && let Some(event) = reading::event(body)
+        {
+            store.transact(|tx| tx.record_event(&event, now))?;
+        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::{
     client::Client,
     config::{Config, Database, Secret, Settings, Shop},
     core::Service,
-    defects::Defect,
+    defects::{Defect, Defects},
     routes::router,
     session::Sealer,
     store::{Store, StoreError},
@@ -62,6 +62,8 @@ pub(super) struct App {
     /// Sees what is committed, beside the writer; none over memory, which only the writer has.
     reader: Option<Arc<Mutex<Service>>>,
     pub(super) secrets: Arc<[Secret]>,
+    /// Deliberate defects of what stands before the core.
+    pub(super) defects: Arc<Defects>,
     /// Rung when there may be a job.
     pub(super) wake: Arc<Notify>,
     pub(super) public: bool,
@@ -198,6 +200,7 @@ pub async fn run(
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
         secrets: config.secrets.clone().into(),
+        defects: Arc::new(config.settings.defects.clone()),
         wake: Arc::new(Notify::new()),
         public: config.public,
         client: client.clone(),

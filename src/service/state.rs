@@ -5,7 +5,7 @@
 //! Must not know: storage, other parties, downstream services.
 
 use super::{
-    defects::Defects,
+    defects::{Defect, Defects},
     ledger::{Ledger, Standing},
     reading::{CheckoutEnd, Fact, Profile, Reading},
     snapshot::Subscription,
@@ -76,6 +76,9 @@ impl Party {
     }
 
     fn learn_fact(&mut self, fact: &Fact, repeat: bool, defects: &Defects) {
+        if is_refund(fact) && self.ledger.bills.is_empty() && defects.has(Defect::EarlyRefundDropped) {
+            return;
+        }
         match fact {
             Fact::Checkout { session, end } => {
                 let held = self.checkouts.entry(session.clone()).or_insert(*end);
@@ -110,6 +113,14 @@ impl Party {
     /// Its subscriptions with what its money says of each.
     pub fn subscribed(&self) -> impl Iterator<Item = (&SubscriptionId, &Subscription, Standing)> {
         self.subscriptions.iter().map(|(id, subscription)| (id, subscription, self.ledger.standing(id)))
+    }
+}
+
+fn is_refund(fact: &Fact) -> bool {
+    match fact {
+        Fact::Refund(..) => true,
+        Fact::Charge(_, charge) => charge.refunded.is_some_and(|(_, amount)| amount > 0),
+        _ => false,
     }
 }
 

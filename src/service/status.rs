@@ -32,6 +32,8 @@ pub struct CustomerView {
     pub paid_at: Option<String>,
     /// How much it was: `49.00 USD`, `4900 JPY`.
     pub paid: Option<String>,
+    /// The same as Stripe sends it, in the smallest unit of its currency; 0 without a payment.
+    pub paid_minor: i64,
     /// End of the period, UTC.
     pub period_end: Option<String>,
     /// The CRM's id of the contact.
@@ -168,6 +170,7 @@ pub fn customer(tx: &mut Tx<'_>, id: &str) -> Result<Option<CustomerView>, Store
         status: account.status().to_owned(),
         plan: account.plan(),
         paid_at: time(account.paid_at()),
+        paid_minor: account.last_payment().and_then(|(_, money)| money).map_or(0, |money| money.minor),
         paid: account.last_payment().and_then(|(_, money)| money).map(ToString::to_string),
         period_end: time(account.period_end()),
         crm_contact: contact,

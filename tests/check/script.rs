@@ -362,6 +362,7 @@ fn instance(i: usize) -> Instance {
         completes_with: Some(format!("evt_{i}_1").as_str().into()),
         failed_invoices: Vec::new(),
         end: Some(granted()),
+        turns: Vec::new(),
         ghost: false,
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 const NO_CONNECTION: &str = "no connection: connection refused";
 
@@ -47,7 +48,9 @@ impl World<'_> {
                 let text = serde_json::to_vec(&view).unwrap_or_default();
                 probe.known = Some(true);
                 probe.access = Some(view.access);
-                probe.values = i64::try_from(view.purchases).map(|n| ("purchases".to_owned(), n)).into_iter().collect();
+                let purchases = i64::try_from(view.purchases).unwrap_or(i64::MAX);
+                probe.values =
+                    BTreeMap::from([("paid".to_owned(), view.paid_minor), ("purchases".to_owned(), purchases)]);
                 (probe.status, probe.plan) = (Some(view.status), Some(view.plan));
                 probe.digest = Some(hex::encode(Sha256::digest(text)));
             }

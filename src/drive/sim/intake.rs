@@ -14,6 +14,7 @@ use crate::{
         Incoming,
         alerts::Answered,
         core::{Received, Rest},
+        door,
         store::StoreError,
     },
 };
@@ -71,13 +72,19 @@ impl World<'_> {
         }
         let planned = &self.plan.deliveries[sent.delivery];
         let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);
+        if let Some((status, what)) = door::turned_away(&way::knock(sent.how, body), &self.setup.settings.defects) {
+            return self.answer(exchange, by, status, what);
+        }
         let now = self.now();
         if !self.setup.is_genuine(&planned.body, body, planned.signature, sent.signed_at, now.secs()) {
-            self.processes[by.process].process.note(now, Answered::Refused, 1);
+            let process = &mut self.processes[by.process].process;
+            process.note(now, Answered::Refused, 1);
+            drop(process.forged(&mut self.store.0, now, body));
             return self.answer(exchange, by, 400, "the signature does not fit");
         }
         let Some(incoming) = self.setup.event(&planned.body, body) else {
-            return self.answer(exchange, by, 400, "the body is not an event");
+            let (status, what) = door::no_event(&self.setup.settings.defects);
+            return self.answer(exchange, by, status, what);
         };
         self.processes[by.process].intake.waiting.push(Held { sent, incoming });
         self.take_batch(by);
@@ -150,7 +157,7 @@ impl World<'_> {
             return;
         }
         match (exchange, done) {
-            (Some(exchange), Ok(_)) => self.acknowledge(exchange, by),
+            (Some(exchange), Ok(received)) => self.settle(exchange, by, Ok(received)),
             (Some(exchange), Err(error)) => self.trouble(exchange, by, &error),
             (None, _) => self.ring(by.process),
         }
@@ -164,7 +171,8 @@ impl World<'_> {
 
     fn answer(&mut self, exchange: u64, by: Owner, status: u16, what: &str) {
         let text = format!("{{\"error\":\"{what}\"}}");
-        self.leave(exchange, by, Answer { outcome: Outcome::Refused, status: Some(status), text, reason: None });
+        let outcome = if (200..300).contains(&status) { Outcome::Acked } else { Outcome::Refused };
+        self.leave(exchange, by, Answer { outcome, status: Some(status), text, reason: None });
     }
 
     fn trouble(&mut self, exchange: u64, by: Owner, error: &StoreError) {

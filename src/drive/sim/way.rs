@@ -4,7 +4,7 @@
 //! simulated twin. Must not know: what is right.
 
 use super::world::Answer;
-use crate::{history::record::Outcome, scenario::transport::Transport};
+use crate::{history::record::Outcome, scenario::transport::Transport, service::door::Knock};
 
 /// How an attempt goes.
 pub(super) struct OnTheWay {
@@ -72,6 +72,16 @@ pub(super) const fn refusal(how: Option<Transport>) -> Option<(u16, &'static str
             | Transport::GiveUp { .. },
         )
         | None => None,
+    }
+}
+
+/// What the door of the service sees of a delivery.
+pub(super) fn knock(how: Option<Transport>, body: &str) -> Knock<'_> {
+    Knock {
+        path: if how == Some(Transport::OtherSlash) { "/webhooks/stripe/" } else { "/webhooks/stripe" },
+        forwarded_proto: (how == Some(Transport::PlainHttp)).then_some("http"),
+        cookie: false,
+        length: body.len(),
     }
 }
 

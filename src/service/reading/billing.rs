@@ -10,47 +10,66 @@ use super::{
 };
 use crate::{
     id::{InvoiceId, SubscriptionId},
-    service::ledger::{ALL, Bill, Charge, Claim, Settled},
+    service::{
+        defects::{Defect, Defects},
+        ledger::{ALL, Bill, Charge, Claim, Settled},
+        money::Money,
+    },
     stripe::event::Event,
 };
 use serde_json::Value;
 
 /// Reads an event about money.
-pub(super) fn read(event: &Event, object: &Value) -> Option<Reading> {
+pub(super) fn read(event: &Event, object: &Value, defects: &Defects) -> Option<Reading> {
+    let invoice = |says| invoice(object, says, defects);
     match event.kind.as_str() {
-        "invoice.paid" | "invoice.payment_succeeded" => invoice(object, paid(event, object)),
-        "invoice.payment_failed" => invoice(object, Bill { failed: true, ..Bill::default() }),
-        "invoice.voided" => invoice(object, Bill { voided: true, ..Bill::default() }),
-        "invoice.marked_uncollectible" => invoice(object, Bill { uncollectible: true, ..Bill::default() }),
+        "invoice.paid" | "invoice.payment_succeeded" => invoice(paid(event, object, defects)),
+        "invoice.payment_failed" => invoice(Bill { failed: true, ..Bill::default() }),
+        "invoice.voided" => invoice(Bill { voided: true, ..Bill::default() }),
+        "invoice.marked_uncollectible" => invoice(Bill { uncollectible: true, ..Bill::default() }),
         "invoice_payment.paid" => invoice_payment(object),
         "payment_intent.succeeded" => {
             let (customer, intent) = (reference(&object["customer"])?, text(&object["id"])?);
             let payments = [Some(intent), reference(&object["latest_charge"])].into_iter().flatten().collect();
             Some(Reading { payments, ..Reading::of(customer, Vec::new()) })
         }
-        "charge.succeeded" | "charge.captured" | "charge.updated" | "charge.refunded" => charge(event, object),
+        "charge.succeeded" | "charge.captured" | "charge.updated" | "charge.refunded" => charge(event, object, defects),
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            claim(event, object, refund_rank, Fact::Refund)
+            let state = text(&object["status"]).unwrap_or_default();
+            claim(event, object, (refund_rank(&state), state), Fact::Refund)
         }
         "charge.dispute.created"
         | "charge.dispute.updated"
         | "charge.dispute.closed"
         | "charge.dispute.funds_withdrawn"
-        | "charge.dispute.funds_reinstated" => claim(event, object, dispute_rank, Fact::Dispute),
+        | "charge.dispute.funds_reinstated" => {
+            let state = dispute_state(object, defects);
+            claim(event, object, (dispute_rank(&state), state), Fact::Dispute)
+        }
         _ => None,
     }
 }
 
-fn paid(event: &Event, object: &Value) -> Bill {
-    let paid = object["amount_paid"].as_i64().is_none_or(|amount| amount > 0);
+fn paid(event: &Event, object: &Value, defects: &Defects) -> Bill {
+    let nothing = object["amount_paid"].as_i64().is_some_and(|amount| amount <= 0);
+    let paid = !nothing || defects.has(Defect::ZeroInvoicePays);
     let at = object["status_transitions"]["paid_at"].as_i64().unwrap_or(event.created);
     Bill {
         settled: if paid { Settled::Paid } else { Settled::Free },
         paid_at: paid.then_some(at),
-        money: amount(&object["amount_paid"], object).filter(|_| paid),
+        money: amount(&object["amount_paid"], object).filter(|_| paid).map(|money| in_hundredths(money, defects)),
         term: Some(is_term(object)),
         ..Bill::default()
     }
+}
+
+/// What a service makes of an amount that believes that every currency has hundredths and that Stripe sends whole units of
+/// those without; the sound one changes nothing.
+fn in_hundredths(money: Money, defects: &Defects) -> Money {
+    if money.currency == "jpy" && defects.has(Defect::YenTimesHundred) {
+        return Money { minor: money.minor.saturating_mul(100), ..money };
+    }
+    money
 }
 
 /// Whether an invoice pays a term: a line that is no proration says so. Without lines its reason does.
@@ -65,7 +84,10 @@ fn is_term(object: &Value) -> bool {
     })
 }
 
-fn invoice(object: &Value, says: Bill) -> Option<Reading> {
+fn invoice(object: &Value, says: Bill, defects: &Defects) -> Option<Reading> {
+    if defects.has(Defect::InvoiceOldPath) && object["subscription"].is_null() {
+        return None;
+    }
     let id = text(&object["id"]);
     // Moved below `parent` by the 2025-03-31 version (bug class 53); lines carry it too.
     let (now, before) = (&object["parent"]["subscription_details"], &object["subscription_details"]);
@@ -121,13 +143,14 @@ fn invoice_payment(object: &Value) -> Option<Reading> {
     Some(Reading { payments, ..Reading::of(payment_party(&invoice), facts) })
 }
 
-fn charge(event: &Event, object: &Value) -> Option<Reading> {
+fn charge(event: &Event, object: &Value, defects: &Defects) -> Option<Reading> {
     if object["status"].as_str() == Some("failed") || object["paid"].as_bool() == Some(false) {
         return None;
     }
     let id = text(&object["id"])?;
     let refunded = object["amount_refunded"].as_i64();
-    let whole = object["refunded"].as_bool() == Some(true);
+    let part = refunded.is_some_and(|amount| amount > 0) && defects.has(Defect::PartialRefundRevokes);
+    let whole = part || object["refunded"].as_bool() == Some(true);
     let charge = Charge {
         intent: reference(&object["payment_intent"]),
         invoice: reference(&object["invoice"]),
@@ -141,14 +164,19 @@ fn charge(event: &Event, object: &Value) -> Option<Reading> {
     Some(Reading { payments, ..Reading::of(party, vec![Fact::Charge(id, Box::new(charge))]) })
 }
 
-fn claim(event: &Event, object: &Value, rank: fn(&str) -> u8, fact: fn(String, Box<Claim>) -> Fact) -> Option<Reading> {
-    let id = text(&object["id"])?;
+fn dispute_state(object: &Value, defects: &Defects) -> String {
     let state = text(&object["status"]).unwrap_or_default();
+    let undecided = !matches!(state.as_str(), "won" | "warning_closed" | "prevented");
+    if undecided && defects.has(Defect::OpenDisputeRevokes) { "lost".to_owned() } else { state }
+}
+
+fn claim(event: &Event, object: &Value, state: (u8, String), fact: fn(String, Box<Claim>) -> Fact) -> Option<Reading> {
+    let id = text(&object["id"])?;
     let claim = Claim {
         charge: reference(&object["charge"]),
         intent: reference(&object["payment_intent"]),
         money: amount(&object["amount"], object),
-        state: (event.created, rank(&state), state),
+        state: (event.created, state.0, state.1),
     };
     let payments: Vec<String> = claim.charge.iter().chain(&claim.intent).cloned().collect();
     // Expanded, the charge names the customer.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 fn reading(kind: &str, object: &Value) -> Option<Reading> {
     let body = json!({"id": "evt_1", "object": "event", "type": kind, "created": 50, "data": {"object": object}});
-    read(&Event::parse(&body.to_string()).expect("an event"))
+    read(&Event::parse(&body.to_string()).expect("an event"), &Defects::none())
 }
 
 fn bill(kind: &str, object: &Value) -> Bill {
@@ -138,7 +138,7 @@ fn what_is_no_event_of_ours_is_kept_apart_and_what_has_no_id_is_refused() {
         "created": "2026-01-15T10:00:00Z", "related_object": {"id": "in_1"}});
     let kept = event(&thin.to_string()).expect("kept");
     assert_eq!((kept.id.as_str(), kept.kind.as_str(), kept.livemode), ("ignored:evt_1", "ignored", true));
-    assert_eq!(read(&kept), None);
+    assert_eq!(read(&kept, &Defects::none()), None);
     let odd = json!({"id": "evt_1", "object": "event", "type": "invoice.paid", "created": "today", "data": {}});
     assert_eq!(event(&odd.to_string()).map(|event| event.kind), Some("ignored".to_owned()));
     for broken in

@@ -4,7 +4,10 @@
 
 use super::{refusal, trouble};
 use crate::service::{
-    core::{Incoming, Received},
+    core::{Incoming, Received, Rest},
+    defects::Defect,
+    door::{self, Knock},
+    ingest::Accepted,
     metrics::Ack,
     reading,
     server::{App, Unheard, stopwatch},
@@ -16,7 +19,7 @@ use crate::service::{
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -34,12 +37,17 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/webhooks/stripe", hook.clone()).route("/webhooks/stripe/", hook)
 }
 
-async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+async fn webhook(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
     let started = stopwatch();
     let span = tracing::info_span!(
         target: telemetry::TARGET, "webhook.receive", outcome = Empty, event = Empty, kind = Empty
     );
-    let (ack, response) = receive(&app, &headers, body).instrument(span.clone()).await;
+    let (ack, response) = receive(&app, &uri, &headers, body).instrument(span.clone()).await;
     span.record("outcome", ack.name());
     app.operations.metrics.webhook(ack, started.elapsed());
     if !matches!(ack, Ack::Accepted | Ack::Duplicate) {
@@ -49,23 +57,33 @@ async fn webhook(State(app): State<App>, headers: HeaderMap, body: Result<Bytes,
 }
 
 /// What becomes of the request, and the answer that says so.
-async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> (Ack, Response) {
+async fn receive(app: &App, uri: &Uri, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> (Ack, Response) {
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return (Ack::Unreadable, refusal(rejection.status(), "the body cannot be read")),
     };
-    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    if verify(signature, &body, &app.secrets, app.now().secs()).is_err() {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let cookie = headers.contains_key(header::COOKIE);
+    let knock = Knock { path: uri.path(), forwarded_proto: text("x-forwarded-proto"), cookie, length: body.len() };
+    if let Some((status, what)) = door::turned_away(&knock, &app.defects) {
+        return (Ack::TurnedAway, answer(status, what));
+    }
+    if verify(text("stripe-signature"), &body, &app.secrets, app.now().secs(), &app.defects).is_err() {
         Unheard::add(&app.unheard.refused);
+        if app.defects.has(Defect::ForgedMarksSeen) {
+            let body = String::from_utf8_lossy(&body).into_owned();
+            drop(app.with(move |service, now| service.forged(now, &body)).await);
+        }
         return (Ack::Forged, refusal(StatusCode::BAD_REQUEST, "the signature does not fit"));
     }
     let Some(event) = std::str::from_utf8(&body).ok().and_then(reading::event) else {
-        return (Ack::Unreadable, refusal(StatusCode::BAD_REQUEST, "the body is not an event"));
+        let (status, what) = door::no_event(&app.defects);
+        return (Ack::Unreadable, answer(status, what));
     };
     Span::current().record("event", event.id.as_str()).record("kind", event.kind.as_str());
     let incoming = Arc::new(Incoming::new(event));
     // Read here, where requests run side by side, and not by the one writer.
-    incoming.reading();
+    incoming.reading(&app.defects);
     let commit = tracing::info_span!(target: telemetry::TARGET, "webhook.commit");
     let received = match app.writer.deliver(Arc::clone(&incoming)).instrument(commit).await {
         Ok(received) => received,
@@ -79,14 +97,8 @@ async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesReject
     let done = match received {
         Ok(Received::Settled(accepted)) => Ok(accepted),
         Ok(Received::Torn(rest)) => {
-            let (acked, later) = (rest.acked, app.clone());
-            let work = async move {
-                tokio::time::sleep(rest.after).await;
-                let done = later.with(move |service, now| service.resume(now, &rest)).await;
-                later.wake.notify_one();
-                done
-            };
-            let task = tokio::spawn(work);
+            let acked = rest.acked;
+            let task = tokio::spawn(finish_later(app.clone(), rest));
             if acked {
                 return (Ack::Accepted, acknowledged());
             }
@@ -103,6 +115,23 @@ async fn receive(app: &App, headers: &HeaderMap, body: Result<Bytes, BytesReject
         Err(error) => {
             app.operations.metrics.store_error(&error);
             (Ack::Failed, trouble(&error))
+        }
+    }
+}
+
+fn answer(status: u16, what: &str) -> Response {
+    refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), what)
+}
+
+/// Does what a torn service left over.
+async fn finish_later(app: App, mut rest: Rest) -> Result<Accepted, StoreError> {
+    loop {
+        tokio::time::sleep(rest.after).await;
+        let done = app.with(move |service, now| service.resume(now, &rest)).await;
+        app.wake.notify_one();
+        match done? {
+            Received::Settled(accepted) => return Ok(accepted),
+            Received::Torn(again) => rest = again,
         }
     }
 }

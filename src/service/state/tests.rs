@@ -203,7 +203,7 @@ fn an_ended_subscription_does_not_speak_for_the_one_that_lives() {
 #[test]
 fn a_purchase_is_recounted_only_when_told_so() {
     let mut party = Party::default();
-    let reading = crate::service::reading::read(&story()[6]).expect("a reading");
+    let reading = crate::service::reading::read(&story()[6], &Defects::none()).expect("a reading");
     party.learn(&reading, 101, false, &Defects::none());
     party.learn(&reading, 101, true, &Defects::none());
     assert_eq!((party.checkouts.len(), party.recounted, party.purchases()), (1, 1, 2));

@@ -6,6 +6,7 @@ use crate::{
     service::{
         account::{self, Account},
         config::Settings,
+        defects::Defect,
         job::{Job, Step},
         store::{ContactRow, StoreError, Tx},
         upstream::{Call, CallResult},
@@ -13,7 +14,12 @@ use crate::{
     time::Timestamp,
 };
 
-pub(super) fn call(tx: &mut Tx<'_>, job: &mut Job, email: &str) -> Result<Option<Call>, StoreError> {
+pub(super) fn call(
+    tx: &mut Tx<'_>,
+    job: &mut Job,
+    email: &str,
+    settings: &Settings,
+) -> Result<Option<Call>, StoreError> {
     let Some(account) = account::of_email(tx, email)?.filter(Account::is_from_stripe) else { return Ok(None) };
     let fields = account.fields();
     let mut row = tx.contact(email)?.unwrap_or_default();
@@ -25,7 +31,8 @@ pub(super) fn call(tx: &mut Tx<'_>, job: &mut Job, email: &str) -> Result<Option
         }
         (None, Step::Create) => {
             let mut properties = fields.clone();
-            properties.insert("email".to_owned(), email.to_owned());
+            let unique = !settings.defects.has(Defect::EmailNotUnique);
+            properties.insert(if unique { "email" } else { "work_email" }.to_owned(), email.to_owned());
             job.step = Step::Find;
             Call::CreateContact { properties }
         }
@@ -55,6 +62,9 @@ pub(super) fn answer(
     let mut row = tx.contact(email)?.unwrap_or_default();
     match result {
         CallResult::Found(None) => job.advance(Step::Create, now),
+        CallResult::Conflict(_) if settings.defects.has(Defect::ConflictIsFailure) => {
+            job.reject(now, "the contact exists already".to_owned());
+        }
         CallResult::Found(Some(id)) | CallResult::Conflict(id) => {
             row = ContactRow { id: Some(id.clone()), written: None };
             job.advance(Step::First, now);

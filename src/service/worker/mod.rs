@@ -33,7 +33,7 @@ pub fn begin(
     while let Some((mut job, lease)) = queue::claim(tx, now, owner, settings)? {
         job.serves = job.generation;
         let call = match job.task.clone() {
-            Task::Contact { email } => contact::call(tx, &mut job, &email)?,
+            Task::Contact { email } => contact::call(tx, &mut job, &email, settings)?,
             Task::LooseContact { email, .. } => contact::loose_call(tx, &email)?,
             Task::Ticket { party, .. } | Task::Dispute { party, .. } => ticket::call(tx, &mut job, &party, settings)?,
             Task::FollowUp { .. } => follow_up::call(tx, now, &mut job, settings)?,
