@@ -94,3 +94,23 @@ fn schemas_completions_and_manual_are_printed() {
     }
     assert!(!manual.stdout.contains("until\\-stdin"), "what is hidden stays hidden");
 }
+
+#[test]
+fn a_file_of_stories_lies_beside_the_scenarios_and_is_none() {
+    let folder = scratch();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    let stories = "version = 1\n[[story]]\nname = \"purchase\"\nrecording = \"checkout-subscription\"\n";
+    let scenario = "version = 1\nname = \"one\"\nabout = \"Its story is elsewhere.\"\ninclude = [\"buys.inc.toml\"]\n\
+        [[criterion]]\nevents_lost = { exactly = 0 }\n";
+    write("buys.inc.toml", stories);
+    write("one.toml", scenario);
+    write("two.toml", &scenario.replace("\"one\"", "\"two\""));
+    let linted = hookdrill(&["lint", text(folder.path())], &[]);
+    assert!(linted.code == 0 && linted.stdout.contains("2 scenarios"), "{linted}");
+    let alone = hookdrill(&["run", "--simulate", text(&folder.path().join("buys.inc.toml"))], &[]);
+    assert!(alone.code == 3 && alone.stderr.contains("is no scenario"), "{alone}");
+    write("buys.inc.toml", &stories.replace("checkout", "chekout"));
+    let wrong = hookdrill(&["lint", text(folder.path())], &[]);
+    assert_eq!(wrong.code, 3, "{wrong}");
+    assert!(wrong.stderr.contains("one.toml:4:12") && wrong.stderr.contains("`checkout-subscription`"), "{wrong}");
+}

@@ -1,6 +1,7 @@
 //! Scenario files and plans: the corpus of bad files, golden plans, laws of the faults.
 
 mod bad;
+mod classes;
 mod golden;
 mod good;
 mod language;
