@@ -3,7 +3,7 @@
 //! serde stops at the first error and knows places only by luck; here each table says what it may hold, and whatever it
 //! holds besides is reported with the nearest word. Must not know: what a scenario is.
 
-use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, suggest};
+use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, nearest, suggest};
 use super::{
     model::Between,
     shape::{Key, Shape, Table, Tie, note},
@@ -321,7 +321,16 @@ pub(super) fn choice<'t, T: Copy>(
         match words.iter().find(|(word, _)| *word == key.get_ref().as_ref()) {
             Some((word, meaning)) => chosen.push(Chosen { meaning: *meaning, word, span: key.span(), value }),
             None => {
-                unknown_key(key, what, &names, mistakes);
+                let typed = key.get_ref().as_ref();
+                let help = match nearest(typed, names.iter().copied()) {
+                    Some(_) => suggest(typed, &names),
+                    None => format!(
+                        "all that belongs to a word stands in its braces: {} = {{ … }}\n{}",
+                        names[0],
+                        suggest(typed, &names)
+                    ),
+                };
+                mistakes.add_help(&key.span(), Kind::UnknownKey, format!("unknown key `{typed}` in {what}"), help);
                 unknown = true;
             }
         }
@@ -353,7 +362,13 @@ pub(super) fn table<'t>(
 ) -> Option<&'t DeTable<'t>> {
     let table = value.get_ref().as_table();
     if table.is_none() {
-        wrong_type(value, what, "a table", mistakes);
+        let message = format!("{what} must be a table, not {}", type_of(value));
+        match what.strip_prefix('`').and_then(|what| what.strip_suffix('`')).filter(|key| !key.starts_with('[')) {
+            Some(key) => {
+                mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write {key} = {{ … }}"));
+            }
+            None => mistakes.add(&value.span(), Kind::WrongType, message),
+        }
     }
     table
 }
@@ -415,6 +430,11 @@ pub(super) fn duration<'t>(
     what: &str,
     mistakes: &mut Mistakes,
 ) -> Option<At<Duration>> {
+    if let Some(number) = value.get_ref().as_integer() {
+        let message = format!("{what} must be text in quotes, not a whole number");
+        mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write a unit too: \"{number}s\""));
+        return None;
+    }
     let typed = text(value, what, mistakes)?;
     match parse_duration(typed.value) {
         Ok(span) => Some(At { value: span, span: typed.span }),
@@ -467,7 +487,11 @@ pub(super) fn word<T: Copy>(
 
 /// Reports a value of another type.
 pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, wanted: &str, mistakes: &mut Mistakes) {
-    let got = match value.get_ref() {
+    mistakes.add(&value.span(), Kind::WrongType, format!("{what} must be {wanted}, not {}", type_of(value)));
+}
+
+fn type_of(value: &Spanned<DeValue<'_>>) -> &'static str {
+    match value.get_ref() {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number with a fraction",
@@ -475,6 +499,5 @@ pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, wanted: &str,
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
-    };
-    mistakes.add(&value.span(), Kind::WrongType, format!("{what} must be {wanted}, not {got}"));
+    }
 }

@@ -205,6 +205,27 @@ fn an_unknown_key_is_refused_everywhere_and_the_valid_ones_are_those_of_the_sche
     }
 }
 
+#[test]
+fn every_word_of_the_language_is_in_its_readme() {
+    let readme = std::fs::read_to_string("scenarios/README.md").expect("a file");
+    let words: BTreeSet<&str> = readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let root = schema::scenario();
+    for table in tables(&root) {
+        for key in table.keys() {
+            assert!(words.contains(key.as_str()), "scenarios/README.md does not say `{key}` of `{}`", table.name());
+            let property = &table.schema["properties"][key];
+            // Operations are listed by the schema and by `lint`.
+            if key == "operation" {
+                continue;
+            }
+            let several = property["anyOf"].as_array().cloned().unwrap_or_else(|| vec![property.clone()]);
+            for word in several.iter().filter_map(|one| one["enum"].as_array()).flatten().filter_map(Value::as_str) {
+                assert!(readme.contains(word), "scenarios/README.md does not say `{word}` of `{key}`");
+            }
+        }
+    }
+}
+
 /// Values of every type, good and bad ones, as TOML writes them; but dates, which JSON has not.
 const VALUES: &[&str] = &[
     "true",
