@@ -454,8 +454,8 @@ impl Tables {
         let faults: Vec<_> = fault_entries.iter().filter_map(|entry| read_fault(entry, &stories, mistakes)).collect();
         let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
         let message = "there is no [[criterion]]: nothing would be shown";
-        root.tie(Tie::AtLeastOne(&["story", "include"]));
-        root.tie(Tie::AtLeastOne(&["criterion"]));
+        root.tie(Tie::AtLeast(&["story", "include"]));
+        root.tie(Tie::AtLeast(&["criterion"]));
         let criteria = some_entries(root, "criterion", (Kind::NoCriteria, message, help), mistakes);
         let criteria = criteria.iter().filter_map(|entry| read_criterion(entry, mistakes)).collect();
         let whole = step_entries.len() == steps.len()

@@ -89,7 +89,7 @@ pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistak
 
 /// `exactly = 1` or `at_most = 1`.
 fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
-    fields.tie(Tie::ExactlyOne(&["exactly", "at_most"]));
+    fields.tie(Tie::Exactly(&["exactly", "at_most"]));
     let any = within(&(0..u64::MAX));
     match (fields.get_as("exactly", any.clone()), fields.get_as("at_most", any)) {
         (Some(value), None) => count(value, "`exactly`", 0..u64::MAX, mistakes).map(|at| Bound::Exactly(at.value)),

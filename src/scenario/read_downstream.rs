@@ -114,7 +114,7 @@ fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistake
 }
 
 pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
-    fields.tie(Tie::AtMostOne(&["first", "nth"]));
+    fields.tie(Tie::AtMost(&["first", "nth"]));
     let calls = within(&(1..MAX_CALLS + 1));
     let (first, nth) = (fields.get_as("first", calls.clone()), fields.get_as("nth", calls));
     let number = |at: At<u64>| u32::try_from(at.value).ok();
@@ -132,7 +132,7 @@ pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<
 
 /// One of two: `answer = 503`, or `does = "hang"`.
 fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
-    fields.tie(Tie::ExactlyOne(&["answer", "does"]));
+    fields.tie(Tie::Exactly(&["answer", "does"]));
     let answer = fields.get_as("answer", within(&ERRORS));
     let does = fields.text_as("does", Shape::words(DOES), mistakes);
     let retry_after = retry_after(fields, mistakes);

@@ -136,7 +136,7 @@ fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// Four ways, of which a fault holds one: `first = ["invoice.paid"]`, `shuffle = 5`, `reverse = true`, `swap = ["a", "b"]`.
 fn reorder(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    on.fields.tie(Tie::ExactlyOne(&["first", "shuffle", "reverse", "swap"]));
+    on.fields.tie(Tie::Exactly(&["first", "shuffle", "reverse", "swap"]));
     let events = |least, most| Shape::Array { of: Box::new(Shape::Events), least, most };
     let first = on.fields.get_as("first", events(1, None));
     let shuffle = on.fields.get_as("shuffle", within(&WINDOWS));
@@ -296,7 +296,7 @@ fn crash(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// On the acknowledgement of an event, or at a call.
 fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    on.fields.tie(Tie::ExactlyOne(&["on_ack_of", "at_call"]));
+    on.fields.tie(Tie::Exactly(&["on_ack_of", "at_call"]));
     if let Some(at_call) = on.fields.get_as("at_call", Shape::Inner) {
         if on.fields.get_as("on_ack_of", Shape::Events).is_some() {
             let message = "`kill` holds `on_ack_of` or `at_call`, but may hold only one";

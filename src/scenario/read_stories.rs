@@ -137,7 +137,7 @@ fn read_story(mut fields: Fields<'_>, recordings: Recordings<'_>, mistakes: &mut
     let name = read_name(&mut fields, mistakes);
     // Taken out before stories are read: see `document`.
     fields.get_as("like", Shape::Name);
-    fields.tie(Tie::AtLeastOne(&["recording", "like"]));
+    fields.tie(Tie::AtLeast(&["recording", "like"]));
     let recording = fields
         .need_text_as("recording", Shape::Said, mistakes)
         .and_then(|name| read_recording(&name, recordings, mistakes));
@@ -158,8 +158,8 @@ fn read_story(mut fields: Fields<'_>, recordings: Recordings<'_>, mistakes: &mut
     let spacing = Shape::Either(vec![Shape::Duration, Shape::Words(vec![RECORDED])]);
     let spacing = fields.get_as("spacing", spacing).and_then(|value| read_spacing(value, mistakes));
     let stagger = fields.get_as("stagger", Shape::Duration);
-    fields.tie(Tie::AtMostOne(&["continues", "same_person_as"]));
-    fields.tie(Tie::AtMostOne(&["continues", "stagger"]));
+    fields.tie(Tie::AtMost(&["continues", "same_person_as"]));
+    fields.tie(Tie::AtMost(&["continues", "stagger"]));
     if let (Some(_), Some(value)) = (&continues, stagger) {
         let message =
             "`stagger` means nothing for a story that continues another: each customer goes on when theirs ends";

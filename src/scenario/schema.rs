@@ -31,7 +31,7 @@ pub fn stories() -> Value {
     let mut schema = head("Stories that hookdrill scenarios include");
     let root = load::asked().into_iter().flat_map(|table| table.keys);
     let keys: Vec<Key> = root.filter(|key| ["version", "story"].contains(&key.name)).collect();
-    let ties = vec![Tie::AtLeastOne(&["story"])];
+    let ties = vec![Tie::AtLeast(&["story"])];
     schema.extend(object(&Table { start: 0, choice: false, keys, ties }, ""));
     definitions(schema)
 }
@@ -133,18 +133,18 @@ fn object(table: &Table, name: &str) -> Map<String, Value> {
     }
     let tied = |key: &Key| {
         table.ties.iter().any(|tie| match tie {
-            Tie::ExactlyOne(keys) | Tie::AtLeastOne(keys) => keys.contains(&key.name),
-            Tie::AtMostOne(_) => false,
+            Tie::Exactly(keys) | Tie::AtLeast(keys) => keys.contains(&key.name),
+            Tie::AtMost(_) => false,
         })
     };
     let mut required: Vec<&str> = table.keys.iter().filter(|key| key.must && !tied(key)).map(|key| key.name).collect();
     let mut all = Vec::new();
     for tie in &table.ties {
         match tie {
-            Tie::AtLeastOne([alone]) => required.push(alone),
-            Tie::AtLeastOne(keys) => all.push(json!({ "anyOf": need(keys) })),
-            Tie::ExactlyOne(keys) => all.push(json!({ "oneOf": need(keys) })),
-            Tie::AtMostOne(keys) => all.push(json!({ "not": { "required": keys } })),
+            Tie::AtLeast([alone]) => required.push(alone),
+            Tie::AtLeast(keys) => all.push(json!({ "anyOf": need(keys) })),
+            Tie::Exactly(keys) => all.push(json!({ "oneOf": need(keys) })),
+            Tie::AtMost(keys) => all.push(json!({ "not": { "required": keys } })),
         }
     }
     if !required.is_empty() {

@@ -69,11 +69,11 @@ pub(super) enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tie {
     /// One of them, and one alone.
-    ExactlyOne(&'static [&'static str]),
+    Exactly(&'static [&'static str]),
     /// One of them at least.
-    AtLeastOne(&'static [&'static str]),
+    AtLeast(&'static [&'static str]),
     /// Not two of them.
-    AtMostOne(&'static [&'static str]),
+    AtMost(&'static [&'static str]),
 }
 
 /// A key that a reader has asked for.
