@@ -16,6 +16,10 @@ use generator::Probe;
 use servers::{Kind, Server};
 use std::time::Duration;
 
+/// The one of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Connections of the load generator: twice the largest batch, so that one batch can gather while another commits.
 const CONNECTIONS: usize = 512;
 

@@ -11,6 +11,7 @@ use crate::{
     },
     id::{EventId, InstanceId},
     plan::model::{Delivery, DeliveryKind, Instance, Phase, Plan},
+    scenario::fault::Fault,
     stripe::recording::Expectation,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) plan: &'a Plan,
+    /// Faults of the scenario, numbered as in the plan.
+    pub(super) faults: &'a [Fault],
     pub(super) seen: Lookup<'a>,
     /// People, ghosts too: those who share a person share contact and tickets.
     pub(super) people: Vec<Person<'a>>,
@@ -122,7 +125,7 @@ impl Person<'_> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(plan: &'a Plan, history: &'a History) -> Self {
+    pub(super) fn new(plan: &'a Plan, faults: &'a [Fault], history: &'a History) -> Self {
         let seen = Lookup::new(history);
         let (people, chains) = customers(plan);
         let owners = Owners::new(&people);
@@ -136,7 +139,8 @@ impl<'a> Case<'a> {
                 by_event.entry(event).or_default().push(delivery);
             }
         }
-        let mut case = Self { plan, seen, people, chains, events, gap, ends, owners, fields: (false, false), by_event };
+        let mut case =
+            Self { plan, faults, seen, people, chains, events, gap, ends, owners, fields: (false, false), by_event };
         case.fields = effect::fields_read(&case);
         case
     }

@@ -1,97 +1,152 @@
-//! The cause chain of one customer: delivery, reply, downstream call, probe, in order and in words.
+//! The cause chain of one customer: delivery, reply, downstream call, state, in order and in words, and the faults that touched it.
 //!
-//! Must not know: which criterion failed.
+//! A customer has many steps that say nothing. Each step has a weight, the heaviest are told, and a line says how many are not.
+//! Must not know: which criterion failed, how a step is worded (`steps`).
 
-use super::{case::Case, words};
+use super::{
+    case::{Case, Person},
+    steps::{self, Step, Weight},
+};
 use crate::{
     history::{
-        lookup::{Seen, Sent},
-        record::{Call, Effect, Outcome, Probe, ProcessEvent},
+        lookup::Sent,
+        record::{Effect, Outcome},
     },
-    plan::model::{Delivery, DeliveryKind},
-    scenario::fault::Double,
+    id::{EventId, InstanceId},
+    plan::model::{CLOCK, Delivery, STORE_BUSY},
+    scenario::fault::FaultKind,
+    stripe::recording::Expectation,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of a chain, at most: what fits on a screen beside the verdict.
 const MOST_LINES: usize = 12;
 
-/// Of a chain that is too long, this many lines are kept at its beginning; the rest at its end.
-const KEPT_AT_START: usize = 5;
+/// Faults that are told in words, at most.
+const MOST_FAULTS: usize = 3;
 
-/// What happened for one person, step by step, each with its record number.
-pub(super) fn chain(case: &Case<'_>, person: usize) -> Vec<String> {
-    let mut steps: Vec<(u64, String)> = Vec::new();
-    let instances: BTreeSet<_> = case.people[person].instances.iter().map(|instance| &instance.id).collect();
-    for delivery in case.plan.deliveries.iter().filter(|delivery| instances.contains(&delivery.instance)) {
-        steps.extend(case.seen.sent(&delivery.id).iter().map(|sent| (sent.attempt.n, sent_words(delivery, sent))));
+/// What happened for one person, step by step, each with its record number; then the faults that touched it, and what was owed.
+pub(super) fn chain(case: &Case<'_>, person: usize, evidence: &BTreeSet<u64>) -> Vec<String> {
+    let who = &case.people[person];
+    let mut steps = deliveries(case, who);
+    steps.extend(calls(case, person));
+    let busy = case.seen.faults.iter().filter(|note| note.what == STORE_BUSY);
+    steps.extend(busy.map(|note| steps::busy(note.n, note.at_ms, note.on)));
+    let clock = case.seen.faults.iter().filter(|note| note.what.starts_with(CLOCK));
+    steps.extend(clock.map(|note| steps::clock(note.n, note.at_ms, note.what, note.on)));
+    steps.extend(case.seen.processes.iter().filter_map(steps::process));
+    for instance in &who.instances {
+        let goes_on = who.instances.iter().any(|other| other.continues.as_ref() == Some(&instance.id));
+        steps.extend(steps::probes(case.seen.probes(&instance.id), !goes_on));
     }
-    let (contacts, tickets) = belongings(case, person);
-    for call in &case.seen.calls {
-        let theirs = |effect: &Effect| match effect {
-            Effect::ContactCreated { contact, .. } | Effect::ContactUpdated { contact, .. } => {
-                contacts.contains(contact)
-            }
-            Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => tickets.contains(ticket),
-            Effect::TaskCreated { contact, .. } => contact.as_ref().is_some_and(|contact| contacts.contains(contact)),
-            Effect::SessionOpened { .. } | Effect::SubscriptionCanceled { .. } | Effect::AlertRaised { .. } => false,
-        };
-        if call.what.effects.iter().any(theirs) {
-            steps.push((call.n, call_words(call)));
+    for step in &mut steps {
+        if step.records.iter().any(|n| evidence.contains(n)) {
+            step.weight = step.weight.max(Weight::Evidence);
         }
     }
-    steps.extend(failing_calls(case));
-    for process in case.seen.processes.iter().filter(|p| matches!(p.event, ProcessEvent::Died | ProcessEvent::Killed)) {
-        let what = if process.event == ProcessEvent::Died { "the service crashed" } else { "the service was killed" };
-        steps.push((process.n, format!("#{} at {}: {what}", process.n, words::span(process.at_ms))));
-    }
-    for probe in instances.iter().flat_map(|id| turning_points(case.seen.probes(id))) {
-        steps.push((probe.n, probe_words(probe)));
-    }
-    steps.sort_by_key(|(n, _)| *n);
-    shortened(steps.into_iter().map(|(_, text)| text).collect())
+    steps.sort_by_key(|step| step.records.first().copied());
+    let steps = steps::folded(steps);
+    let faults = touching(case, &steps);
+    let owed = owed(case, who);
+    let room = MOST_LINES - faults.len() - owed.len();
+    let mut lines = told(steps, room);
+    lines.extend(faults);
+    lines.extend(owed);
+    lines
 }
 
-fn shortened(lines: Vec<String>) -> Vec<String> {
-    if lines.len() <= MOST_LINES {
-        return lines;
-    }
-    let left_out = lines.len() - (MOST_LINES - 1);
-    let mut short = lines[..KEPT_AT_START].to_vec();
-    short.push(format!("… {left_out} more steps …"));
-    short.extend_from_slice(&lines[KEPT_AT_START + left_out..]);
-    short
+/// Every delivery to this person, and whatever else carried an id of their events.
+fn deliveries(case: &Case<'_>, who: &Person<'_>) -> Vec<Step> {
+    let mine: BTreeSet<&InstanceId> = who.instances.iter().map(|instance| &instance.id).collect();
+    let events: BTreeSet<_> =
+        case.plan.deliveries.iter().filter(|d| mine.contains(&d.instance)).filter_map(|d| d.event.as_ref()).collect();
+    let theirs = |delivery: &&Delivery| {
+        mine.contains(&delivery.instance) || delivery.event.as_ref().is_some_and(|event| events.contains(event))
+    };
+    let told = Story::new(case, who);
+    let deliveries = case.plan.deliveries.iter().filter(theirs);
+    let steps = |delivery| steps::delivery(delivery, case.seen.sent(&delivery.id), told.weight(case, delivery));
+    deliveries.flat_map(steps).collect()
 }
 
-fn sent_words(delivery: &Delivery, sent: &Sent<'_>) -> String {
-    let attempt = sent.attempt.what;
-    let kind = match delivery.kind {
-        DeliveryKind::Genuine => "",
-        DeliveryKind::Duplicate => "duplicate ",
-        DeliveryKind::Forged(_) => "forged ",
-        DeliveryKind::Malformed(_) => "malformed ",
-        DeliveryKind::UnknownType => "unknown ",
-        DeliveryKind::OddlySigned(_) => "oddly signed ",
-        DeliveryKind::SecondEvent | DeliveryKind::SecondEndpoint => "second ",
-        DeliveryKind::Foreign(_) => "foreign ",
-    };
-    let again = if attempt.attempt > 1 { format!(", attempt {}", attempt.attempt) } else { String::new() };
-    let left = format!("{kind}{} ({}{again})", delivery.event_type, attempt.delivery);
-    let at = words::span(sent.attempt.at_ms);
-    let n = sent.attempt.n;
-    if attempt.dropped {
-        return format!("#{n} at {at}: {left} was lost on the way, as planned");
+/// The events of a person in the order in which they happened.
+struct Story<'p> {
+    /// Where each stands.
+    place: BTreeMap<&'p EventId, usize>,
+    /// Those after which something else is right than before, numbered.
+    turns: BTreeMap<&'p EventId, usize>,
+    /// Kind of object that the last of those is about: `customer.subscription`.
+    about: Option<&'p str>,
+    /// Of each event that was acknowledged, its place and the first attempt that was.
+    heard: Vec<(usize, u64)>,
+}
+
+impl<'p> Story<'p> {
+    fn new(case: &Case<'p>, who: &Person<'p>) -> Self {
+        let events: Vec<&EventId> = who.instances.iter().flat_map(|i| &i.turns).map(|turn| &turn.event).collect();
+        let turns = turns(who);
+        let last = turns.iter().max_by_key(|(_, turn)| **turn).map(|(event, _)| *event);
+        let about = last.and_then(|event| Some(object(&case.deliveries_of(event).first()?.event_type)));
+        let heard = |(place, event): (usize, &&EventId)| {
+            let sent = case.deliveries_of(event).iter().flat_map(|delivery| case.seen.sent(&delivery.id));
+            let acked = |sent: &&Sent<'_>| sent.reply.is_some_and(|reply| reply.what.outcome == Outcome::Acked);
+            Some((place, sent.filter(acked).map(|sent| sent.attempt.n).min()?))
+        };
+        let heard = events.iter().enumerate().filter_map(heard).collect();
+        Self { place: events.into_iter().enumerate().map(|(at, event)| (event, at)).collect(), turns, about, heard }
     }
-    let Some(reply) = sent.reply else { return format!("#{n} at {at}: {left} was sent, no end recorded") };
-    let why = reply.what.reason.as_deref().unwrap_or("no answer");
-    let end = match (reply.what.outcome, reply.what.status) {
-        (Outcome::Acked, Some(status)) => format!("acknowledged with {status}"),
-        (Outcome::Acked, None) => "acknowledged".to_owned(),
-        (Outcome::Refused, Some(status)) => format!("refused with {status}"),
-        (Outcome::Refused, None) => format!("refused: {why}"),
-        (Outcome::Indefinite, _) => format!("indefinite: {why}"),
+
+    fn weight(&self, case: &Case<'_>, delivery: &Delivery) -> Weight {
+        let Some(event) = &delivery.event else { return Weight::Usual };
+        let turn = self.turns.get(event);
+        if turn.is_some() && turn == self.turns.values().max() {
+            return Weight::Telling;
+        }
+        // One that comes when a later one has been heard may undo what that one did.
+        let first = case.seen.sent(&delivery.id).first().map(|sent| sent.attempt.n);
+        let after = |(place, heard): &(usize, u64)| {
+            self.place.get(event).is_some_and(|at| at < place) && first.is_some_and(|first| heard < &first)
+        };
+        let overtaken = self.heard.iter().any(after);
+        match (overtaken, self.about == Some(object(&delivery.event_type))) {
+            (true, true) => Weight::Telling,
+            (true, false) => Weight::Turn,
+            (false, _) => turn.map_or(Weight::Usual, |_| Weight::Turn),
+        }
+    }
+}
+
+/// `customer.subscription` of `customer.subscription.updated`.
+fn object(event_type: &str) -> &str {
+    event_type.rsplit_once('.').map_or(event_type, |(object, _)| object)
+}
+
+/// Events after which something else is right than before, numbered.
+fn turns<'p>(who: &Person<'p>) -> BTreeMap<&'p EventId, usize> {
+    let mut turns = BTreeMap::new();
+    let mut before: Option<&Expectation> = None;
+    for turn in who.instances.iter().flat_map(|instance| &instance.turns) {
+        if before.is_some_and(|before| *before != turn.right) {
+            turns.insert(&turn.event, turns.len());
+        }
+        before = Some(&turn.right);
+    }
+    turns
+}
+
+/// Calls of the service about this person: by what they name, else by the contact or ticket that they made or changed.
+fn calls(case: &Case<'_>, person: usize) -> Vec<Step> {
+    let (contacts, tickets) = belongings(case, person);
+    let theirs = |effect: &Effect| match effect {
+        Effect::ContactCreated { contact, .. } | Effect::ContactUpdated { contact, .. } => contacts.contains(contact),
+        Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => tickets.contains(ticket),
+        Effect::TaskCreated { contact, .. } => contact.as_ref().is_some_and(|contact| contacts.contains(contact)),
+        Effect::SessionOpened { .. } | Effect::SubscriptionCanceled { .. } | Effect::AlertRaised { .. } => false,
     };
-    format!("#{n}, #{} at {at}: {left} {end} after {}", reply.n, words::micros(reply.what.latency_us))
+    let mine = |id: &InstanceId| case.people[person].instances.iter().any(|instance| instance.id == *id);
+    let calls = case.seen.calls.iter();
+    let calls = calls.filter(|call| call.what.about.iter().any(mine) || call.what.effects.iter().any(theirs));
+    steps::calls(case.plan, calls)
 }
 
 /// Contacts and tickets that ever belonged to a person: by the final states, and by the e-mail a contact was made with.
@@ -112,78 +167,91 @@ fn belongings<'c>(case: &'c Case<'_>, person: usize) -> (BTreeSet<&'c String>, B
     (contacts, tickets)
 }
 
-fn double_words(double: Double) -> &'static str {
-    match double {
-        Double::Crm => "the CRM",
-        Double::Support => "the support desk",
-        Double::Stripe => "Stripe's API",
-        Double::Alerts => "the receiver of alerts",
+/// The faults that touched these steps, in words, with what stays owed.
+fn touching(case: &Case<'_>, steps: &[Step]) -> Vec<String> {
+    let mut touching: BTreeMap<usize, Weight> = BTreeMap::new();
+    let mut touch = |fault: usize, weight: Weight| {
+        let known = touching.entry(fault).or_insert(weight);
+        *known = weight.max(*known);
+    };
+    for step in steps {
+        step.faults.iter().for_each(|fault| touch(*fault, step.weight));
+        let by_kind = case.faults.iter().enumerate().filter(|(_, fault)| step.comes_from(&fault.kind));
+        by_kind.for_each(|(n, _)| touch(n, step.weight));
     }
+    let mut heaviest: Vec<(usize, Weight)> = touching.into_iter().collect();
+    heaviest.sort_by_key(|(n, weight)| (std::cmp::Reverse(*weight), *n));
+    let more = heaviest.len().saturating_sub(MOST_FAULTS);
+    heaviest.truncate(MOST_FAULTS);
+    heaviest.sort_by_key(|(n, _)| *n);
+    let what = |n: usize| case.plan.faults.get(n).map_or("?", String::as_str);
+    let mut lines: Vec<String> = heaviest.iter().map(|(n, _)| format!("fault [{n}]: {}", what(*n))).collect();
+    if let (Some(last), true) = (lines.last_mut(), more > 0) {
+        last.push_str(&format!(" (and {more} more)"));
+    }
+    lines
 }
 
-fn call_words(call: &Seen<'_, Call>) -> String {
-    let effects = call.what.effects.iter().map(|effect| match effect {
-        Effect::ContactCreated { contact, .. } => format!("made contact {contact}"),
-        Effect::ContactUpdated { contact, changed } => {
-            let names: Vec<&str> = changed.keys().map(String::as_str).collect();
-            format!("changed {} of contact {contact}", names.join(", "))
+/// What was right for the person at the end.
+fn owed(case: &Case<'_>, who: &Person<'_>) -> Vec<String> {
+    if who.ghost {
+        return vec!["owed: nothing, and no trace, for this customer does not exist".to_owned()];
+    }
+    let end = who.chains.iter().rev().find_map(|chain| case.chains[*chain].end());
+    end.map(|end| format!("owed: {}", steps::expectation(end))).into_iter().collect()
+}
+
+/// The heaviest steps, of equal ones the latest, in the order of the run; and how many are left out.
+fn told(steps: Vec<Step>, room: usize) -> Vec<String> {
+    if steps.len() <= room {
+        return steps.into_iter().map(|step| step.text).collect();
+    }
+    let mut order: Vec<usize> = (0..steps.len()).collect();
+    order.sort_by_key(|at| (std::cmp::Reverse(steps[*at].weight), std::cmp::Reverse(*at)));
+    let kept: BTreeSet<usize> = order.into_iter().take(room - 1).collect();
+    let left_out = steps.len() - kept.len();
+    let first_gap = (0..steps.len()).find(|at| !kept.contains(at));
+    let mut lines = Vec::new();
+    for (at, step) in steps.into_iter().enumerate() {
+        if Some(at) == first_gap {
+            lines.push(format!("… {left_out} more steps of this customer are left out, here and below …"));
         }
-        Effect::TicketCreated { ticket, queue, .. } => {
-            format!("opened ticket {ticket} in {}", queue.as_ref().map_or("no queue", String::as_str))
+        if kept.contains(&at) {
+            lines.push(step.text);
         }
-        Effect::TicketUpdated { ticket } => format!("changed ticket {ticket}"),
-        Effect::TaskCreated { task, .. } => format!("made task {task}"),
-        Effect::SessionOpened { session } => format!("opened Checkout session {session}"),
-        Effect::SubscriptionCanceled { subscription } => format!("cancelled subscription {subscription}"),
-        Effect::AlertRaised { alert, .. } => format!("raised the alert {alert}"),
-    });
-    let effects = effects.collect::<Vec<_>>().join(", ");
-    let (n, at) = (call.n, words::span(call.at_ms));
-    format!("#{n} at {at}: the service called {} ({}): {effects}", double_words(call.what.double), call.what.operation)
+    }
+    lines
 }
 
-/// Calls that an outage answered, one line for each double: a record does not say whose they were.
-fn failing_calls(case: &Case<'_>) -> Vec<(u64, String)> {
-    let lines = [Double::Crm, Double::Support, Double::Stripe, Double::Alerts].into_iter().filter_map(|double| {
-        let mut calls =
-            case.seen.calls.iter().filter(|c| c.what.double == double && c.what.faulted && c.what.status >= 400);
-        let first = calls.next()?;
-        let count = words::count(calls.count() + 1, "call");
-        let (at, status) = (words::span(first.at_ms), first.what.status);
-        let of = double_words(double);
-        Some((
-            first.n,
-            format!("#{} at {at}: {of} began to fail, as planned: {count} of any customer answered {status}", first.n),
-        ))
-    });
-    lines.collect()
-}
-
-/// The first probe, those at which the reading changes, and the final ones.
-fn turning_points<'s, 'h>(probes: &'s [Seen<'h, Probe>]) -> impl Iterator<Item = &'s Seen<'h, Probe>> {
-    let state = |probe: &Seen<'h, Probe>| (probe.what.known, probe.what.access);
-    let turns = move |(index, probe): &(usize, &Seen<'h, Probe>)| {
-        probe.what.last || index.checked_sub(1).is_none_or(|before| state(&probes[before]) != state(probe))
-    };
-    probes.iter().enumerate().filter(turns).map(|(_, probe)| probe)
-}
-
-fn probe_words(probe: &Seen<'_, Probe>) -> String {
-    let what = probe.what;
-    let reading = match (&what.error, what.known) {
-        (Some(error), _) => format!("failed: {error}"),
-        (None, Some(false)) => "the app does not know the customer".to_owned(),
-        (None, Some(true) | None) => {
-            let access = match what.access {
-                Some(true) => "access open",
-                Some(false) => "access closed",
-                None => "access not read",
-            };
-            let status = what.status.as_ref().map_or(String::new(), |status| format!(", status {status}"));
-            let plan = what.plan.as_ref().map_or(String::new(), |plan| format!(", plan {plan}"));
-            format!("{access}{status}{plan}")
+impl Step {
+    /// Whether a fault of this kind, which touches no delivery, is behind it.
+    fn comes_from(&self, kind: &FaultKind) -> bool {
+        match kind {
+            FaultKind::Outage { of, .. } | FaultKind::Slow { of, .. } => self.faulted == Some(*of) && !self.single,
+            FaultKind::Downstream(fault) => self.faulted == Some(fault.calls.of) && self.single,
+            FaultKind::Kill { .. }
+            | FaultKind::Stop { .. }
+            | FaultKind::Down { .. }
+            | FaultKind::RandomKills { .. }
+            | FaultKind::Crash { .. } => self.killed,
+            FaultKind::KillAtCall(kill) => self.killed || self.faulted == Some(kill.at.of),
+            FaultKind::StoreBusy { .. } => self.busy,
+            FaultKind::Clock { .. } => self.clock,
+            FaultKind::Duplicate { .. }
+            | FaultKind::Body { .. }
+            | FaultKind::Signed { .. }
+            | FaultKind::Burst { .. }
+            | FaultKind::SecondEvent { .. }
+            | FaultKind::SecondEndpoint { .. }
+            | FaultKind::Foreign { .. }
+            | FaultKind::Reorder { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::Drop { .. }
+            | FaultKind::Forged { .. }
+            | FaultKind::Malformed { .. }
+            | FaultKind::UnknownType { .. }
+            | FaultKind::SecretRoll { .. }
+            | FaultKind::Transport(_) => false,
         }
-    };
-    let when = if what.last { "final probe" } else { "probe" };
-    format!("#{} at {}: {when} of {}: {reading}", probe.n, words::span(probe.at_ms), what.instance)
+    }
 }

@@ -9,7 +9,8 @@
 //! 3. *lost*: by its own count the service holds fewer events than it acknowledged.
 //! 4. *poisoned*: of an acknowledged event nothing is to be seen, and before its first acknowledgement came a delivery with
 //!    its id that had to be refused. A failed attempt of the genuine one is none: what follows from that is lost.
-//! 5. *orphan*: status and plan are right but access is closed; or an effect is missing while one of its kind is nobody's.
+//! 5. *orphan*: the app knows the customer, but not whose it is: status and plan are right and access never opened; or the
+//!    event that completes the Checkout, which tells the person, never came; or an effect is missing and one is nobody's.
 //! 6. *resurrected*: the story ended the access and the ending event was acknowledged; after that a probe found it ended, or
 //!    an event from before the end was acknowledged; yet it is live.
 //! 7. *stale*: the state is the one after an earlier event of the story, and a snapshot of that time was in a race with a
@@ -60,8 +61,8 @@ pub(super) fn state(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> A
     if turns[applied..].iter().any(|turn| poisoned(case, &turn.event)) {
         return Anomaly::Poisoned;
     }
-    let right = held.status == truth.status && held.plan == truth.plan;
-    if truth.access.is_open() && !held.open && held.known && right {
+    let right = held.status == truth.status && held.plan == truth.plan && effect::opened(case, chain).is_none();
+    if truth.access.is_open() && !held.open && held.known && (right || untold(case, chain)) {
         return Anomaly::Orphan;
     }
     let races = Races::new(case, end.phase, &turns);
@@ -84,7 +85,7 @@ pub(super) fn missing(case: &Case<'_>, person: usize, end: Option<&EndState<'_>>
         return Anomaly::Poisoned;
     }
     match end {
-        Some(end) if of_nobody(case, end) => Anomaly::Orphan,
+        Some(end) if of_nobody(case, end) || chains().any(|chain| is_untold(case, chain, end)) => Anomaly::Orphan,
         Some(end) => chains().find_map(|chain| wrong_state(case, chain, end)).unwrap_or(Anomaly::Lost),
         None => Anomaly::Lost,
     }
@@ -187,6 +188,21 @@ fn revived(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>, turns: &[&Tur
     let terminal = chain.end().is_some_and(|truth| ENDED.contains(&truth.status.as_str()));
     let late = || (0..ending).any(|older| races.overtaken(older, ending));
     closed.any(|probe| end.ledger.is_none_or(|ledger| probe.n < ledger.n)) || (terminal && late())
+}
+
+/// Whether the app knows a customer of whom the Checkout's own event never told.
+fn is_untold(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> bool {
+    untold(case, chain) && effect::reading(case, chain, end).is_ok_and(|probe| probe.what.known == Some(true))
+}
+
+/// Whether the event that completes the Checkout, and says whose it is, never arrived.
+fn untold(case: &Case<'_>, chain: &Chain<'_>) -> bool {
+    let arrived = |sent: &Sent<'_>| !sent.attempt.what.dropped;
+    let came = |event: &EventId| {
+        let sent = case.deliveries_of(event).iter().filter(|d| is_genuine(d)).flat_map(|d| case.seen.sent(&d.id));
+        sent.into_iter().any(arrived)
+    };
+    chain.links.iter().filter_map(|link| link.completes_with.as_ref()).any(|event| !came(event))
 }
 
 /// Whether the CRM or the desk holds something of the service that belongs to no customer of this run.

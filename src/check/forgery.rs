@@ -7,20 +7,39 @@ use super::{
     case::{Case, Person, acked},
     effect,
     finding::{Finding, exceeds},
-    words,
+    stale, words,
 };
 use crate::{
     history::{
         lookup::Sent,
         record::{Effect, Outcome, ProcessEvent},
     },
+    id::{DeliveryId, InstanceId},
     plan::model::{Delivery, DeliveryKind, Reaction},
     scenario::criterion::Bound,
 };
 use std::collections::BTreeSet;
 
-/// Something seen, the record that shows it, and what it is called.
-type Trace = (String, u64, Anomaly);
+/// Something seen.
+struct Trace {
+    what: String,
+    /// The record that shows it.
+    n: u64,
+    anomaly: Anomaly,
+    person: Option<usize>,
+}
+
+/// Tells of what was found, in words, by its records and by its names.
+fn tell(finding: Finding, found: &[Trace]) -> (Finding, Vec<String>) {
+    let named = found.iter().map(|trace| (trace.anomaly, trace.person));
+    let finding = finding.evidence(found.iter().map(|trace| trace.n)).named(named);
+    (finding, found.iter().map(|trace| trace.what.clone()).collect())
+}
+
+/// The person of an instance; a ghost is one too.
+fn person(case: &Case<'_>, id: &InstanceId) -> Option<usize> {
+    case.people.iter().position(|person| person.instances.iter().any(|instance| instance.id == *id))
+}
 
 /// Forged deliveries that were accepted or left a trace.
 pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
@@ -32,11 +51,18 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
     for delivery in forged.iter().filter(|d| d.expect == Reaction::Refuse && acked(&case.seen, d)) {
         let reply = case.seen.sent(&delivery.id).iter().filter_map(|sent| sent.reply);
         let n = reply.filter(|reply| reply.what.outcome == Outcome::Acked).map(|reply| reply.n).next();
-        found.push((
-            format!("forged delivery {} was accepted", delivery.id),
-            n.unwrap_or_default(),
-            of_kind(delivery.kind),
-        ));
+        found.push(Trace {
+            what: format!("forged delivery {} was accepted", delivery.id),
+            n: n.unwrap_or_default(),
+            anomaly: of_kind(delivery.kind),
+            person: person(case, &delivery.instance),
+        });
+    }
+    let stale = stale::attempts(case);
+    for (delivery, sent) in stale.iter().filter(|(_, sent)| stale::was_acked(sent)) {
+        let what = format!("{} was accepted, though its signature was stale by the service's clock", delivery.id);
+        let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+        found.push(Trace { what, n, anomaly: Anomaly::Forged, person: person(case, &delivery.instance) });
     }
     let ghosts = case.people.iter().enumerate().filter(|(_, person)| person.ghost);
     for (index, ghost) in ghosts {
@@ -47,13 +73,15 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
         words::count(forged.len(), "forged delivery"),
         words::count(found.len(), "trace")
     );
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n, _)| *n));
-    let finding = finding.named(found.iter().map(|(_, _, anomaly)| (*anomaly, None)));
-    let texts: Vec<String> = found.iter().map(|(text, ..)| text.clone()).collect();
+    let seen = match stale.len() {
+        0 => seen,
+        many => format!("{}; {seen}", words::count(many, "stale attempt")),
+    };
+    let (finding, texts) = tell(finding.seeing(seen), &found);
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
-    match (forged.is_empty(), heard) {
+    match (forged.is_empty() && stale.is_empty(), heard + stale.len()) {
         (true, _) => finding.inconclusive("the plan holds no forged delivery, so none could leave a trace"),
         (false, 0) => finding.inconclusive("no forged delivery was answered, so nothing was put to the test"),
         (false, _) => finding.counted(case, bound, found.len() as u64, "traces were left"),
@@ -62,30 +90,30 @@ pub(super) fn traces(case: &Case<'_>, bound: Bound) -> Finding {
 
 /// What is known of a customer who does not exist.
 fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace> {
-    let mut found = Vec::new();
-    let who = ghost.words();
-    let name = whose(case, ghost);
+    let anomaly = whose(case, ghost);
+    let bodies = if anomaly == Anomaly::CrossTenant { "bodies of others" } else { "forged bodies" };
+    let who = format!("{}, who only stands in {bodies}", ghost.words());
+    let trace = |what: String, n: u64| Trace { what, n, anomaly, person: Some(index) };
     let probes = ghost.instances.iter().flat_map(|instance| case.seen.probes(&instance.id));
-    let known = probes.filter(|probe| effect::tells(case, probe.what));
-    found.extend(
-        known.take(1).map(|probe| (format!("the app knows {who}, who only stands in {name} bodies"), probe.n, name)),
-    );
+    let mut known = probes.filter(|probe| effect::tells(case, probe.what));
+    let mut found: Vec<Trace> =
+        known.next().map(|probe| trace(format!("the app knows {who}"), probe.n)).into_iter().collect();
     let mut contacts = BTreeSet::new();
     let mut tickets = BTreeSet::new();
     for end in &case.ends {
         let n = end.ledger.map_or(0, |ledger| ledger.n);
         for contact in end.contacts[index].iter().filter(|contact| contacts.insert(contact.id.as_str())) {
-            found.push((format!("contact {} belongs to {who}, who only stands in {name} bodies", contact.id), n, name));
+            found.push(trace(format!("contact {} belongs to {who}", contact.id), n));
         }
         for ticket in end.tickets[index].iter().filter(|ticket| tickets.insert(ticket.id.as_str())) {
-            found.push((format!("ticket {} belongs to {who}, who only stands in {name} bodies", ticket.id), n, name));
+            found.push(trace(format!("ticket {} belongs to {who}", ticket.id), n));
         }
     }
     let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(|effect| (call.n, effect)));
     for (n, effect) in made {
         let Effect::ContactCreated { contact, email: Some(email) } = effect else { continue };
         if case.owners.of_email(email) == Some(index) && contacts.insert(contact) {
-            found.push((format!("contact {contact} was made for {who}, who only stands in {name} bodies"), n, name));
+            found.push(trace(format!("contact {contact} was made for {who}"), n));
         }
     }
     found
@@ -109,9 +137,7 @@ pub(super) fn unsafe_errors(case: &Case<'_>, bound: Bound) -> Finding {
     }
     let sent = words::count(bad.len(), "bad payload");
     let seen = format!("{sent}, {} back: {} unsafe", words::count(heard as usize, "answer"), found.len());
-    let finding = finding.seeing(seen).evidence(found.iter().map(|(_, n, _)| *n));
-    let finding = finding.named(found.iter().map(|(_, _, anomaly)| (*anomaly, None)));
-    let texts: Vec<String> = found.iter().map(|(text, ..)| text.clone()).collect();
+    let (finding, texts) = tell(finding.seeing(seen), &found);
     if exceeds(bound, found.len() as u64) {
         return finding.fail(words::few(&texts));
     }
@@ -145,17 +171,25 @@ fn status(sent: &Sent<'_>) -> Option<u16> {
 
 /// Every answer, to whatever was sent, that lets something out.
 fn leaks(case: &Case<'_>) -> Vec<Trace> {
-    let leak = Anomaly::UnsafeError;
     let sent = case.plan.deliveries.iter().flat_map(|delivery| case.seen.sent(&delivery.id));
     let replies = sent.filter_map(|sent| sent.reply).filter(|reply| !reply.what.leaks.is_empty());
     // An endpoint that gives something away does so at every attempt: each delivery counts once.
     let mut told = BTreeSet::new();
     let replies = replies.filter(move |reply| told.insert(&reply.what.delivery));
-    let replies =
-        replies.map(|r| (format!("the answer to {} shows: {}", r.what.delivery, r.what.leaks.join(", ")), r.n, leak));
+    let trace = |what: String, n: u64, person| Trace { what, n, anomaly: Anomaly::UnsafeError, person };
+    let whose = |id: &DeliveryId| {
+        let delivery = case.plan.deliveries.iter().find(|delivery| delivery.id == *id)?;
+        person(case, &delivery.instance)
+    };
+    let replies = replies.map(|reply| {
+        let (what, leaks) = (reply.what, reply.what.leaks.join(", "));
+        trace(format!("the answer to {} shows: {leaks}", what.delivery), reply.n, whose(&what.delivery))
+    });
     let visits = case.seen.visits.iter().filter(|visit| !visit.what.leaks.is_empty());
-    let visits =
-        visits.map(|v| (format!("the page of {} shows: {}", v.what.instance, v.what.leaks.join(", ")), v.n, leak));
+    let visits = visits.map(|visit| {
+        let (what, leaks) = (visit.what, visit.what.leaks.join(", "));
+        trace(format!("the page of {} shows: {leaks}", what.instance), visit.n, person(case, &what.instance))
+    });
     replies.chain(visits).collect()
 }
 
@@ -164,15 +198,19 @@ fn unsafe_answer(case: &Case<'_>, delivery: &Delivery, sent: &Sent<'_>) -> Optio
     let way = delivery.on_the_way(sent.attempt.what.attempt).map(|how| how.what());
     let what = format!("{} ({})", delivery.id, way.as_deref().unwrap_or(kind_words(delivery.kind)));
     let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+    let person = person(case, &delivery.instance);
     match status(sent) {
         Some(400..=499) => None,
         Some(_) if sent.reply.is_some_and(|reply| !reply.what.leaks.is_empty()) => None,
         Some(status) => {
             let accepted = (200..300).contains(&status) && matches!(delivery.kind, DeliveryKind::Forged(_));
-            let name = if accepted { Anomaly::Forged } else { Anomaly::UnsafeError };
-            Some((format!("{what} was answered {status} instead of a 4xx"), n, name))
+            let anomaly = if accepted { Anomaly::Forged } else { Anomaly::UnsafeError };
+            Some(Trace { what: format!("{what} was answered {status} instead of a 4xx"), n, anomaly, person })
         }
-        None => crash_after(case, sent).map(|n| (format!("the service crashed on {what}"), n, Anomaly::UnsafeError)),
+        None => {
+            let n = crash_after(case, sent)?;
+            Some(Trace { what: format!("the service crashed on {what}"), n, anomaly: Anomaly::UnsafeError, person })
+        }
     }
 }
 
@@ -225,7 +263,8 @@ fn refused_unknown_types(case: &Case<'_>) -> Vec<Trace> {
         .filter_map(|delivery| {
             let sent = case.seen.sent(&delivery.id).iter().find(refused)?;
             let what = format!("{} ({}) was refused instead of acknowledged", delivery.id, kind_words(delivery.kind));
-            Some((what, sent.reply.map_or(sent.attempt.n, |reply| reply.n), Anomaly::UnboundedRedelivery))
+            let n = sent.reply.map_or(sent.attempt.n, |reply| reply.n);
+            Some(Trace { what, n, anomaly: Anomaly::UnboundedRedelivery, person: person(case, &delivery.instance) })
         })
         .collect()
 }

@@ -20,7 +20,9 @@ mod owner;
 mod replay;
 mod requests;
 mod sample;
+mod stale;
 mod state;
+mod steps;
 mod tally;
 mod tasks;
 mod tickets;
@@ -40,7 +42,7 @@ use crate::{
     scenario::{criterion::Criterion, model::Scenario},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -49,21 +51,25 @@ const MOST_EVIDENCE: usize = 5;
 
 /// Judges a run: one verdict for each criterion, in scenario order. Never panics.
 pub fn judge(scenario: &Scenario, plan: &Plan, history: &History) -> Verdicts {
-    let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, history))).ok();
+    let case = catch_unwind(AssertUnwindSafe(|| Case::new(plan, &scenario.faults, history))).ok();
     let verdicts = scenario.criteria.iter().map(|criterion| {
         let finding = safely(|| case.as_ref().map(|case| finding(criterion, case)));
         verdict(criterion, finding, case.as_ref())
     });
-    Verdicts {
-        version: VERDICTS_VERSION,
-        scenario: plan.scenario.clone(),
-        seed: plan.seed,
-        verdicts: verdicts.collect(),
+    let (version, scenario, seed) = (VERDICTS_VERSION, plan.scenario.clone(), plan.seed);
+    let mut all = Verdicts { version, scenario, seed, verdicts: verdicts.collect() };
+    // Only an alert that nobody expected is left without a name: it tells of what the others found, else of nothing.
+    let others = all.anomaly().unwrap_or(Anomaly::Premature);
+    for verdict in all.verdicts.iter_mut().filter(|v| v.validity == Validity::Fail && v.anomaly.is_none()) {
+        verdict.anomaly = Some(others);
+        verdict.anomalies.insert(others, 1);
     }
+    all
 }
 
 fn verdict(criterion: &Criterion, finding: Finding, case: Option<&Case<'_>>) -> Verdict {
     let mut evidence = finding.evidence;
+    let all: BTreeSet<u64> = evidence.iter().copied().collect();
     evidence.sort_unstable();
     evidence.dedup();
     evidence.truncate(MOST_EVIDENCE);
@@ -84,20 +90,22 @@ fn verdict(criterion: &Criterion, finding: Finding, case: Option<&Case<'_>>) -> 
     for (anomaly, _) in &finding.named {
         *verdict.anomalies.entry(*anomaly).or_default() += 1;
     }
-    let main = anomaly::main_of(&verdict.anomalies).unwrap_or_else(|| usual(criterion));
-    verdict.anomalies.entry(main).or_insert(1);
-    verdict.anomaly = Some(main);
+    if let Some(usual) = usual(criterion).filter(|_| verdict.anomalies.is_empty()) {
+        verdict.anomalies.insert(usual, 1);
+    }
+    verdict.anomaly = anomaly::main_of(&verdict.anomalies);
     // The customer who is told about shows what the verdict goes by.
-    let mut shows = finding.named.iter().filter(|(anomaly, _)| *anomaly == main).filter_map(|(_, person)| *person);
+    let main = |named: &&(Anomaly, Option<usize>)| Some(named.0) == verdict.anomaly;
+    let mut shows = finding.named.iter().filter(main).filter_map(|(_, person)| *person);
     if let (Some(case), Some(person)) = (case, shows.next().or(finding.about)) {
-        verdict.chain = safely_told(case, person);
+        verdict.chain = safely_told(case, person, &all);
     }
     verdict
 }
 
-/// What a criterion that fails mostly shows, where its judge found no evidence of anything in particular.
-const fn usual(criterion: &Criterion) -> Anomaly {
-    match criterion {
+/// What a criterion that fails mostly shows, where its judge named nothing in particular; nothing for alerts.
+fn usual(criterion: &Criterion) -> Option<Anomaly> {
+    let usual = match criterion {
         Criterion::SuccessRate { .. }
         | Criterion::EventsLost(_)
         | Criterion::AckedWithoutEffect(_)
@@ -108,13 +116,14 @@ const fn usual(criterion: &Criterion) -> Anomaly {
         | Criterion::TicketsPerRequest(_)
         | Criterion::CrmTasks(_)
         | Criterion::ReplayEffects(_)
-        | Criterion::Alerts(_)
         | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
         Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
         Criterion::Activation { .. } | Criterion::AckLatency { .. } => Anomaly::Late,
         Criterion::ForgeryTraces(_) => Anomaly::Forged,
         Criterion::UnsafeErrors(_) => Anomaly::UnsafeError,
-    }
+        Criterion::Alerts(_) => return None,
+    };
+    Some(usual)
 }
 
 /// What `judge` finds; inconclusive when it panics or has nothing to work with.
@@ -126,8 +135,8 @@ fn safely(judge: impl FnOnce() -> Option<Finding>) -> Finding {
     })
 }
 
-fn safely_told(case: &Case<'_>, person: usize) -> Vec<String> {
-    catch_unwind(AssertUnwindSafe(|| cause::chain(case, person))).unwrap_or_default()
+fn safely_told(case: &Case<'_>, person: usize, evidence: &BTreeSet<u64>) -> Vec<String> {
+    catch_unwind(AssertUnwindSafe(|| cause::chain(case, person, evidence))).unwrap_or_default()
 }
 
 fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {

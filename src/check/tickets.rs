@@ -67,7 +67,7 @@ impl Rule<'_> {
         let (named, others): (Vec<&Ticket>, Vec<&Ticket>) =
             tickets.iter().copied().partition(|ticket| invoices.iter().any(|invoice| about(ticket, invoice)));
         // Tickets that the story asks for besides (a dispute, a request) are no business of this criterion.
-        let (extra, named_here) = (self.not_due(case, person, &others, &invoices), !named.is_empty());
+        let ((extra, due_still), named_here) = (self.not_due(case, person, &others, &invoices), !named.is_empty());
         if named_here || extra.is_empty() {
             for invoice in &invoices {
                 let of: Vec<&Ticket> = named.iter().copied().filter(|ticket| about(ticket, invoice)).collect();
@@ -76,6 +76,8 @@ impl Rule<'_> {
             stray(tally, &mut slips, person, &extra, invoices.is_empty());
         } else if invoices.is_empty() {
             stray(tally, &mut slips, person, &extra, true);
+            // It was called for, but in another queue.
+            slips.elsewhere |= extra.len() as u64 <= due_still;
         } else {
             self.by_requester(tally, &mut slips, person, &extra, invoices.len() as u64);
         }
@@ -89,14 +91,15 @@ impl Rule<'_> {
         tally.name(anomaly, index);
     }
 
-    /// Tickets beyond those that the person's stories ask for besides their failed invoices.
+    /// Tickets beyond those that the person's stories ask for besides their failed invoices, and how many of those that they
+    /// ask for are not there.
     fn not_due<'t>(
         &self,
         case: &Case<'_>,
         person: &Person<'_>,
         tickets: &[&'t Ticket],
         invoices: &[&InvoiceId],
-    ) -> Vec<&'t Ticket> {
+    ) -> (Vec<&'t Ticket>, u64) {
         let mut due = case.tickets_due(person);
         for (queue, (_, most)) in case.requested(person) {
             *due.entry(queue).or_default() += most;
@@ -111,7 +114,7 @@ impl Rule<'_> {
                 Some(_) | None => extra.push(*ticket),
             }
         }
-        extra
+        (extra, due.values().sum())
     }
 
     fn invoice(&self, tally: &mut Tally<Counts>, slips: &mut Slips, what: &str, tickets: &[&Ticket], bound: Bound) {

@@ -40,6 +40,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Print where Stripe, the reference service's own state, CRM and desk disagree
     Audit(AuditArgs),
+    /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?
+    Teeth(TeethArgs),
     /// Write a first scenario and a project file (hookdrill.toml) to start from
     Init(InitArgs),
     /// Print the JSON Schema of scenarios or of the project file, for an editor
@@ -367,6 +369,45 @@ pub struct AuditArgs {
     #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
     pub within: std::time::Duration,
     /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `teeth`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct TeethArgs {
+    /// Scenario files, folders of them, or recordings and exports of Stripe events
+    #[arg(default_value = "scenarios")]
+    pub paths: Vec<PathBuf>,
+    /// Only this defect; may be given several times (default: every one)
+    #[arg(long, value_name = "NAME")]
+    pub defect: Vec<String>,
+    /// Only scenarios whose name or file matches, `*` standing for anything; with `!` in front, all but those.
+    /// May be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub filter: Vec<String>,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seeds under which the sound service runs each scenario, and a defect that no plain run catches
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seeds: u64,
+    /// Runs with a crash at one point, at most, for a defect that no seed catches
+    #[arg(long, value_name = "N", default_value_t = 1500)]
+    pub crashes: u64,
+    /// Exit 1 too when a scenario is redundant, covers a class of which it catches no defect, or when a catch goes by a wrong name
+    #[arg(long, conflicts_with = "quick")]
+    pub strict: bool,
+    /// Stop each hunt at the first catch, and do not look for redundant scenarios
+    #[arg(long)]
+    pub quick: bool,
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Accept recordings from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+    /// Machine output on stdout, everything else on stderr
     #[arg(long)]
     pub json: bool,
 }

@@ -18,8 +18,10 @@ pub mod serve;
 pub mod shell;
 pub mod signature;
 pub mod simulate;
+mod simulated;
 pub mod start;
 mod stored;
+pub mod teeth;
 mod voice;
 
 use args::{Args, Command};
@@ -51,6 +53,7 @@ pub fn main() -> std::process::ExitCode {
             Command::Schema(options) => schema::schema(&options),
             Command::Completions(options) => shell::completions(&options),
             Command::Man => shell::man(),
+            Command::Teeth(options) => teeth::teeth(&options),
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");

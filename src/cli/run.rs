@@ -15,7 +15,7 @@ use crate::{
     check,
     drive::{
         clock::RunClock,
-        live::{LiveRun, drive},
+        live::{LiveRun, LockStore, drive},
         process::Fleet,
         project::{self, Project},
         target::Target,
@@ -32,7 +32,7 @@ use crate::{
         fault::{Double, FaultKind},
         model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
     },
-    service::store::PostgresAt,
+    service::store::{PostgresAt, Store},
     stripe::import::ImportOptions,
     time::Timestamp,
 };
@@ -104,7 +104,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// Whether the filters want a scenario: any of those without `!` (when there are such), and none of those with it.
-fn wanted(filters: &[String], scenario: &Scenario) -> bool {
+pub(super) fn wanted(filters: &[String], scenario: &Scenario) -> bool {
     let fits = |glob: &str| find::matches(glob, &scenario.name) || find::matches(glob, &scenario.slug);
     let (out, within): (Vec<_>, Vec<_>) = filters.iter().partition(|f| f.starts_with('!'));
     (within.is_empty() || within.iter().any(|f| fits(f))) && !out.iter().any(|f| fits(&f[1..]))
@@ -154,6 +154,9 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
                     | FaultKind::KillAtCall(_)
                     | FaultKind::Down { .. }
                     | FaultKind::RandomKills { .. }
+                    | FaultKind::Stop { .. }
+                    | FaultKind::Clock { .. }
+                    | FaultKind::StoreBusy { .. }
             )
         };
         if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
@@ -168,7 +171,7 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
         }
         if !project.target.process && f.scenario.faults.iter().any(|fault| kills(&fault.kind)) {
             wrong.push(format!(
-                "{}: a service behind a URL cannot be killed; leave this scenario out with --filter '!{}'",
+                "{}: a service behind a URL cannot be killed or stopped, nor its store or clock touched; leave this scenario out with --filter '!{}'",
                 f.path.display(),
                 f.scenario.slug
             ));
@@ -289,6 +292,7 @@ async fn live(
     }
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let database = Scratch::new(args, scratch.path())?;
+    let lock_store = project.is_none().then(|| database.lock());
     let (targets, service) = match project {
         Some(project) => (vec![project.target.clone()], None),
         None => start_embedded(args, plan, &secrets, &doubles, (&database.from, folder)).await?,
@@ -311,7 +315,8 @@ async fn live(
     // A target of the user's has what it has.
     let options = options.into_iter().take(if project.is_some() { 1 } else { 3 });
     let options = options.map(|(name, value)| (name.to_owned(), value)).collect();
-    let run = LiveRun { plan, targets, service, doubles: &doubles, calls, clock, history, options, redactor };
+    let run =
+        LiveRun { plan, targets, service, doubles: &doubles, calls, clock, history, options, redactor, lock_store };
     let driven = drive(run).await.map_err(|error| error.to_string());
     driven.and(database.clear())
 }
@@ -319,22 +324,41 @@ async fn live(
 /// The database of one run: nothing of it is left afterwards.
 struct Scratch {
     from: ServedFrom,
+    file: Option<PathBuf>,
     schema: Option<PostgresAt>,
 }
 
 impl Scratch {
     fn new(args: &RunArgs, folder: &Path) -> Result<Self, String> {
         match args.database {
-            DatabaseKind::Sqlite => Ok(Self { from: ServedFrom::File(folder.join("service.db")), schema: None }),
+            DatabaseKind::Sqlite => {
+                let file = folder.join("service.db");
+                Ok(Self { from: ServedFrom::File(file.clone()), file: Some(file), schema: None })
+            }
             DatabaseKind::Postgres => {
                 // The folder has a name that no other run on this machine has.
                 let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
                 let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
                 let name = format!("run_{}_{name}", std::process::id());
                 let schema = embedded::postgres(&name).map_err(|error| error.to_string())?;
-                Ok(Self { from: ServedFrom::Schema(name), schema: Some(schema) })
+                Ok(Self { from: ServedFrom::Schema(name), file: None, schema: Some(schema) })
             }
         }
+    }
+
+    /// How a fault locks it: through a connection of its own.
+    fn lock(&self) -> LockStore {
+        let (file, schema) = (self.file.clone(), self.schema.clone());
+        Arc::new(move || {
+            let store = match (&schema, &file) {
+                (Some(at), _) => Store::postgres(at),
+                (None, Some(path)) => Store::sqlite(path),
+                (None, None) => return Err("the service has no database of its own".to_owned()),
+            };
+            let mut store = store.map_err(|error| error.to_string())?;
+            store.hold().map_err(|error| error.to_string())?;
+            Ok(Box::new(store) as Box<dyn Send>)
+        })
     }
 
     fn clear(self) -> Result<(), String> {

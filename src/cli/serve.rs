@@ -16,6 +16,7 @@ use crate::{
     drive::{
         clock::RunClock,
         deliverer::{self, Deliverer},
+        process::CLOCK,
     },
     mock::{
         models::ModelOptions,
@@ -279,9 +280,16 @@ async fn stop(until_stdin_closes: bool) {
     if !until_stdin_closes {
         return interrupted().await;
     }
-    let closed = tokio::task::spawn_blocking(|| {
-        let mut nothing = [0_u8; 64];
-        while std::io::Read::read(&mut std::io::stdin(), &mut nothing).is_ok_and(|n| n > 0) {}
+    // A thread of its own: the runtime would not end before a reading of its own is over.
+    let (close, closed) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            // What a run tells its child meanwhile: how wrong its clock is to be.
+            if let Some(offset_ms) = line.strip_prefix(CLOCK).and_then(|offset_ms| offset_ms.trim().parse().ok()) {
+                service::set_clock(offset_ms);
+            }
+        }
+        drop(close);
     });
     tokio::select! {
         () = interrupted() => {}

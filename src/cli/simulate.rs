@@ -4,9 +4,9 @@
 
 use super::{
     args::RunArgs,
-    embedded::{self, EmbeddedSecrets},
     find::Found,
     run::{blank, judge, make_folder, write},
+    simulated::{self, EPOCH_SECS, Planned, RESTART_AFTER_MS, unspoilt},
     voice::Voice,
 };
 use crate::{
@@ -19,23 +19,12 @@ use crate::{
         sim::{self, Crash, Point, Ran, Setup},
     },
     history::file,
-    plan::{
-        compile::Cast,
-        model::{Kill, KillAt, Plan},
-    },
-    redact::Redactor,
+    plan::model::{Kill, KillAt, Plan},
     report::{PointTally, ScenarioReport, Tally},
-    scenario::{criterion::Criterion, model::Scenario},
     service::Defect,
     time::Timestamp,
 };
 use std::collections::BTreeMap;
-
-/// Payload epoch of simulated runs when none is named: 2026-01-01T00:00:00Z.
-const EPOCH_SECS: i64 = 1_767_225_600;
-
-/// How long a process that was crashed everywhere stays dead.
-const RESTART_AFTER_MS: u64 = 200;
 
 /// Run folders that one scenario leaves under many seeds, at most: the first failures tell what there is to know.
 const MOST_FOLDERS: u64 = 10;
@@ -61,28 +50,19 @@ struct Simulated<'a> {
     args: &'a RunArgs,
     found: &'a Found,
     setup: Setup,
-    cast: Cast<'a>,
+    planned: Planned<'a>,
 }
 
 impl<'a> Simulated<'a> {
     fn new(args: &'a RunArgs, found: &'a Found) -> Result<Self, String> {
-        let secrets = EmbeddedSecrets::new(args.seed);
-        let target = embedded::target("http://simulated.invalid", &secrets, args.seed, found.scenario.doubles)
-            .map_err(|error| error.to_string())?;
-        let defects = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
-        let settings = embedded::settings(defects, found.scenario.doubles);
-        let redactor = Redactor::new(&secrets.all().into_iter().chain(target.secrets.all()).collect::<Vec<_>>());
-        let options = BTreeMap::from([("defects".to_owned(), args.defect.join(" "))]);
-        let setup = Setup::new(target, settings, found.scenario.simulation, options, redactor);
-        let cast = Cast::new(&found.scenario, args.cast_seed.unwrap_or(args.seed), epoch(args));
-        Ok(Self { args, found, setup, cast: cast.map_err(|error| error.to_string())? })
+        let defects: Vec<Defect> = args.defect.iter().filter_map(|name| Defect::named(name)).collect();
+        let setup = simulated::setup(&found.scenario, args.seed, &defects)?;
+        let planned = Planned::new(found, args.cast_seed.unwrap_or(args.seed), epoch(args))?;
+        Ok(Self { args, found, setup, planned })
     }
 
     fn plan(&self, seed: u64) -> Result<Plan, String> {
-        if let Some(plan) = &self.found.plan {
-            return Ok(plan.clone());
-        }
-        self.cast.plan(seed, epoch(self.args)).map_err(|error| error.to_string())
+        self.planned.plan(seed)
     }
 
     fn once(&self, report: &mut ScenarioReport) -> Result<(), String> {
@@ -208,22 +188,4 @@ impl<'a> Simulated<'a> {
         }
         Ok(())
     }
-}
-
-/// The scenario without what a crash may rightly change: how long things took, what a page showed meanwhile, what was
-/// told of it (deliveries that a crash broke off are failures, and counted in the process alone), and whether a bad payload, which comes once, was answered.
-fn unspoilt(scenario: &Scenario) -> Scenario {
-    let spoilt = |criterion: &Criterion| {
-        matches!(
-            criterion,
-            Criterion::Activation { .. }
-                | Criterion::AckLatency { .. }
-                | Criterion::FailedVisits(_)
-                | Criterion::UnsafeErrors(_)
-                | Criterion::Alerts(_)
-        )
-    };
-    let mut scenario = scenario.clone();
-    scenario.criteria.retain(|criterion| !spoilt(criterion));
-    scenario
 }

@@ -26,6 +26,12 @@ pub enum Directive {
     Kill,
     /// Start the service again.
     Restart,
+    /// Tell every process of the service to stop; [`Input::Stopped`] when the last has ended.
+    Stop,
+    /// From now on nobody but the fault may write to the service's store, or it is over.
+    LockStore(bool),
+    /// From now on the service's clock is wrong by so many milliseconds; ahead when positive.
+    SetClock(i64),
     /// Kill one process of the service; the others work on.
     KillOne(usize),
     /// Start that process again.
@@ -97,6 +103,8 @@ pub enum Input {
     Stepped,
     /// The service called a double.
     Called,
+    /// Every process that was told to stop has ended.
+    Stopped,
     /// The service answers (again).
     Up,
     /// One process answers again.

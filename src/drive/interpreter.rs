@@ -34,8 +34,11 @@ enum Due {
     Restart,
     StartOne { process: usize, life: u64 },
     Kill { restart_after_ms: u64, lot: Option<u32> },
+    Stop { restart_after_ms: u64 },
     NoteOff(usize),
     NoteOn(usize),
+    Lock(bool),
+    Clock { offset_ms: i64 },
     Step(usize),
     Attempt { delivery: usize, attempt: u32 },
     Poll { instance: usize },
@@ -50,8 +53,8 @@ enum Stage {
     Over,
 }
 
-/// The machine. Order of what is due at the same time: restarts, kills, ends of faults, beginnings of faults, steps,
-/// attempts by delivery number, polls.
+/// The machine. Order of what is due at the same time: restarts, kills, stops, ends of faults, beginnings of faults, store and
+/// clock, steps, attempts by delivery number, polls.
 #[derive(Clone, Debug)]
 pub struct Interpreter<'p> {
     plan: &'p Plan,
@@ -65,6 +68,12 @@ pub struct Interpreter<'p> {
     kills_left: BTreeMap<usize, u64>,
     down: bool,
     down_until_ms: u64,
+    /// All were told to stop and have not ended yet: when they have, they stay away for so long.
+    stopping: Option<u64>,
+    /// Faults that lock the store now.
+    locks: u32,
+    /// What the service's clock is wrong by now.
+    clock_ms: i64,
     /// Processes that were killed one by one and do not answer yet, with the number of the kill.
     away: BTreeMap<usize, u64>,
     kills: u64,
@@ -100,11 +109,14 @@ impl<'p> Interpreter<'p> {
                 .iter()
                 .filter_map(|kill| match &kill.at {
                     KillAt::OnAckOf(delivery) => Some((index(delivery)?, kill.restart_after_ms)),
-                    KillAt::AtMs(_) | KillAt::AtPoint(_) | KillAt::AtCall(_) => None,
+                    KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtPoint(_) | KillAt::AtCall(_) => None,
                 })
                 .collect(),
             down: false,
             down_until_ms: 0,
+            stopping: None,
+            locks: 0,
+            clock_ms: 0,
             away: BTreeMap::new(),
             kills: 0,
             polling: BTreeMap::new(),
@@ -130,6 +142,7 @@ impl<'p> Interpreter<'p> {
         (&self.unfinished, &self.kills_left, self.down, self.down_until_ms, &self.away, self.kills).hash(state);
         (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms)
             .hash(state);
+        (self.stopping, self.locks, self.clock_ms).hash(state);
         let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
         (self.last_activity_ms, queue).hash(state);
     }
@@ -183,6 +196,11 @@ impl<'p> Interpreter<'p> {
             }
             Input::Stepped => self.open_steps = self.open_steps.saturating_sub(1),
             Input::Called => self.last_activity_ms = now_ms,
+            Input::Stopped => {
+                if let Some(restart_after_ms) = self.stopping.take() {
+                    self.went_down(now_ms, restart_after_ms);
+                }
+            }
             // All of them were started.
             Input::Up => (self.down, self.away) = (false, BTreeMap::new()),
             Input::OneUp(process) => drop(self.away.remove(&process)),
@@ -196,6 +214,10 @@ impl<'p> Interpreter<'p> {
 
     fn begin(&mut self, run_phase: RunPhase, phase: Phase, now_ms: u64) {
         self.now_do.push(Directive::Enter(run_phase));
+        if phase == Phase::Faults {
+            let planned = self.plan.faults.iter().enumerate();
+            self.now_do.extend(planned.map(|(n, what)| Directive::Note { what: format!("[{n}] {what}"), on: true }));
+        }
         for (index, delivery) in self.plan.deliveries.iter().enumerate().filter(|(_, d)| d.phase == phase) {
             self.unfinished.insert(index);
             self.due.push(Reverse((now_ms + delivery.at_ms, Due::Attempt { delivery: index, attempt: 1 })));
@@ -217,14 +239,31 @@ impl<'p> Interpreter<'p> {
             }
         }
         if phase == Phase::Faults {
-            for kill in &self.plan.kills {
-                if let KillAt::AtMs(at_ms) = kill.at {
-                    let (restart_after_ms, lot) = (kill.restart_after_ms, kill.lot);
-                    self.due.push(Reverse((now_ms + at_ms, Due::Kill { restart_after_ms, lot })));
-                }
-            }
+            self.surroundings(now_ms);
         }
         self.stage = Stage::Sending(run_phase);
+    }
+
+    /// What happens to the service's processes, store and clock at times of the plan.
+    fn surroundings(&mut self, now_ms: u64) {
+        for kill in &self.plan.kills {
+            let (restart_after_ms, lot) = (kill.restart_after_ms, kill.lot);
+            match kill.at {
+                KillAt::AtMs(at_ms) => self.due.push(Reverse((now_ms + at_ms, Due::Kill { restart_after_ms, lot }))),
+                KillAt::StopAt(at_ms) => self.due.push(Reverse((now_ms + at_ms, Due::Stop { restart_after_ms }))),
+                KillAt::OnAckOf(_) | KillAt::AtPoint(_) | KillAt::AtCall(_) => {}
+            }
+        }
+        for busy in &self.plan.store_busy {
+            self.due.push(Reverse((now_ms + busy.from_ms, Due::Lock(true))));
+            self.due.push(Reverse((now_ms + busy.until_ms, Due::Lock(false))));
+        }
+        for clock in &self.plan.clock {
+            let (on, off) = (clock.offset_ms, clock.offset_ms.saturating_neg());
+            self.due.push(Reverse((now_ms + clock.from_ms, Due::Clock { offset_ms: on })));
+            let until = clock.until_ms.map(|until_ms| Reverse((now_ms + until_ms, Due::Clock { offset_ms: off })));
+            self.due.extend(until);
+        }
     }
 
     fn take_due(&mut self, now_ms: u64) -> Option<Directive> {
@@ -253,6 +292,23 @@ impl<'p> Interpreter<'p> {
             Due::Restart => (self.down && now_ms >= self.down_until_ms).then_some(Directive::Restart),
             Due::StartOne { process, life } => {
                 (!self.down && self.away.get(&process) == Some(&life)).then_some(Directive::StartOne(process))
+            }
+            Due::Stop { restart_after_ms } => {
+                // Who is away or going already is told nothing.
+                let told = !self.down && self.stopping.is_none();
+                told.then(|| {
+                    self.stopping = Some(restart_after_ms);
+                    Directive::Stop
+                })
+            }
+            Due::Lock(on) => {
+                let before = self.locks;
+                self.locks = if on { before + 1 } else { before.saturating_sub(1) };
+                ((before == 0) != (self.locks == 0)).then_some(Directive::LockStore(on))
+            }
+            Due::Clock { offset_ms } => {
+                self.clock_ms = self.clock_ms.saturating_add(offset_ms);
+                Some(Directive::SetClock(self.clock_ms))
             }
             Due::Kill { restart_after_ms, lot: Some(lot) } => self.kill_one(now_ms, restart_after_ms, lot),
             Due::Kill { restart_after_ms, lot: None } => {
@@ -380,6 +436,9 @@ impl<'p> Interpreter<'p> {
             Due::Restart
             | Due::StartOne { .. }
             | Due::Kill { .. }
+            | Due::Stop { .. }
+            | Due::Lock(_)
+            | Due::Clock { .. }
             | Due::NoteOff(_)
             | Due::NoteOn(_)
             | Due::Step(_) => true,
@@ -389,7 +448,8 @@ impl<'p> Interpreter<'p> {
     }
 
     fn sending(&mut self, phase: RunPhase, now_ms: u64) -> Option<Directive> {
-        if self.plan_left() {
+        // What a stopping service still answers belongs to the faults.
+        if self.plan_left() || self.stopping.is_some() {
             return Some(self.wait(now_ms, now_ms + 60_000));
         }
         let quiet = if phase == RunPhase::Replay { RunPhase::QuietAfterReplay } else { RunPhase::Quiet };
@@ -431,7 +491,7 @@ impl<'p> Interpreter<'p> {
 
     /// Every process is.
     fn is_up(&self) -> bool {
-        !self.down && self.away.is_empty()
+        !self.down && self.stopping.is_none() && self.away.is_empty()
     }
 
     fn drained(&self, now_ms: u64) -> bool {

@@ -3,12 +3,14 @@
 //! Sends are open-loop: each leaves at its planned time whatever became of those before it. Must not know: what comes
 //! next (the interpreter does), what is right.
 
+mod fleet;
+
 use super::{
     browser::user_agent,
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-    process::{Fleet, ServiceStartError, Slot},
+    process::{Fleet, ServiceStartError},
     target::Target,
     template::fill,
     transport::{self, Altered, Parcel},
@@ -56,7 +58,13 @@ pub struct LiveRun<'a> {
     pub options: BTreeMap<String, String>,
     /// Finds secrets, stack traces and internals in answers.
     pub redactor: Redactor,
+    /// Locks the service's store, when it is ours.
+    pub lock_store: Option<LockStore>,
 }
+
+/// Locks the store of the service against every writer, as another program would that does not let go, until what it
+/// returns is dropped; or says why it cannot. Blocks.
+pub type LockStore = Arc<dyn Fn() -> Result<Box<dyn Send>, String> + Send + Sync>;
 
 /// Why a live run broke.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +75,9 @@ pub enum DriveError {
     /// The service did not come back after a kill.
     #[error(transparent)]
     Service(#[from] ServiceStartError),
+    /// The service's store cannot be locked, as a fault wants it.
+    #[error("cannot lock the service's store: {0}")]
+    Store(String),
     /// A planned request cannot be written as HTTP.
     #[error("{0}")]
     Request(String),
@@ -84,6 +95,8 @@ pub enum DriveError {
 enum Event {
     Happened(Input, Record),
     Started(usize, Result<(), ServiceStartError>),
+    /// Every process that was told to stop has ended.
+    Stopped,
     Broken(String),
 }
 
@@ -100,6 +113,8 @@ struct Driver<'a> {
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
     lateness_us: Vec<u64>,
+    /// The lock on the service's store, while a fault holds it.
+    store_lock: Option<Box<dyn Send>>,
 }
 
 struct Shared {
@@ -124,7 +139,7 @@ pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
         clock: run.clock,
         redactor: run.redactor.clone(),
     });
-    let mut driver = Driver { run, sender: Sender::new(), shared, events, lateness_us: Vec::new() };
+    let mut driver = Driver { run, sender: Sender::new(), shared, events, lateness_us: Vec::new(), store_lock: None };
     driver.write_start()?;
     let target = driver.shared.target();
     let abilities = Abilities {
@@ -208,6 +223,12 @@ impl Driver<'_> {
             }
             Directive::Note { what, on } => self.record(Record::Fault { what, on }),
             Directive::Kill => self.kill().await,
+            Directive::Stop => self.stop().await,
+            Directive::LockStore(on) => self.lock_store(on).await,
+            Directive::SetClock(offset_ms) => {
+                self.set_clock(offset_ms).await;
+                Ok(())
+            }
             Directive::Restart => self.restart(interpreter).await,
             Directive::KillOne(process) => self.kill_one(process).await,
             Directive::StartOne(process) => self.start_one(process),
@@ -235,7 +256,8 @@ impl Driver<'_> {
         let planned = &self.run.plan.deliveries[sending.delivery];
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
-        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }
+        let faults = planned.faults.clone();
+        Attempt { delivery, attempt, planned_ms, late_us, dropped, fault, faults }
     }
 
     fn send(&mut self, sending: Sending) -> Result<(), DriveError> {
@@ -301,76 +323,6 @@ impl Driver<'_> {
         });
     }
 
-    async fn kill(&mut self) -> Result<(), DriveError> {
-        if let Some(fleet) = &self.run.service {
-            for (process, slot) in fleet.slots().enumerate() {
-                self.shared.mark(process, false);
-                slot.lock().await.kill().await;
-            }
-        }
-        self.record(Record::Process { event: ProcessEvent::Killed, detail: None })
-    }
-
-    async fn restart(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
-        self.record(Record::Process { event: ProcessEvent::Started, detail: None })?;
-        if let Some(fleet) = &self.run.service {
-            for (process, slot) in fleet.slots().enumerate() {
-                slot.lock().await.start_again().await?;
-                self.shared.mark(process, true);
-            }
-        }
-        self.record(Record::Process { event: ProcessEvent::Ready, detail: None })?;
-        interpreter.on(self.run.clock.now_ms(), Input::Up);
-        Ok(())
-    }
-
-    fn record_process(&mut self, event: ProcessEvent, process: usize, how: &str) -> Result<(), DriveError> {
-        let detail = Some(format!("process {} of {}{how}", process + 1, self.run.targets.len()));
-        self.record(Record::Process { event, detail })
-    }
-
-    async fn kill_one(&mut self, process: usize) -> Result<(), DriveError> {
-        self.shared.mark(process, false);
-        if let Some(slot) = self.slot(process) {
-            slot.lock().await.kill().await;
-        }
-        self.record_process(ProcessEvent::Killed, process, "")
-    }
-
-    /// Beside everything else: whatever the others have to do goes on.
-    fn start_one(&mut self, process: usize) -> Result<(), DriveError> {
-        self.record_process(ProcessEvent::Started, process, "")?;
-        let (slot, events) = (self.slot(process), self.events.clone());
-        tokio::spawn(async move {
-            let started = match slot {
-                Some(slot) => slot.lock().await.start_again().await,
-                None => Ok(()),
-            };
-            drop(events.send(Event::Started(process, started)));
-        });
-        Ok(())
-    }
-
-    fn slot(&self, process: usize) -> Option<Slot> {
-        self.run.service.as_ref()?.slots().nth(process).cloned()
-    }
-
-    fn look_at_the_children(&mut self) -> Result<(), DriveError> {
-        let Some(fleet) = &self.run.service else { return Ok(()) };
-        // One that is just being started or killed is looked at the next time.
-        let ended = |slot: &Slot| slot.try_lock().ok().and_then(|mut service| service.ended());
-        let ended: Vec<_> = fleet.slots().map(ended).enumerate().collect();
-        for (process, detail) in ended {
-            let Some(detail) = detail else { continue };
-            self.shared.mark(process, false);
-            match self.run.targets.len() {
-                1 => self.record(Record::Process { event: ProcessEvent::Died, detail: Some(detail) })?,
-                _ => self.record_process(ProcessEvent::Died, process, &format!(": {detail}"))?,
-            }
-        }
-        Ok(())
-    }
-
     fn take_event(&mut self, interpreter: &mut Interpreter<'_>, event: Event) -> Result<(), DriveError> {
         match event {
             Event::Happened(input, record) => {
@@ -387,6 +339,11 @@ impl Driver<'_> {
                 self.shared.mark(process, true);
                 self.record_process(ProcessEvent::Ready, process, "")?;
                 interpreter.on(self.run.clock.now_ms(), Input::OneUp(process));
+                Ok(())
+            }
+            Event::Stopped => {
+                self.record(Record::Process { event: ProcessEvent::Stopped, detail: None })?;
+                interpreter.on(self.run.clock.now_ms(), Input::Stopped);
                 Ok(())
             }
             Event::Broken(what) => Err(DriveError::Request(what)),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
     sync::Mutex,
 };
@@ -38,9 +38,19 @@ impl std::fmt::Debug for ServiceCommand {
 pub struct Service {
     command: ServiceCommand,
     child: Option<Child>,
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
+    /// It was told to stop: that it ends is no accident.
+    told: bool,
+    /// What its clock is wrong by, milliseconds.
+    clock_ms: i64,
     port: u16,
 }
+
+/// What begins the line on standard input with which the child is told how wrong its clock is to be, in milliseconds.
+pub const CLOCK: &str = "clock ";
+
+/// A child that was told to stop and has not ended after so long is killed: longer than it gives requests and calls.
+pub const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 /// One place for a process of the service; whoever starts or kills it holds the lock.
 pub type Slot = Arc<Mutex<Service>>;
@@ -108,7 +118,7 @@ impl Service {
     /// # Errors
     /// [`ServiceStartError`] with the end of the child's log.
     pub async fn start(command: ServiceCommand) -> Result<Self, ServiceStartError> {
-        let mut service = Self { command, child: None, _stdin: None, port: 0 };
+        let mut service = Self { command, child: None, stdin: None, told: false, clock_ms: 0, port: 0 };
         service.start_again().await?;
         Ok(service)
     }
@@ -138,7 +148,8 @@ impl Service {
             .kill_on_drop(true)
             .spawn()
             .map_err(ServiceStartError::Spawn)?;
-        self._stdin = child.stdin.take();
+        self.stdin = child.stdin.take();
+        self.told = false;
         let stdout = child.stdout.take();
         self.child = Some(child);
         let port = match stdout {
@@ -146,6 +157,9 @@ impl Service {
             None => None,
         };
         self.port = port.ok_or_else(|| ServiceStartError::NotReady { said: tail(&self.command.log) })?;
+        if self.clock_ms != 0 {
+            self.set_clock(self.clock_ms).await;
+        }
         Ok(())
     }
 
@@ -155,12 +169,53 @@ impl Service {
             // An error means that it is gone already, which is what is wanted.
             drop(child.kill().await);
         }
-        self._stdin = None;
+        self.stdin = None;
+    }
+
+    /// Lets the child's clock be wrong by so many milliseconds, ahead when positive, also after it was started again.
+    pub async fn set_clock(&mut self, offset_ms: i64) {
+        self.clock_ms = offset_ms;
+        if let Some(stdin) = &mut self.stdin {
+            // An error means that the child is gone: the next one is told again.
+            drop(stdin.write_all(format!("{CLOCK}{offset_ms}\n").as_bytes()).await);
+        }
+    }
+
+    /// Tells the child to stop, as whoever operates it does (SIGTERM; elsewhere its standard input closes); returns the
+    /// number of its process.
+    pub fn terminate(&mut self) -> Option<u32> {
+        let number = self.child.as_ref()?.id()?;
+        self.told = true;
+        #[cfg(unix)]
+        if let Some(pid) = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw) {
+            // An error means that it is gone already, which is what is wanted.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        #[cfg(not(unix))]
+        drop(self.stdin.take());
+        Some(number)
+    }
+
+    /// Whether the process of that number has ended, however it did.
+    pub fn has_ended(&mut self, number: u32) -> bool {
+        let Some(child) = self.child.as_mut().filter(|child| child.id() == Some(number)) else { return true };
+        let ended = !matches!(child.try_wait(), Ok(None));
+        if ended {
+            self.child = None;
+        }
+        ended
+    }
+
+    /// Kills the child if it is still the process of that number.
+    pub async fn kill_if(&mut self, number: u32) {
+        if self.child.as_ref().and_then(Child::id) == Some(number) {
+            self.kill().await;
+        }
     }
 
     /// How the child ended by itself, if it did.
     pub fn ended(&mut self) -> Option<String> {
-        let status = self.child.as_mut()?.try_wait().ok().flatten()?;
+        let status = self.child.as_mut().filter(|_| !self.told)?.try_wait().ok().flatten()?;
         self.child = None;
         Some(status.to_string())
     }

@@ -85,6 +85,18 @@ struct TargetTable {
     /// A file that holds the signing secret, by its path from this one.
     #[schemars(with = "Option<String>")]
     secret_file: Option<Spanned<String>>,
+    /// The variable that holds the secret of a second endpoint of yours.
+    #[schemars(with = "Option<String>")]
+    second_secret_env: Option<Spanned<String>>,
+    /// A file that holds the secret of a second endpoint of yours.
+    #[schemars(with = "Option<String>")]
+    second_secret_file: Option<Spanned<String>>,
+    /// The variable that holds the secret that was rolled away.
+    #[schemars(with = "Option<String>")]
+    old_secret_env: Option<Spanned<String>>,
+    /// A file that holds the secret that was rolled away.
+    #[schemars(with = "Option<String>")]
+    old_secret_file: Option<Spanned<String>>,
     /// Hosts besides this machine that may be tested.
     #[serde(default)]
     allow_hosts: Vec<String>,
@@ -182,6 +194,9 @@ fn not_null(schema: &mut schemars::Schema) {
     }
 }
 
+/// The name of a variable and of a file, of which one may be given.
+type Places<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<String>>);
+
 struct Reader<'a> {
     path: String,
     text: &'a str,
@@ -200,11 +215,11 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
     let file: File = toml::from_str(&text)
         .map_err(|error| ProjectError::Format { path: shown.clone(), what: redacted(error.to_string()) })?;
     let reader = Reader { path: shown, text: &text, allow_hosts: file.target.allow_hosts.clone() };
-    let secret = reader.secret(&file.target, path, secret_of)?;
+    let secrets = reader.secrets(&file.target, path, seed, secret_of)?;
     let target = Target {
         name: file.target.webhook.get_ref().clone(),
         webhook: reader.webhook(&file.target.webhook)?,
-        secrets: SigningSecrets::new(secret, seed),
+        secrets,
         probe: file.probe.customer.as_ref().map(|p| reader.probe(p)).transpose()?,
         queue: None,
         success_page: file.pages.success.as_ref().map(|p| reader.url(p)).transpose()?,
@@ -292,18 +307,51 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn secret(
+    /// The endpoint's own secret; that of a second endpoint of the same app and the one that was rolled away, where they are
+    /// named: nobody can guess whether the app knows those.
+    fn secrets(
         &self,
         table: &TargetTable,
         path: &Path,
+        seed: u64,
         secret_of: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<String, ProjectError> {
-        let secret = match (&table.secret_env, &table.secret_file) {
+    ) -> Result<SigningSecrets, ProjectError> {
+        let read = |key, places| self.secret(&table.webhook, (key, places), path, secret_of);
+        let Some(own) = read("secret", (&table.secret_env, &table.secret_file))? else {
+            let what = "say where the signing secret is: either `secret_env` (a variable's name) or `secret_file`";
+            return Err(self.wrong(&table.webhook, what.to_owned()));
+        };
+        let second = read("second_secret", (&table.second_secret_env, &table.second_secret_file))?;
+        let old = read("old_secret", (&table.old_secret_env, &table.old_secret_file))?;
+        if [&second, &old].into_iter().flatten().any(|other| *other == own) {
+            let what = "the second or the old secret is the endpoint's own; give the other one, or leave it out";
+            return Err(self.wrong(&table.webhook, what.to_owned()));
+        }
+        let mut secrets = SigningSecrets::new(own, seed);
+        if let Some(second) = second {
+            secrets = secrets.with_second(second);
+        }
+        if let Some(old) = old {
+            secrets = secrets.with_old(old);
+        }
+        Ok(secrets)
+    }
+
+    /// One secret from a variable or a file; none when neither is named.
+    fn secret(
+        &self,
+        webhook: &Spanned<String>,
+        (key, (env, file)): (&str, Places<'_>),
+        path: &Path,
+        secret_of: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Option<String>, ProjectError> {
+        let secret = match (env, file) {
+            (None, None) => return Ok(None),
             (Some(name), None) => secret_of(name.get_ref()).ok_or_else(|| {
                 self.wrong(
                     name,
                     format!(
-                        "`secret_env` is the name of a variable, and the environment has no {}; set it to the endpoint's whsec_… secret",
+                        "`{key}_env` is the name of a variable, and the environment has no {}; set it to the endpoint's whsec_… secret",
                         name.get_ref()
                     ),
                 )
@@ -313,16 +361,18 @@ impl Reader<'_> {
                 std::fs::read_to_string(&beside)
                     .map_err(|error| self.wrong(file, format!("cannot read {}: {error}", file.get_ref())))?
             }
-            _ => {
-                let what = "say where the signing secret is: either `secret_env` (a variable's name) or `secret_file`";
-                return Err(self.wrong(&table.webhook, what.to_owned()));
+            (Some(name), Some(_)) => {
+                let what = format!("say where the secret is: either `{key}_env` (a variable's name) or `{key}_file`");
+                return Err(self.wrong(name, what));
             }
         };
         let secret = secret.trim().to_owned();
         if secret.is_empty() {
-            return Err(self.wrong(&table.webhook, "the signing secret is empty".to_owned()));
+            return Err(
+                self.wrong(webhook, format!("the signing secret of `{key}` is empty").replace(" of `secret`", ""))
+            );
         }
-        Ok(secret)
+        Ok(Some(secret))
     }
 
     fn expression(&self, text: &Spanned<String>) -> Result<Expression, ProjectError> {

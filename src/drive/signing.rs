@@ -50,6 +50,12 @@ impl SigningSecrets {
         Self { second: second.into(), second_is_known: true, ..self }
     }
 
+    /// For a target whose secret was rolled: the one that it must not know any more.
+    #[must_use]
+    pub fn with_old(self, old: impl Into<String>) -> Self {
+        Self { old: old.into(), ..self }
+    }
+
     /// The secret that the target knows.
     pub fn known(&self) -> &str {
         &self.known

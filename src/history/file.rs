@@ -232,6 +232,7 @@ mod tests {
             late_us: 3,
             dropped: false,
             fault: None,
+            faults: Vec::new(),
         })
     }
 

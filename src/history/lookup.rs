@@ -74,6 +74,19 @@ pub struct ProcessSeen<'h> {
     pub detail: Option<&'h str>,
 }
 
+/// A note of a fault.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultSeen<'h> {
+    /// Record number.
+    pub n: u64,
+    /// When.
+    pub at_ms: u64,
+    /// In words.
+    pub what: &'h str,
+    /// Planned or began, or ended.
+    pub on: bool,
+}
+
 /// Indices into one history.
 #[derive(Debug, Default)]
 pub struct Lookup<'h> {
@@ -91,6 +104,8 @@ pub struct Lookup<'h> {
     pub queues: Vec<Seen<'h, Queue>>,
     /// What became of the process, in order.
     pub processes: Vec<ProcessSeen<'h>>,
+    /// Notes of faults, in order.
+    pub faults: Vec<FaultSeen<'h>>,
     /// Whether the last line of the file was cut off.
     pub truncated: bool,
     sent: BTreeMap<&'h DeliveryId, Vec<Sent<'h>>>,
@@ -123,7 +138,7 @@ impl<'h> Lookup<'h> {
                 self.probes.entry(&what.instance).or_default().push(Seen { n, at_ms, phase, what });
             }
             Record::Visit(what) => self.visits.push(Seen { n, at_ms, phase, what }),
-            Record::Fault { .. } => {}
+            Record::Fault { what, on } => self.faults.push(FaultSeen { n, at_ms, what, on: *on }),
             Record::Process { event, detail } => {
                 self.processes.push(ProcessSeen { n, at_ms, event: *event, detail: detail.as_deref() });
             }
@@ -193,7 +208,15 @@ mod tests {
     }
 
     fn attempt(attempt: u32, dropped: bool) -> Record {
-        Record::Attempt(Attempt { delivery: "d1".into(), attempt, planned_ms: 0, late_us: 0, dropped, fault: None })
+        Record::Attempt(Attempt {
+            delivery: "d1".into(),
+            attempt,
+            planned_ms: 0,
+            late_us: 0,
+            dropped,
+            fault: None,
+            faults: Vec::new(),
+        })
     }
 
     fn reply(attempt: u32, outcome: Outcome) -> Record {

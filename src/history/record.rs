@@ -49,11 +49,11 @@ pub enum Record {
     Probe(Probe),
     /// A person did a step.
     Visit(Visit),
-    /// A fault began or ended.
+    /// A fault is planned (all are told when the run begins: `[0] …`, with what stays owed), began or ended.
     Fault {
         /// In words.
         what: String,
-        /// Began (true) or ended.
+        /// Planned or began (true), or ended.
         on: bool,
     },
     /// The service process was started, was ready, was killed or ended by itself.
@@ -136,6 +136,9 @@ pub struct Attempt {
     /// What a fault did to it on its way: the fault's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// Faults of the scenario that made or changed its delivery, by their numbers (the first notes of a history tell them).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<usize>,
 }
 
 /// How an attempt ended.
@@ -187,6 +190,9 @@ pub struct Call {
     /// What a fault did to it, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
+    /// Customers whom it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub about: Vec<InstanceId>,
     /// What it did.
     pub effects: Vec<Effect>,
 }
@@ -280,7 +286,9 @@ pub enum ProcessEvent {
     Killed,
     /// Ended by itself: a crash that no fault asked for.
     Died,
-    /// Stopped at the end.
+    /// Told to stop by a fault: it finishes what it has begun.
+    Stopping,
+    /// Ended as it was told to.
     Stopped,
 }
 

@@ -5,6 +5,7 @@
 //! "search the CRM", section on limitations). Property definitions are not: any property name is accepted.
 //! Must not know: sockets, clocks, faults.
 
+mod batch;
 mod merge;
 mod properties;
 mod refusal;
@@ -91,6 +92,7 @@ enum Route {
     Read(String),
     Update(String),
     Merge,
+    Upsert,
     SearchTasks,
     CreateTask,
     ReadTask(String),
@@ -123,6 +125,8 @@ impl Route {
     fn of_contacts(rest: &[&str], method: &str) -> Self {
         match (rest, method) {
             (["merge"], "POST") => Self::Merge,
+            (["batch", "upsert"], "POST") => Self::Upsert,
+            (["batch", "upsert"], _) => Self::WrongMethod("POST"),
             (["search"], "POST") => Self::Search,
             ([], "POST") => Self::Create,
             ([] | ["search" | "merge"], _) => Self::WrongMethod("POST"),
@@ -140,6 +144,7 @@ impl Route {
             Self::Read(_) => "get_contact",
             Self::Update(_) => "update_contact",
             Self::Merge => "merge_contacts",
+            Self::Upsert => "upsert_contacts",
             Self::SearchTasks => "search_tasks",
             Self::CreateTask => "create_task",
             Self::ReadTask(_) => "get_task",
@@ -150,7 +155,9 @@ impl Route {
     fn scope(&self) -> Option<Scope> {
         match self {
             Self::Search | Self::Read(_) | Self::SearchTasks | Self::ReadTask(_) => Some(Scope::ContactsRead),
-            Self::Create | Self::Update(_) | Self::Merge | Self::CreateTask => Some(Scope::ContactsWrite),
+            Self::Create | Self::Update(_) | Self::Merge | Self::Upsert | Self::CreateTask => {
+                Some(Scope::ContactsWrite)
+            }
             Self::WrongMethod(_) | Self::Unknown => None,
         }
     }
@@ -183,10 +190,18 @@ impl Crm {
 
     /// Answers one call at `now_ms` after the start of the run.
     pub fn handle(&mut self, now_ms: u64, request: &Request) -> Answered {
+        self.handle_in_part(now_ms, request, 0)
+    }
+
+    /// As [`Self::handle`], where the last `fails` inputs of a batch fail.
+    pub(super) fn handle_in_part(&mut self, now_ms: u64, request: &Request, fails: usize) -> Answered {
         let route = Route::of(request);
         let operation = route.operation();
-        let done =
-            if has_credentials(request) { self.answer(now_ms, route, request) } else { Err(Refusal::no_credentials()) };
+        let done = if has_credentials(request) {
+            self.answer(now_ms, route, request, fails)
+        } else {
+            Err(Refusal::no_credentials())
+        };
         let (response, effects) = done.unwrap_or_else(|refusal| (refusal.response(now_ms, request), Vec::new()));
         Answered { operation, response, effects }
     }
@@ -201,12 +216,15 @@ impl Crm {
         self.options.scopes = scopes;
     }
 
-    fn answer(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
+    fn answer(&mut self, now_ms: u64, route: Route, request: &Request, fails: usize) -> Done {
         let scope = route.scope();
         if let Some(scope) = scope.filter(|scope| !self.options.scopes.allows(*scope)) {
             return Err(Refusal::missing_scope(scope));
         }
-        let done = self.carry_out(now_ms, route, request);
+        let done = match route {
+            Route::Upsert => self.upsert(now_ms, request, fails),
+            other => self.carry_out(now_ms, other, request),
+        };
         self.scopes_used.extend(scope.filter(|_| done.is_ok()));
         done
     }
@@ -214,6 +232,7 @@ impl Crm {
     fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
         match route {
             Route::Merge => self.merge_asked(now_ms, request),
+            Route::Upsert => self.upsert(now_ms, request, 0),
             Route::SearchTasks => self.search_tasks(now_ms, request),
             Route::CreateTask => self.create_task(now_ms, request),
             Route::ReadTask(key) => self.read_task(&key, request),
@@ -240,6 +259,12 @@ impl Crm {
         let version = Version { properties: all, updated_ms: 0 };
         self.store(id, Stored { versions: Lagged::new(0, version), created_ms: 0, given: true });
         id.to_string()
+    }
+
+    /// Properties of a contact, as they are now.
+    pub fn properties(&self, id: &str) -> Option<&BTreeMap<String, String>> {
+        let stored = self.contacts.get(&id.parse().ok()?)?;
+        Some(&stored.versions.current().properties)
     }
 
     /// All contacts by id, as they are now.

@@ -15,3 +15,4 @@ pub mod scopes;
 pub mod script;
 pub mod socket;
 pub mod stripe;
+mod subject;

@@ -85,6 +85,14 @@ impl Models {
         answered
     }
 
+    /// As [`Self::handle`], where the last `fails` inputs of a batch fail; what is no batch is done as ever.
+    pub fn handle_in_part(&mut self, of: Double, now_ms: u64, request: &Request, fails: u32) -> Answered {
+        match of {
+            Double::Crm => self.crm.handle_in_part(now_ms, request, fails as usize),
+            Double::Support | Double::Stripe | Double::Alerts => self.handle(of, now_ms, request),
+        }
+    }
+
     /// Answers one call at `now_ms` after the start of the run.
     pub fn handle(&mut self, of: Double, now_ms: u64, request: &Request) -> Answered {
         match of {

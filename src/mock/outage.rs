@@ -14,6 +14,8 @@ pub struct Interference {
     pub answer: Option<Response>,
     /// How long the answer takes, whoever gives it.
     pub delay: Duration,
+    /// What happens, in words.
+    pub fault: Option<String>,
 }
 
 /// What `outages` do to a call of the double `of` at `now_ms`. When several are on at once, the first that answers does
@@ -21,7 +23,11 @@ pub struct Interference {
 pub fn decide(outages: &[Outage], of: Double, now_ms: u64) -> Interference {
     let is_on = |outage: &&Outage| outage.of == of && (outage.from_ms..outage.until_ms).contains(&now_ms);
     let on: Vec<&Outage> = outages.iter().filter(is_on).collect();
+    let slowest = on.iter().max_by_key(|outage| outage.delay_ms).filter(|outage| outage.delay_ms > 0);
+    let said = on.iter().find(|outage| outage.answer.is_some()).into_iter().chain(slowest);
+    let said: Vec<String> = said.map(|outage| outage.what()).collect();
     Interference {
+        fault: (!said.is_empty()).then(|| said.join("; ")),
         answer: on.iter().find_map(|outage| Some(answer(of, outage.answer?, outage.retry_after_s))),
         delay: Duration::from_millis(on.iter().map(|outage| outage.delay_ms).max().unwrap_or(0)),
     }

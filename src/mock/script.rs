@@ -12,8 +12,10 @@ use super::{
     answer::Answered,
     models::Models,
     outage::{self, Interference},
+    subject::Subjects,
 };
 use crate::{
+    id::InstanceId,
     plan::model::{CallDoes, CallTrouble, KillAt, Outage, Plan},
     rng::Streams,
     scenario::{
@@ -46,6 +48,7 @@ pub struct Script {
     troubles: Vec<Counted<CallTrouble>>,
     kills: Vec<Counted<(AtCall, u64)>>,
     broken: Vec<Broken>,
+    subjects: Subjects,
 }
 
 /// How far the run is.
@@ -113,6 +116,8 @@ enum Ending {
     Unseen(Break),
     /// The model does it; what comes back is no JSON.
     BrokenJson,
+    /// The model does a batch but for so many of its inputs.
+    InPart(u32),
 }
 
 /// How a connection ends that brings no whole answer.
@@ -137,6 +142,8 @@ pub struct Called {
     pub faulted: bool,
     /// What a fault did, in words.
     pub fault: Option<String>,
+    /// Customers whom it names.
+    pub about: Vec<InstanceId>,
     /// The service is to be killed now, and started again after so many milliseconds.
     pub kill_ms: Option<u64>,
 }
@@ -145,20 +152,21 @@ impl Script {
     /// Nothing but outages.
     pub fn of_outages(outages: Vec<Outage>) -> Self {
         let (streams, troubles, kills, broken) = (Streams::new(0), Vec::new(), Vec::new(), Vec::new());
-        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken }
+        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken, subjects: Subjects::default() }
     }
 
     /// All that a plan does to calls.
     pub fn new(plan: &Plan) -> Self {
         let kills = plan.kills.iter().filter_map(|kill| match &kill.at {
             KillAt::AtCall(call) => Some(Counted::new((call.clone(), kill.restart_after_ms))),
-            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtPoint(_) => None,
+            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtPoint(_) => None,
         });
         Self {
             streams: Streams::new(plan.seed),
             outages: plan.outages.clone(),
             troubles: plan.troubles.iter().cloned().map(Counted::new).collect(),
             kills: kills.collect(),
+            subjects: Subjects::new(plan),
             ..Self::of_outages(Vec::new())
         }
     }
@@ -194,6 +202,7 @@ impl Script {
     /// Decides what happens to a call at `now_ms`, lets the model do what is to be done, and says what became of it.
     pub fn call(&mut self, models: &mut Models, of: Double, now_ms: u64, request: &Request) -> Called {
         let operation = Models::operation(of, request);
+        let about = self.subjects.of(models, of, request);
         let Decision { ending, fault, delay, lag_ms, kill_ms } = self.decide(of, operation, now_ms, request);
         let unheard = |response| Answered { operation, response, effects: Vec::new() };
         let done = |models: &mut Models| models.handle_lagging(of, now_ms, request, lag_ms);
@@ -202,6 +211,7 @@ impl Script {
             Some(Ending::Instead(response)) => (unheard(response), None, true),
             Some(Ending::Unheard(breaks)) => (unheard(Response::default()), Some(breaks), true),
             Some(Ending::Unseen(breaks)) => (done(models), Some(breaks), true),
+            Some(Ending::InPart(fails)) => (models.handle_in_part(of, now_ms, request, fails), None, true),
             Some(Ending::BrokenJson) => {
                 let mut answered = done(models);
                 let half = answered.response.body.len() / 2;
@@ -210,7 +220,7 @@ impl Script {
             }
         };
         answered.response.delay = delay;
-        Called { answered, breaks, faulted, fault, kill_ms }
+        Called { answered, breaks, faulted, fault, about, kill_ms }
     }
 
     fn decide(&mut self, of: Double, operation: &str, now_ms: u64, request: &Request) -> Decision {
@@ -239,8 +249,8 @@ impl Script {
     }
 
     fn outage(&self, of: Double, now_ms: u64) -> Decision {
-        let Interference { answer, delay } = outage::decide(&self.outages, of, now_ms);
-        Decision { ending: answer.map(Ending::Instead), delay, ..Decision::default() }
+        let Interference { answer, delay, fault } = outage::decide(&self.outages, of, now_ms);
+        Decision { ending: answer.map(Ending::Instead), fault, delay, ..Decision::default() }
     }
 
     /// Of several troubles the first that ends the call does so, the longest delay counts; each counts for itself.
@@ -270,6 +280,12 @@ impl Script {
                 CallDoes::LostReply => ends(Ending::Unseen(Break::Reset)),
                 CallDoes::TruncatedAnswer => ends(Ending::Unseen(Break::CutOff)),
                 CallDoes::MalformedJson => ends(Ending::BrokenJson),
+                CallDoes::PartialBatch { fails } => ends(Ending::InPart(fails)),
+                CallDoes::LongTail { p50_ms, p99_ms } => {
+                    decision.delay = decision.delay.max(long_tail(p50_ms, p99_ms, rng.random_range(1..=A_MILLION)));
+                    decision.say(trouble.does.what());
+                    None
+                }
                 CallDoes::Slow { least_ms, most_ms } => {
                     let drawn = Duration::from_millis(rng.random_range(least_ms..=most_ms.max(least_ms)));
                     decision.delay = decision.delay.max(drawn);
@@ -320,7 +336,7 @@ impl Broken {
         let within_ms = match (&self.decision.ending, self.same.keyed) {
             (_, true) => KEYED_MS,
             (Some(Ending::Unheard(_) | Ending::Unseen(_)), false) => UNKEYED_MS,
-            (Some(Ending::Instead(_) | Ending::BrokenJson) | None, false) => 0,
+            (Some(Ending::Instead(_) | Ending::BrokenJson | Ending::InPart(_)) | None, false) => 0,
         };
         now_ms.saturating_sub(self.last_ms) < within_ms
     }
@@ -339,12 +355,27 @@ impl Same {
     }
 }
 
+/// Draws are whole numbers up to this, so that every machine computes the same time from one.
+const A_MILLION: u64 = 1_000_000;
+
+/// A time from a Pareto distribution (of shape 1, moved) that has the two percentiles; `rank` is the draw, 1 the slowest of a
+/// million. Nothing is slower than one in a thousand, about ten times the 99th percentile.
+fn long_tail(p50_ms: u64, p99_ms: u64, rank: u64) -> Duration {
+    // t = a + b / s, where s is the part of the calls that are slower: a + 2b is the median, a + 100b the 99th percentile.
+    let (p50_us, p99_us) = (i128::from(p50_ms) * 1000, i128::from(p99_ms) * 1000);
+    let b = (p99_us - p50_us) / 98;
+    let slower = i128::from(rank.max(A_MILLION / 1000));
+    let micros = p50_us - 2 * b + b * i128::from(A_MILLION) / slower;
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
 fn fits(trouble: &CallTrouble, operation: &str, now_ms: u64, request: &Request) -> bool {
     let in_time = now_ms >= trouble.from_ms && trouble.until_ms.is_none_or(|until_ms| now_ms < until_ms);
     let asked = match (&trouble.operation, trouble.does) {
         (Some(wanted), _) => wanted == operation,
         // What is not written reaches no index.
         (None, CallDoes::LaggingIndex { .. }) => operation.starts_with("create_") || operation.starts_with("update_"),
+        (None, CallDoes::PartialBatch { .. }) => operation == "upsert_contacts",
         (None, _) => true,
     };
     in_time && asked && (trouble.about.is_empty() || trouble.about.iter().any(|name| names(request, name)))
@@ -418,6 +449,46 @@ mod tests {
         assert!((200..300).contains(&hits), "{hits} of 1000");
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn a_long_tail_has_the_percentiles_that_were_asked_for() {
+        let list: Vec<_> = (0..20_000).map(|n| (n * 1_000, create(&format!("c{n}@example.com"), None))).collect();
+        let does = CallDoes::LongTail { p50_ms: 20, p99_ms: 2_000 };
+        let mut script = script(vec![trouble(does, Which::All)]);
+        let mut models = Models::new(&ModelOptions::default());
+        let mut took: Vec<u128> = list
+            .iter()
+            .map(|(at_ms, request)| {
+                let called = script.call(&mut models, Double::Crm, *at_ms, request);
+                assert!(!called.faulted, "slow is no failure");
+                called.answered.response.delay.as_micros()
+            })
+            .collect();
+        took.sort_unstable();
+        let (median, p99, longest) = (took[10_000], took[19_800], took[19_999]);
+        assert!((18_000..22_000).contains(&median), "{median}");
+        assert!((1_600_000..2_500_000).contains(&p99), "{p99}");
+        assert!((2_000_000..=21_000_000).contains(&longest), "{longest}");
+        assert_eq!(long_tail(50, 50, 1), Duration::from_millis(50), "no tail");
+    }
+
+    #[test]
+    fn a_batch_is_done_in_part_and_other_calls_are_left_alone() {
+        let does = CallDoes::PartialBatch { fails: 1 };
+        let mut script = script(vec![CallTrouble { operation: None, ..trouble(does, Which::First(1)) }]);
+        let input =
+            |email: &str| format!("{{\"id\":\"{email}\",\"idProperty\":\"email\",\"properties\":{{\"phase\":\"x\"}}}}");
+        let body = format!("{{\"inputs\":[{},{}]}}", input("a@example.com"), input("b@example.com"));
+        let path = "/crm/v3/objects/contacts/batch/upsert".to_owned();
+        let batch = Request { path, body: body.into_bytes(), ..create("", None) };
+        let called = calls(&mut script, &[(0, create("c@example.com", None)), (10, batch.clone()), (20, batch)]);
+        let statuses: Vec<_> = called.iter().map(|called| called.answered.response.status).collect();
+        let effects: Vec<_> = called.iter().map(|called| called.answered.effects.len()).collect();
+        assert_eq!((statuses, effects), (vec![201, 207, 200], vec![1, 1, 1]), "{called:?}");
+        let told: serde_json::Value = serde_json::from_slice(&called[1].answered.response.body).expect("JSON");
+        assert_eq!((&told["numErrors"], &told["errors"][0]["context"]["id"][0]), (&1.into(), &"b@example.com".into()));
+        assert_eq!(told["results"][0]["new"], true);
     }
 
     #[test]

@@ -222,9 +222,9 @@ impl Shared {
         let state = &mut *guard;
         let called = state.script.call(&mut state.models, double, now_ms, request);
         state.kills_ms.extend(called.kill_ms);
-        let Called { answered, breaks, faulted, fault, .. } = called;
+        let Called { answered, breaks, faulted, fault, about, .. } = called;
         let (operation, status) = (answered.operation.to_owned(), answered.response.status);
-        let call = Call { double, operation, status, faulted, fault, effects: answered.effects };
+        let call = Call { double, operation, status, faulted, fault, about, effects: answered.effects };
         // Nobody listens any more when the run is over: then there is nothing to record.
         self.calls.send((now_ms, call)).ok();
         let mut response = answered.response;

@@ -6,7 +6,7 @@ use super::{
     cast::{Draft, Stage, cast, millis},
     faults,
     model::{
-        Action, Busy, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
+        Action, Busy, ClockOff, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
         PlannedContact, PlannedStep, PlannedTicket, StripeEvent,
     },
 };
@@ -147,6 +147,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         alerts: scenario.doubles.alerts,
         quiet_least_ms: millis(scenario.quiet.least),
         store_busy: scenario.faults.iter().filter_map(busy).collect(),
+        clock: scenario.faults.iter().filter_map(clock).collect(),
         deliveries,
         steps,
         outages,
@@ -182,6 +183,12 @@ fn busy(fault: &Fault) -> Option<Busy> {
     let FaultKind::StoreBusy { from, lasts } = &fault.kind else { return None };
     let from_ms = millis(*from);
     Some(Busy { from_ms, until_ms: from_ms.saturating_add(millis(*lasts)) })
+}
+
+fn clock(fault: &Fault) -> Option<ClockOff> {
+    let FaultKind::Clock { offset_ms, from, lasts } = &fault.kind else { return None };
+    let until_ms = lasts.map(|lasts| millis(*from).saturating_add(millis(lasts)));
+    Some(ClockOff { from_ms: millis(*from), until_ms, offset_ms: *offset_ms })
 }
 
 /// Of deliveries at the same time, what should come first.
@@ -255,6 +262,7 @@ fn kills(stage: &Stage<'_>, sorted: &[Draft]) -> Vec<Kill> {
             FaultKind::Kill { on_ack_of, restart_after } => {
                 (KillAt::OnAckOf(delivery_id(find(fault, on_ack_of)?, sorted.len())), restart_after)
             }
+            FaultKind::Stop { at, restart_after } => (KillAt::StopAt(millis(*at)), restart_after),
             FaultKind::Down { from, lasts } => (KillAt::AtMs(millis(*from)), lasts),
             FaultKind::Crash { restart_after } => {
                 let most = sorted.iter().filter(|draft| draft.phase == Phase::Faults).count() as u64 * POINTS_EACH;
@@ -326,6 +334,8 @@ fn outage(stage: &Stage<'_>, n: usize, fault: &Fault) -> Option<Outage> {
         | FaultKind::Crash { .. }
         | FaultKind::StoreBusy { .. }
         | FaultKind::RandomKills { .. }
+        | FaultKind::Stop { .. }
+        | FaultKind::Clock { .. }
         | FaultKind::Transport(_)
         | FaultKind::Downstream(_)
         | FaultKind::KillAtCall(_) => None,

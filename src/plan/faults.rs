@@ -152,6 +152,8 @@ pub(super) fn apply(stage: &mut Stage<'_>, n: usize, fault: &Fault) {
         | FaultKind::Crash { .. }
         | FaultKind::StoreBusy { .. }
         | FaultKind::RandomKills { .. }
+        | FaultKind::Stop { .. }
+        | FaultKind::Clock { .. }
         | FaultKind::Downstream(_)
         | FaultKind::KillAtCall(_) => {}
     }

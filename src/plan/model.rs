@@ -7,7 +7,7 @@ use crate::{
     id::{CustomerId, DeliveryId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
     scenario::{
         downstream::{AtCall, Which},
-        fault::{Double, MalformedBody, Place},
+        fault::{Double, MalformedBody, Place, offset},
         forms::{BadSignature, Foreign, GoodSignature},
         model::{Agent, Page},
         transport::Transport,
@@ -58,6 +58,9 @@ pub struct Plan {
     /// When the store of the service is busy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store_busy: Vec<Busy>,
+    /// When the service's clock is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clock: Vec<ClockOff>,
     /// What goes wrong with calls to doubles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<CallTrouble>,
@@ -89,7 +92,7 @@ impl Plan {
         events.filter_map(|event| Some((event.at_ms, self.bodies.get(&event.body)?.as_str())))
     }
 
-    /// Every time in which doubles misbehave: outages, then troubles of single calls.
+    /// Every time in which doubles or the service's surroundings misbehave: outages, troubles of single calls, store, clock.
     pub fn windows(&self) -> Vec<Window> {
         let outages = self.outages.iter().map(|outage| {
             let double = outage.of.word();
@@ -103,11 +106,20 @@ impl Plan {
             let what = trouble.what();
             Window { from_ms: trouble.from_ms, until_ms: trouble.until_ms, what }
         });
+        outages.chain(troubles).chain(self.windows_of_the_service()).collect()
+    }
+
+    /// Every time in which something is wrong with the service's own surroundings: its store, its clock.
+    pub fn windows_of_the_service(&self) -> Vec<Window> {
         let busy = self.store_busy.iter().map(|busy| {
-            let what = "the store is busy".to_owned();
+            let what = STORE_BUSY.to_owned();
             Window { from_ms: busy.from_ms, until_ms: Some(busy.until_ms), what }
         });
-        outages.chain(troubles).chain(busy).collect()
+        let clock = self.clock.iter().map(|clock| {
+            let what = format!("{CLOCK} is {}", offset(clock.offset_ms));
+            Window { from_ms: clock.from_ms, until_ms: clock.until_ms, what }
+        });
+        busy.chain(clock).collect()
     }
 
     /// How many customers live through it: chains of stories, without those who only stand in forged bodies.
@@ -225,6 +237,12 @@ pub struct StripeEvent {
     pub body: String,
 }
 
+/// How a history tells of a clock that is wrong, at the beginning.
+pub const CLOCK: &str = "the service's clock";
+
+/// What a history says of a time in which the store is busy.
+pub const STORE_BUSY: &str = "the store is busy";
+
 /// A time in which the store of the service is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy {
@@ -232,6 +250,18 @@ pub struct Busy {
     pub from_ms: u64,
     /// Until (exclusive).
     pub until_ms: u64,
+}
+
+/// A time in which the clock of the service is wrong. Of several at once the offsets add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockOff {
+    /// From.
+    pub from_ms: u64,
+    /// Until (exclusive); to the end of the run when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
+    /// By so much; ahead when positive.
+    pub offset_ms: i64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
@@ -391,7 +421,7 @@ impl CallTrouble {
     /// To which calls what happens, in words.
     pub fn what(&self) -> String {
         let (double, operation) = (self.of.word(), self.operation.as_deref().unwrap_or("any call"));
-        format!("{double} {operation}: {}", self.does.what())
+        format!("{double} {operation}: {} [{}]", self.does.what(), self.fault)
     }
 }
 
@@ -413,6 +443,18 @@ pub enum CallDoes {
         least_ms: u64,
         /// At most, milliseconds.
         most_ms: u64,
+    },
+    /// The model answers, after a time drawn from a distribution with a long tail.
+    LongTail {
+        /// Median, milliseconds.
+        p50_ms: u64,
+        /// 99th percentile, milliseconds.
+        p99_ms: u64,
+    },
+    /// The model does the inputs of a batch but for so many at its end, and answers 207.
+    PartialBatch {
+        /// How many.
+        fails: u32,
     },
     /// Never answered; the model does not hear of it.
     Hang,
@@ -453,6 +495,8 @@ pub enum KillAt {
     OnAckOf(DeliveryId),
     /// At this time of the run.
     AtMs(u64),
+    /// At this time of the run every process is told to stop, and ends by itself; the restart counts from the end of the last.
+    StopAt(u64),
     /// Right after the scheduling point of this number, from 1, in the process that passes it (simulated only). A run
     /// with fewer points has no kill.
     AtPoint(u64),

@@ -32,11 +32,17 @@ pub fn timeline(plan: &Plan) -> String {
     table(&mut out, "steps", &plan.steps.iter().map(step_row).collect::<Vec<_>>());
     table(&mut out, "outages", &plan.outages.iter().map(outage_row).collect::<Vec<_>>());
     table(&mut out, "calls", &plan.troubles.iter().map(trouble_row).collect::<Vec<_>>());
+    let of_the_service = plan.windows_of_the_service().into_iter().map(|window| {
+        let until = window.until_ms.map_or("the end".to_owned(), seconds);
+        [format!("{} to {until}", seconds(window.from_ms)), window.what]
+    });
+    table(&mut out, "the service", &of_the_service.collect::<Vec<_>>());
     let kills = plan.kills.iter().map(|kill| {
         let on = match &kill.at {
             KillAt::OnAckOf(delivery) => format!("on the first acknowledgement of {delivery}"),
             KillAt::AtMs(at_ms) if kill.lot.is_some() => format!("one process at {}", seconds(*at_ms)),
             KillAt::AtMs(at_ms) => format!("at {}", seconds(*at_ms)),
+            KillAt::StopAt(at_ms) => format!("told to stop at {}", seconds(*at_ms)),
             KillAt::AtPoint(point) => format!("at scheduling point {point}"),
             KillAt::AtCall(call) => call.what(),
         };
@@ -161,13 +167,19 @@ fn step_row(step: &PlannedStep) -> [String; 4] {
 }
 
 fn outage_row(outage: &Outage) -> [String; 3] {
-    let after = outage.retry_after_s.map_or(String::new(), |secs| format!(", Retry-After {secs}"));
-    let what = match outage.answer {
-        Some(status) => format!("answers {status}{after}"),
-        None => format!("takes {}", seconds(outage.delay_ms)),
-    };
     let window = format!("{} to {}", seconds(outage.from_ms), seconds(outage.until_ms));
-    [window, outage.of.word().to_owned(), what]
+    [window, outage.of.word().to_owned(), outage.what()]
+}
+
+impl Outage {
+    /// What happens to a call meanwhile, in words; the history says it in the same ones.
+    pub fn what(&self) -> String {
+        match (self.answer, self.retry_after_s) {
+            (Some(status), Some(after)) => format!("answers {status}, Retry-After {after}"),
+            (Some(status), None) => format!("answers {status}"),
+            (None, _) => format!("takes {}", seconds(self.delay_ms)),
+        }
+    }
 }
 
 fn trouble_row(trouble: &CallTrouble) -> [String; 4] {
@@ -198,6 +210,10 @@ impl CallDoes {
             Self::Answer { status, retry_after_s: Some(after) } => format!("answers {status}, Retry-After {after}"),
             Self::Slow { least_ms, most_ms } if least_ms == most_ms => format!("takes {}", seconds(least_ms)),
             Self::Slow { least_ms, most_ms } => format!("takes {} to {}", seconds(least_ms), seconds(most_ms)),
+            Self::LongTail { p50_ms, p99_ms } => {
+                format!("takes mostly {}, rarely {}", seconds(p50_ms), seconds(p99_ms))
+            }
+            Self::PartialBatch { fails } => format!("does a batch but for its last {fails}"),
             Self::Hang => "never answers".to_owned(),
             Self::Reset => "connection reset, nothing done".to_owned(),
             Self::LostReply => "done, but the reply is lost".to_owned(),

@@ -77,6 +77,8 @@ fn does(trouble: Trouble) -> CallDoes {
             CallDoes::Answer { status, retry_after_s: retry_after.map(|after| after.as_secs()) }
         }
         Trouble::Slow { by } => CallDoes::Slow { least_ms: millis(by.least), most_ms: millis(by.most) },
+        Trouble::LongTail { p50, p99 } => CallDoes::LongTail { p50_ms: millis(p50), p99_ms: millis(p99) },
+        Trouble::PartialBatch { fails } => CallDoes::PartialBatch { fails },
         Trouble::Hang => CallDoes::Hang,
         Trouble::Reset => CallDoes::Reset,
         Trouble::LostReply => CallDoes::LostReply,

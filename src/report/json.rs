@@ -3,6 +3,7 @@
 //! Must not know: anything but the report.
 
 use super::{RunReport, exit_code};
+use crate::check::verdict::Verdicts;
 use serde_json::{Value, json};
 
 /// The report as JSON, with the totals that every consumer would count again, and a line end.
@@ -15,6 +16,9 @@ pub fn render(report: &RunReport) -> String {
         if let Some(Value::Array(scenarios)) = fields.get_mut("scenarios") {
             for (scenario, of) in scenarios.iter_mut().zip(&report.scenarios) {
                 scenario["ending"] = json!(of.ending().word());
+                if let Some(anomaly) = of.verdicts.as_ref().and_then(Verdicts::anomaly) {
+                    scenario["anomaly"] = json!(anomaly);
+                }
             }
         }
     }
@@ -39,6 +43,8 @@ mod tests {
             (&json!(1), &json!("broken"), &json!(4), &json!("2026-01-15T10:00:00.123Z"))
         );
         assert_eq!(value["scenarios"][0]["ending"], "failed");
+        assert_eq!(value["scenarios"][0]["anomaly"], "duplicate");
+        assert_eq!(value["scenarios"][0]["verdicts"]["verdicts"][0]["anomaly"], "duplicate");
         assert_eq!(serde_json::from_str::<RunReport>(&text).expect("a report"), report);
         assert!(text.ends_with("}\n"));
     }

@@ -158,6 +158,8 @@ mod tests {
         let body = texts(failure);
         assert!(body.contains(&format!("expected: {WILD}\n")), "{body}");
         assert!(body.contains("control \u{fffd} \u{fffd}[31m \u{fffd} \u{fffd} \u{fffd} end \u{fffd}"), "{body}");
+        assert!(body.contains("anomaly:  duplicate (One cause had more effects than one.)"), "{body}");
+        assert!(failure.attribute("message").is_some_and(|message| message.starts_with("duplicate: seen: ")));
         assert!(body.contains("run again: hookdrill run scenarios/wild.toml --seed 7"), "{body}");
         let case = failure.parent().expect("a case");
         assert_eq!(case.attribute("name"), Some(format!("access: {WILD}").as_str()));

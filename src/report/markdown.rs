@@ -54,7 +54,7 @@ fn details(text: &mut String, scenario: &ScenarioReport) {
     if !open.is_empty() {
         text.push_str("| Criterion | Verdict | Expected | Seen | Why | Records |\n|---|---|---|---|---|---|\n");
     }
-    for verdict in open {
+    for verdict in &open {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
@@ -70,6 +70,14 @@ fn details(text: &mut String, scenario: &ScenarioReport) {
             cell(&verdict.why),
             verdict.evidence.iter().map(|n| format!("{n}")).collect::<Vec<_>>().join(", "),
         );
+    }
+    let mut told: Vec<&[String]> = Vec::new();
+    for verdict in open.iter().filter(|verdict| !verdict.chain.is_empty()) {
+        if !told.contains(&verdict.chain.as_slice()) {
+            let head = format!("What happened for one customer ({})", verdict.criterion);
+            let _ = writeln!(text, "\n{}:\n\n{}", cell(&head), block(&verdict.chain));
+            told.push(&verdict.chain);
+        }
     }
     let rest = counted(scenario.attempts, "attempt");
     let _ = writeln!(text, "\nSeed {}, {rest}. Run it again: {}", scenario.seed, code(&scenario.again));
@@ -111,6 +119,19 @@ fn code(text: &str) -> String {
     format!("{fence}{pad}{line}{pad}{fence}")
 }
 
+/// Lines as a block of code, in a fence longer than any run of backticks in them.
+fn block(lines: &[String]) -> String {
+    let plain = |c: char| match c {
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let lines: Vec<String> = lines.iter().map(|line| line.chars().map(plain).collect()).collect();
+    let runs = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
+    format!("{fence}text\n{}\n{fence}", lines.join("\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,13 +143,16 @@ mod tests {
         wild.seen = "a | b\nc\u{202e} <script>`x` [l](u) *s* _u_".into();
         let mut named = scenario("pipes | and\r\nlines", vec![wild]);
         named.again = "hookdrill run `odd`".into();
+        named.verdicts.as_mut().expect("verdicts").verdicts[0].chain = vec!["a ``` b\n<c>".into()];
         let text = render(&report(vec![named, broken("b")]));
+        assert!(text.contains("What happened for one customer (access):\n\n````text\na ``` b <c>\n````\n"), "{text}");
         for line in text.lines().filter(|line| line.starts_with('|')) {
             let bars = line.replace("\\|", "").matches('|').count();
             assert_eq!(bars, 7, "{line}");
         }
         assert!(text.contains("a \\| b c\u{fffd} &lt;script&gt;\\`x\\` \\[l\\](u) \\*s\\* \\_u\\_"), "{text}");
         assert!(text.contains("`` hookdrill run `odd` ``"), "{text}");
+        assert!(text.contains("| access | failed: duplicate |"), "{text}");
         assert!(text.contains("The run broke: the target is unreachable"), "{text}");
     }
 

@@ -3,7 +3,7 @@
 //! Must not know: whether it really is a terminal (`Style` says so), anything but the report.
 
 use super::{Ending, PointTally, RunReport, ScenarioReport, counted, duration, tally};
-use crate::check::verdict::{Validity, Verdict};
+use crate::check::verdict::{Validity, Verdict, Verdicts};
 use std::fmt::Write;
 
 /// How to write.
@@ -31,8 +31,10 @@ const WIDEST_NAME: usize = 44;
 /// The line of one scenario, without its line end, for while a run goes on.
 pub fn line(scenario: &ScenarioReport) -> String {
     let passed = scenario.judged().iter().filter(|verdict| verdict.validity == Validity::Pass).count();
-    let first =
-        scenario.judged().iter().max_by_key(|verdict| verdict.validity).filter(|v| v.validity != Validity::Pass);
+    let open = scenario.judged().iter().filter(|verdict| verdict.validity != Validity::Pass);
+    // Of what failed, what the run goes by; else what comes first.
+    let main = scenario.verdicts.as_ref().and_then(Verdicts::anomaly);
+    let first = open.min_by_key(|v| (std::cmp::Reverse(v.validity), v.anomaly.is_none() || v.anomaly != main));
     let detail = match (scenario.ending(), &scenario.broken, first) {
         (Ending::Broken, Some(why), _) => format!("the run broke: {why}"),
         (Ending::Passed, ..) => {
@@ -278,8 +280,8 @@ mod tests {
             lines,
             [
                 "PASSED       calm — all 2 criteria held (20 customers, 120 deliveries) (1.2 s)",
-                "FAILED       double checkout — contacts_per_customer: ada@example.com (purchase/3) has 2 contacts \
-                 (7, 9) after the quiet phase (1.2 s)",
+                "FAILED       double checkout — contacts_per_customer (duplicate): ada@example.com (purchase/3) has 2 \
+                 contacts (7, 9) after the quiet phase (1.2 s)",
                 "INCONCLUSIVE thin — success_rate: ada@example.com (purchase/3) has 2 contacts (7, 9) after the \
                  quiet phase (1.2 s)",
                 "BROKEN       down — the run broke: the target is unreachable: connection refused (1.2 s)",
@@ -295,7 +297,7 @@ mod tests {
             "double checkout  failed        1 of 2 held",
             "\n  checked: access, contacts per customer\n",
             "\nFAILED  double checkout\n",
-            "  failed contacts_per_customer\n  expected  exactly 1 contact for each customer\n",
+            "  failed contacts_per_customer: duplicate\n  expected  exactly 1 contact for each customer\n",
             "  evidence  records #41, #77\n",
             "    #12, #14 at 500 ms: invoice.paid",
             "  seed      7\n",

@@ -6,14 +6,14 @@
 use super::{
     criterion::{AccessIs, Criterion},
     error::ScenarioErrorKind as Kind,
-    fault::{ALL_ATTEMPTS, Double, DuplicateSpacing, EventSelector, Fault, FaultKind},
+    fault::{ALL_ATTEMPTS, Double, DuplicateSpacing, EventSelector, Fault, FaultKind, is_beyond_tolerance},
     forms::Expects,
     model::{DeliveryOptions, Doubles, GivenContact, MAX_DELIVERIES, Step, StoryUse},
     raw::{At, Mistakes, Span},
     transport::Treatment,
 };
 use crate::stripe::recording::Expectation;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// All parts that were read without a mistake, with the places that messages need.
 pub(super) struct Parts<'a> {
@@ -38,6 +38,7 @@ pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     attempts(parts, mistakes);
     absent_doubles(parts, mistakes);
     kills(parts, mistakes);
+    clocks(parts, mistakes);
     let mut seen = BTreeSet::new();
     for criterion in parts.criteria {
         if !seen.insert(identity(&criterion.value)) {
@@ -105,6 +106,8 @@ fn size(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             | FaultKind::Crash { .. }
             | FaultKind::StoreBusy { .. }
             | FaultKind::RandomKills { .. }
+            | FaultKind::Stop { .. }
+            | FaultKind::Clock { .. }
             | FaultKind::Transport(_)
             | FaultKind::Downstream(_)
             | FaultKind::KillAtCall(_) => 0,
@@ -182,6 +185,8 @@ fn absent_doubles(parts: &Parts<'_>, mistakes: &mut Mistakes) {
     for At { value: fault, span } in parts.faults {
         let of = match &fault.kind {
             FaultKind::Outage { of, .. } | FaultKind::Slow { of, .. } => *of,
+            FaultKind::Downstream(downstream) => downstream.calls.of,
+            FaultKind::KillAtCall(kill) => kill.at.of,
             _ => continue,
         };
         let there = match of {
@@ -209,6 +214,24 @@ fn kills(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             let message = format!("another fault kills the service on the same acknowledgement of `{on_ack_of}`");
             mistakes.add_help(span, Kind::Conflict, message, "name another event, like \"invoice.paid#2\"");
         }
+    }
+}
+
+/// While the clock is far off nothing can be accepted: the sender must still be trying when it is right again.
+fn clocks(parts: &Parts<'_>, mistakes: &mut Mistakes) {
+    let patience: Duration = parts.delivery.retry.waits.iter().sum();
+    for At { value: fault, span } in parts.faults {
+        let FaultKind::Clock { offset_ms, lasts, .. } = &fault.kind else { continue };
+        let (message, help) = match lasts {
+            _ if !is_beyond_tolerance(*offset_ms) => continue,
+            Some(lasts) if *lasts <= patience => continue,
+            None => ("with a clock so far off nothing would ever be accepted", "say `for` how long it is wrong"),
+            Some(_) => (
+                "what comes while the clock is wrong would never be accepted: the retries end before it is right again",
+                "write a longer `retry` in [delivery], or a shorter `for`",
+            ),
+        };
+        mistakes.add_help(span, Kind::NeverArrives, message, help);
     }
 }
 
@@ -307,6 +330,7 @@ fn leaves_no_trace(parts: &Parts<'_>) -> bool {
     parts.faults.iter().any(|fault| match &fault.value.kind {
         FaultKind::Forged { .. } => fault.value.expects() == Expects::Refuse,
         FaultKind::Foreign { how, .. } => how.is_of_nobody(),
+        FaultKind::Clock { offset_ms, .. } => *offset_ms > 0 && is_beyond_tolerance(*offset_ms),
         _ => false,
     })
 }

@@ -59,13 +59,31 @@ pub const CLASSES: &[(u32, &str)] = &[
     (66, "a missed event is never made good"),
 ];
 
+/// The number of the class that an entry of `covers` names, once it was read: `bug class 3: …`.
+pub fn named(covered: &str) -> Option<u32> {
+    let number = covered.strip_prefix("bug class ")?.split_once(": ")?.0.parse().ok()?;
+    CLASSES.iter().any(|(known, _)| *known == number).then_some(number)
+}
+
+/// What goes wrong in a class.
+pub fn title(number: u32) -> Option<&'static str> {
+    CLASSES.iter().find(|(known, _)| *known == number).map(|(_, title)| *title)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::CLASSES;
+    use super::{CLASSES, named, title};
 
     #[test]
     fn there_are_52_each_once() {
         assert_eq!(CLASSES.len(), 52);
         assert!(CLASSES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn an_entry_of_covers_is_known_again() {
+        assert_eq!(named("bug class 66: a missed event is never made good"), Some(66));
+        assert_eq!([named("bug class 5: none"), named("no duplicate contact"), named("bug class 66")], [None; 3]);
+        assert_eq!(title(66), Some("a missed event is never made good"));
     }
 }

@@ -62,6 +62,19 @@ pub enum Trouble {
         /// How long.
         by: Between,
     },
+    /// The double works and takes its time: half of the calls at most `p50`, one in a hundred `p99` or more, none ten times
+    /// that.
+    LongTail {
+        /// Median.
+        p50: Duration,
+        /// 99th percentile.
+        p99: Duration,
+    },
+    /// A batch of which some inputs fail: the double does the others, and says so (207).
+    PartialBatch {
+        /// So many of its last inputs fail; of a smaller batch all.
+        fails: u32,
+    },
     /// No answer ever. No effect.
     Hang,
     /// The connection is reset before the double does anything. No effect.
@@ -136,6 +149,11 @@ impl Trouble {
             }
             Self::Slow { by } if by.least == by.most => format!("takes {}", format_duration(by.least)),
             Self::Slow { by } => format!("takes {} to {}", format_duration(by.least), format_duration(by.most)),
+            Self::LongTail { p50, p99 } => {
+                format!("takes mostly {}, rarely {}", format_duration(p50), format_duration(p99))
+            }
+            Self::PartialBatch { fails: 1 } => "does all inputs of a batch but the last".to_owned(),
+            Self::PartialBatch { fails } => format!("does all inputs of a batch but the last {fails}"),
             Self::Hang => "never answers".to_owned(),
             Self::Reset => "resets the connection and does nothing".to_owned(),
             Self::LostReply => "does what is asked, and the reply is lost".to_owned(),

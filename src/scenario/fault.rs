@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub use super::{
+    clock::{TOLERANCE, is_beyond_tolerance, offset},
     forms::BadSignature,
     selector::{EventSelector, SelectorError},
 };
@@ -102,7 +103,7 @@ pub enum FaultKind {
         /// How many attempts are lost; [`ALL_ATTEMPTS`] of an event that never arrives.
         first: u32,
     },
-    /// The store of the service is busy for a while: every transaction is undone; simulated only. Stays owed.
+    /// The store of the service is locked by somebody else for a while: nothing can be written. Stays owed.
     StoreBusy {
         /// From this time of the run.
         from: Duration,
@@ -185,6 +186,24 @@ pub enum FaultKind {
         lasts: Duration,
         /// Time until the process is started again, drawn for each kill.
         restart_after: Between,
+    },
+    /// Every process of the service is told to stop (SIGTERM): it finishes what it has begun and takes nothing new. When all
+    /// have ended they are started again later. Stays owed.
+    Stop {
+        /// At this time of the run.
+        at: Duration,
+        /// Time from the end of the last until they are started again.
+        restart_after: Duration,
+    },
+    /// The clock of the service is wrong for a while. Within Stripe's tolerance that must change nothing; beyond it every
+    /// genuine signature looks stale, or of the future, and refusing is right. Stays owed.
+    Clock {
+        /// By so many milliseconds; ahead when positive.
+        offset_ms: i64,
+        /// From this time of the run.
+        from: Duration,
+        /// For how long; to the end of the run when absent.
+        lasts: Option<Duration>,
     },
     /// A service process crashes at a scheduling point drawn from the seed, and is started again later; simulated only.
     /// Stays owed.
@@ -339,6 +358,8 @@ impl FaultKind {
             Self::Kill { .. } | Self::KillAtCall(_) => "kill",
             Self::Down { .. } => "down",
             Self::RandomKills { .. } => "random_kills",
+            Self::Stop { .. } => "stop",
+            Self::Clock { .. } => "clock",
             Self::Crash { .. } => "crash",
             Self::Transport(_) => "transport",
             Self::Downstream(_) => "downstream",
@@ -368,6 +389,8 @@ impl FaultKind {
             | Self::Kill { .. }
             | Self::Down { .. }
             | Self::RandomKills { .. }
+            | Self::Stop { .. }
+            | Self::Clock { .. }
             | Self::StoreBusy { .. }
             | Self::Crash { .. }
             | Self::Downstream(_)
@@ -400,6 +423,8 @@ impl FaultKind {
             | Self::Crash { .. }
             | Self::StoreBusy { .. }
             | Self::RandomKills { .. }
+            | Self::Stop { .. }
+            | Self::Clock { .. }
             | Self::KillAtCall(_) => &[Need::Process],
         }
     }
@@ -427,7 +452,16 @@ impl FaultKind {
             Self::Foreign { before, how } => format!("before `{before}` comes {}", how.what()),
             Self::Reorder { order } => order.what(),
             Self::Delay { of, by } => format!("`{of}` comes {} later", span(by)),
-            Self::StoreBusy { from, lasts } => format!("the store is busy from {} for {}", span(from), span(lasts)),
+            Self::Stop { at, restart_after } => format!(
+                "the service is told to stop at {}, started again {} after it has ended",
+                span(at),
+                span(restart_after)
+            ),
+            Self::Clock { offset_ms, from, lasts } => {
+                let until = lasts.map_or(" on".to_owned(), |lasts| format!(" for {}", span(&lasts)));
+                format!("the service's clock is {} from {}{until}", offset(*offset_ms), span(from))
+            }
+            Self::StoreBusy { from, lasts } => format!("the store is locked from {} for {}", span(from), span(lasts)),
             Self::Drop { of, first: ALL_ATTEMPTS } => format!("every attempt of `{of}` is lost"),
             Self::Drop { of, first: 1 } => format!("the first attempt of `{of}` is lost"),
             Self::Drop { of, first } => format!("the first {first} attempts of `{of}` are lost"),
@@ -491,8 +525,16 @@ impl FaultKind {
             | Self::Down { .. }
             | Self::Crash { .. }
             | Self::RandomKills { .. }
+            | Self::Stop { .. }
             | Self::Downstream(_)
             | Self::KillAtCall(_) => "everything stays owed",
+            Self::Clock { offset_ms, .. } if is_beyond_tolerance(*offset_ms) && *offset_ms > 0 => {
+                "what comes meanwhile must be refused; everything stays owed"
+            }
+            Self::Clock { offset_ms, .. } if is_beyond_tolerance(*offset_ms) => {
+                "what comes meanwhile may be accepted or refused; everything stays owed"
+            }
+            Self::Clock { .. } => "nothing may change; everything stays owed",
             Self::Transport(fault) => fault.owed(),
             Self::Body { .. } | Self::Signed { .. } => "to be accepted; everything stays owed",
             Self::Burst { .. } => "everything stays owed",

@@ -420,9 +420,6 @@ fn only_simulated(body: Option<&Body>, faults: &[At<Fault>], mistakes: &mut Mist
     for fault in faults {
         let message = match fault.value.kind {
             FaultKind::Crash { .. } => "`crash` needs scheduling points, which only a simulated run has",
-            FaultKind::StoreBusy { .. } => {
-                "`store_busy` needs a store that hookdrill holds, which only a simulated run has"
-            }
             _ => continue,
         };
         mistakes.add_help(&fault.span, Kind::OnlySimulated, message, "write body = \"simulated\" at the top");

@@ -4,6 +4,7 @@
 
 mod checks;
 pub mod classes;
+pub mod clock;
 pub mod criterion;
 mod document;
 pub mod downstream;
@@ -17,6 +18,7 @@ mod read_criteria;
 mod read_downstream;
 mod read_extras;
 mod read_faults;
+mod read_process;
 mod read_selector;
 mod read_steps;
 mod read_stories;
@@ -27,3 +29,6 @@ pub mod selector;
 mod shape;
 pub mod stored;
 pub mod transport;
+
+pub use read_downstream::trouble_words;
+pub use read_faults::fault_words;

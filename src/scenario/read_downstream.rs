@@ -14,6 +14,7 @@ use super::{
     shape::{Shape, Tie},
 };
 use std::{ops::Range, time::Duration};
+use toml::{Spanned, de::DeValue};
 
 /// Largest number of calls that is counted to.
 const MAX_CALLS: u64 = 1_000_000;
@@ -25,6 +26,7 @@ pub(super) const ERRORS: Range<u64> = 400..600;
 #[derive(Clone, Copy)]
 enum Does {
     Slow,
+    PartialBatch,
     Hang,
     Reset,
     LostReply,
@@ -41,7 +43,14 @@ const DOES: &[(&str, Does)] = &[
     ("malformed_json", Does::MalformedJson),
     ("truncated_answer", Does::TruncatedAnswer),
     ("lagging_index", Does::LaggingIndex),
+    ("partial_batch", Does::PartialBatch),
 ];
+
+/// The one operation that takes several things at once.
+const BATCH: &str = "upsert_contacts";
+
+/// Most inputs of a batch of HubSpot's (<https://developers.hubspot.com/docs/api/crm/contacts>, "limits").
+const MAX_INPUTS: u64 = 100;
 
 /// Operations that a double tells apart, as they stand in a history.
 pub(super) const fn operations(of: Double) -> &'static [&'static str] {
@@ -52,12 +61,24 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
             "create_contact",
             "update_contact",
             "merge_contacts",
+            BATCH,
             "search_tasks",
             "create_task",
             "get_task",
         ],
         Double::Support => &["search_tickets", "list_tickets", "get_ticket", "create_ticket", "update_ticket"],
-        Double::Stripe => &[],
+        Double::Stripe => &[
+            "list_events",
+            "get_event",
+            "create_customer",
+            "get_customer",
+            "create_session",
+            "get_session",
+            "expire_session",
+            "get_subscription",
+            "update_subscription",
+            "cancel_subscription",
+        ],
         Double::Alerts => &["alert"],
     }
 }
@@ -71,6 +92,13 @@ pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let calls = calls(on);
     let does = trouble(&mut on.fields, on.mistakes);
     let (calls, does) = (calls?, does?);
+    if let Trouble::PartialBatch { .. } = does
+        && (calls.of != Double::Crm || calls.operation.as_deref().is_some_and(|operation| operation != BATCH))
+    {
+        let message = "only a batch can be done in part";
+        let help = format!("of = \"crm\", operation = \"{BATCH}\" is one");
+        on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, help);
+    }
     if let Trouble::LaggingIndex { .. } = does
         && !matches!(calls.of, Double::Crm | Double::Support)
     {
@@ -136,7 +164,13 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
     let answer = fields.get_as("answer", within(&ERRORS));
     let does = fields.text_as("does", Shape::words(DOES), mistakes);
     let retry_after = retry_after(fields, mistakes);
-    let by = fields.get_as("by", Shape::between()).map(|value| (between(value, "`by`", mistakes), value.span()));
+    let times = Shape::Either(vec![Shape::Duration, Shape::Span, Shape::Inner]);
+    let by = fields.get_as("by", times).map(|value| (by(value, mistakes), value.span()));
+    let fails = fields.some_count("fails", 1..MAX_INPUTS + 1, mistakes);
+    let in_part = matches!(&does, Some(does) if does.value == "partial_batch");
+    if !in_part {
+        means_nothing("fails", fails.as_ref().map(|at| &at.span), "does = \"partial_batch\"", mistakes);
+    }
     match (answer, does) {
         (Some(answer), None) => {
             let status = count(answer, "`answer`", ERRORS, mistakes)?;
@@ -151,7 +185,7 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
         (None, Some(does)) => {
             means_nothing("retry_after", retry_after.as_ref().map(|at| &at.span), "answer = 429", mistakes);
             let does = super::raw::word(&does, "does", DOES, mistakes)?;
-            done(does, by, fields, mistakes)
+            done(does, (by, fails.map_or(1, |at| at.value)), fields, mistakes)
         }
         _ => {
             let message = "`downstream` holds one trouble, neither none nor several";
@@ -162,6 +196,28 @@ fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> 
     }
 }
 
+/// How long an answer takes.
+enum By {
+    Between(Between),
+    LongTail { p50: Duration, p99: Duration },
+}
+
+/// `"1s"`, `["10ms", "2s"]`, or `{ p50 = "20ms", p99 = "2s" }`.
+fn by(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<By> {
+    if !value.get_ref().is_table() {
+        return between(value, "`by`", mistakes).map(By::Between);
+    }
+    let mut inner = super::raw::fields(value, "`by`", mistakes)?;
+    let (p50, p99) = (inner.need_duration("p50", mistakes), inner.need_duration("p99", mistakes));
+    inner.close(mistakes);
+    let (p50, p99) = (p50?.value, p99?.value);
+    if p50 > p99 {
+        mistakes.add(&value.span(), Kind::BadSpan, "the median is above the 99th percentile");
+        return None;
+    }
+    Some(By::LongTail { p50, p99 })
+}
+
 fn means_nothing(key: &str, span: Option<&Span>, owner: &str, mistakes: &mut Mistakes) {
     if let Some(span) = span {
         mistakes.add_help(span, Kind::Conflict, format!("`{key}` means nothing here"), format!("it goes with {owner}"));
@@ -170,7 +226,7 @@ fn means_nothing(key: &str, span: Option<&Span>, owner: &str, mistakes: &mut Mis
 
 fn done(
     does: Does,
-    by: Option<(Option<Between>, Span)>,
+    (by, fails): (Option<(Option<By>, Span)>, u64),
     fields: &Fields<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Trouble> {
@@ -179,8 +235,24 @@ fn done(
             mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
             return None;
         }
-        (Does::Slow, Some((by, _))) => return by.map(|by| Trouble::Slow { by }),
-        (Does::LaggingIndex, Some((by, _))) => return by.map(|by| Trouble::LaggingIndex { by: by.most }),
+        (Does::Slow, Some((by, _))) => {
+            return by.map(|by| match by {
+                By::Between(by) => Trouble::Slow { by },
+                By::LongTail { p50, p99 } => Trouble::LongTail { p50, p99 },
+            });
+        }
+        (Does::LaggingIndex, Some((Some(By::LongTail { .. }), span))) => {
+            let message = "an index lags by one span";
+            mistakes.add_help(&span, Kind::WrongType, message, "by = \"5s\"");
+            return None;
+        }
+        (Does::LaggingIndex, Some((by, _))) => {
+            return match by? {
+                By::Between(by) => Some(Trouble::LaggingIndex { by: by.most }),
+                By::LongTail { .. } => None,
+            };
+        }
+        (Does::PartialBatch, by) => (Trouble::PartialBatch { fails: u32::try_from(fails).unwrap_or(1) }, by),
         (Does::Hang, by) => (Trouble::Hang, by),
         (Does::Reset, by) => (Trouble::Reset, by),
         (Does::LostReply, by) => (Trouble::LostReply, by),
@@ -212,4 +284,9 @@ pub(super) fn kill_at_call(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     let at = AtCall { of: of?, operation, nth: u32::try_from(nth).ok()?, moment: moment? };
     Some(FaultKind::KillAtCall(KillAtCall { at, restart_after }))
+}
+
+/// The word of everything that can happen to a call: `answer`, and each of `does`.
+pub fn trouble_words() -> impl Iterator<Item = &'static str> {
+    ["answer"].into_iter().chain(DOES.iter().map(|(word, _)| *word))
 }

@@ -8,7 +8,7 @@ use super::{
     forms::{BodyForm, Expects},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, within, wrong_type},
     read_downstream::{ERRORS, downstream, kill_at_call},
-    read_extras,
+    read_extras, read_process,
     read_stories::{ReadStory, Stories},
     read_transport::transport,
     shape::{Shape, Tie},
@@ -69,6 +69,8 @@ pub(super) const FAULTS: &[(&str, (Scope, ReadFault))] = &[
     ("kill", (Scope::Deliveries, kill)),
     ("down", (Scope::Doubles, down)),
     ("random_kills", (Scope::Doubles, random_kills)),
+    ("stop", (Scope::Doubles, read_process::stop)),
+    ("clock", (Scope::Doubles, read_process::clock)),
     ("crash", (Scope::Doubles, crash)),
     ("body", (Scope::Deliveries, read_extras::body)),
     ("signed", (Scope::Deliveries, read_extras::signed)),
@@ -307,4 +309,9 @@ fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let on_ack_of = on.plain_selector("on_ack_of");
     let restart_after = on.fields.duration("restart_after", DEFAULT_RESTART, on.mistakes);
     Some(FaultKind::Kill { on_ack_of: on_ack_of?, restart_after })
+}
+
+/// The word of every fault, as it stands in a file.
+pub fn fault_words() -> impl Iterator<Item = &'static str> {
+    FAULTS.iter().map(|(word, _)| *word)
 }

@@ -32,18 +32,26 @@ pub use super::intake::{Received, Rest};
 pub struct Incoming {
     /// The event.
     pub event: Event,
+    /// At which of the service's endpoints it came, as far as that matters: in the sound service it does not.
+    pub endpoint: usize,
     said: OnceLock<Option<Reading>>,
 }
 
 impl Incoming {
     /// Wraps an event; reads nothing yet.
     pub const fn new(event: Event) -> Self {
-        Self { event, said: OnceLock::new() }
+        Self { event, endpoint: 0, said: OnceLock::new() }
+    }
+
+    /// The same, come at that endpoint.
+    pub const fn at(mut self, endpoint: usize) -> Self {
+        self.endpoint = endpoint;
+        self
     }
 
     /// What the event says, as far as the service acts on it.
     pub fn reading(&self, defects: &Defects) -> Option<&Reading> {
-        self.said.get_or_init(|| reading::read(&self.event, defects)).as_ref()
+        self.said.get_or_init(|| reading::read(&self.event, defects).map(|reading| reading.named(defects))).as_ref()
     }
 }
 
@@ -140,6 +148,14 @@ impl Process {
         result: &CallResult,
     ) -> Result<Finished, StoreError> {
         store.transact(|tx| worker::finish(tx, now, lease, result, &self.settings))
+    }
+
+    /// Gives a claim back whose call will not be answered here any more.
+    ///
+    /// # Errors
+    /// The store's; the lease then runs out.
+    pub fn release(&self, store: &mut Store, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
+        store.transact(|tx| queue::release(tx, now, lease))
     }
 
     /// When a job is ready next, if ever.
@@ -252,7 +268,7 @@ impl Service {
     /// # Errors
     /// The store's; the lease then runs out.
     pub fn release(&mut self, now: Timestamp, lease: &Lease) -> Result<bool, StoreError> {
-        self.store.transact(|tx| queue::release(tx, now, lease))
+        self.process.release(&mut self.store, now, lease)
     }
 
     /// Counts answers to deliveries that never reached the store.

@@ -9,7 +9,7 @@ use super::{
     core::Incoming,
     defects::Defect,
     job::{FollowUp, Job, Task},
-    objection, queue,
+    known, objection, queue, race,
     reading::{self, CheckoutEnd, Fact, PAYMENT_PARTY, Reading},
     snapshot::Subscription,
     state::Party,
@@ -17,7 +17,11 @@ use super::{
     trail,
 };
 use crate::{stripe::event::Event, time::Timestamp};
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +41,16 @@ pub struct Parts {
     pub apply: bool,
     /// Write the jobs.
     pub jobs: bool,
+    /// Its customer was not known when this event came.
+    pub first: bool,
 }
 
 impl Parts {
     /// Everything.
-    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true };
+    pub const ALL: Self = Self { check: true, mark: true, apply: true, jobs: true, first: false };
+
+    /// Only the look whether the event is known.
+    pub const NONE: Self = Self { check: true, mark: false, apply: false, jobs: false, first: false };
 }
 
 /// Takes one event in. A known one changes nothing: its first delivery committed all of this.
@@ -56,10 +65,16 @@ pub fn ingest(
     parts: Parts,
 ) -> Result<Accepted, StoreError> {
     let event = &incoming.event;
-    let before = tx.deliveries(event.id.as_str())?;
-    let deliveries = if parts.mark { tx.record_event(event, now)? } else { before };
-    if parts.check && before > 0 && !settings.defects.has(Defect::NoDedupe) {
+    let id = event.id.as_str();
+    let (deliveries, before) = match parts.mark {
+        true => tx.record_event(event, now).map(|deliveries| (deliveries, deliveries.saturating_sub(1)))?,
+        false => tx.deliveries(id).map(|deliveries| (deliveries, deliveries))?,
+    };
+    if parts.check && known::is_known(tx, now, incoming, before, &settings.defects)? {
         return Ok(Accepted { duplicate: true });
+    }
+    if parts.mark {
+        known::note(tx, now, incoming, &settings.defects)?;
     }
     let reading = incoming.reading(&settings.defects);
     if let Some(why) = objection::to(event, reading, settings) {
@@ -71,20 +86,27 @@ pub fn ingest(
     let Some(reading) = reading else { return Ok(Accepted { duplicate: false }) };
     let repeat = parts.mark && deliveries > 1;
     let (party, strays) = bonds::home(tx, &reading.payments, &reading.party)?;
+    let parts = race::run(tx, &party, event, parts, &settings.defects)?;
     let mut disputes: BTreeSet<String> = BTreeSet::new();
     let new = settings.alerting.is_some() && tx.party(&party)?.is_none_or(|party| !party.from_stripe);
+    let before = parts.apply.then(|| account::of_party(tx, &party)).transpose()?;
     if parts.apply {
-        let before = account::of_party(tx, &party)?;
         disputes.extend(learn(tx, reading, &party, strays, event.created, repeat, settings)?);
-        // A payment that nobody is known for is nobody's state.
-        if !party.starts_with(PAYMENT_PARTY) {
-            let after = account::of_party(tx, &party)?;
-            trail::note(tx, now, event.id.as_str(), &party, before.as_ref(), after.as_ref())?;
-        }
+    }
+    let account = account::of_party(tx, &party)?;
+    // A payment that nobody is known for is nobody's state.
+    if let Some(before) = before.as_ref().filter(|_| !party.starts_with(PAYMENT_PARTY)) {
+        trail::note(tx, now, id, &party, before.as_ref(), account.as_ref())?;
     }
     if parts.jobs {
         let nonce = repeat.then(|| deliveries.to_string());
-        let account = enqueue(tx, now, settings, event, reading, &party, nonce)?;
+        // `before` is not known where a defect tears the parts asunder.
+        let news = reading.is_dealing()
+            || before.is_none_or(|before| for_the_crm(before.as_ref()) != for_the_crm(account.as_ref()));
+        if news {
+            enqueue_contacts(tx, now, settings, event, reading, account.as_ref(), nonce.as_deref())?;
+        }
+        enqueue_tickets(tx, now, reading, &party, nonce)?;
         enqueue_disputes(tx, now, reading, &party, disputes)?;
         enqueue_follow_ups(tx, now, reading, &party)?;
         if reading.facts.iter().any(is_bought) {
@@ -137,35 +159,50 @@ fn learn(
     Ok(disputes)
 }
 
-fn enqueue(
+/// What the CRM is told of an account: our fields, and the e-mails that may be a contact's.
+fn for_the_crm(account: Option<&Account>) -> Option<(BTreeMap<String, String>, Vec<&str>)> {
+    account.filter(|account| account.is_from_stripe()).map(|account| (account.fields(), account.emails()))
+}
+
+fn enqueue_contacts(
     tx: &mut Tx<'_>,
     now: Timestamp,
     settings: &Settings,
     event: &Event,
     reading: &Reading,
-    party: &str,
-    nonce: Option<String>,
-) -> Result<Option<Account>, StoreError> {
-    let account = account::of_party(tx, party)?;
-    let mut emails = match &account {
+    account: Option<&Account>,
+    nonce: Option<&str>,
+) -> Result<(), StoreError> {
+    let emails = match account {
         Some(account) if account.is_from_stripe() => account.contact_emails(tx)?,
         Some(_) => Vec::new(),
         None => reading.email.iter().cloned().collect(),
     };
-    if settings.defects.has(Defect::ContactOnEveryEvent) {
-        for email in emails.drain(..) {
-            let event = format!("{}{}", event.id, nonce.as_deref().unwrap_or_default());
-            queue::enqueue(tx, now, Task::LooseContact { email, event })?;
-        }
+    if !settings.defects.has(Defect::ContactOnEveryEvent) {
+        return reserve_contacts(tx, now, emails);
     }
-    enqueue_contacts(tx, now, emails)?;
+    for email in emails {
+        let event = format!("{}{}", event.id, nonce.unwrap_or_default());
+        queue::enqueue(tx, now, Task::LooseContact { email, event })?;
+    }
+    Ok(())
+}
+
+/// One ticket for each invoice that failed.
+fn enqueue_tickets(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    reading: &Reading,
+    party: &str,
+    nonce: Option<String>,
+) -> Result<(), StoreError> {
     for fact in &reading.facts {
         if let Fact::InvoiceFailed(invoice) = fact {
             let task = Task::Ticket { invoice: invoice.clone(), party: party.to_owned(), nonce: nonce.clone() };
             queue::enqueue(tx, now, task)?;
         }
     }
-    Ok(account)
+    Ok(())
 }
 
 /// Whether a contact that follows from an event is still to be brought in line (deliberate defect 41).
@@ -242,7 +279,7 @@ fn watch_onboarding(tx: &mut Tx<'_>, now: Timestamp, settings: &Settings, party:
 
 /// The contact rows are made here, not by the worker: from now on the account keeps to these e-mails, so that another one,
 /// learned before the first call, does not become a second contact.
-fn enqueue_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Result<(), StoreError> {
+fn reserve_contacts(tx: &mut Tx<'_>, now: Timestamp, emails: Vec<String>) -> Result<(), StoreError> {
     for email in emails {
         if tx.contact(&email)?.is_none() {
             tx.put_contact(&email, &ContactRow::default())?;
@@ -306,7 +343,7 @@ pub fn sign_up(
     watch_onboarding(tx, now, settings, &id)?;
     if let Some(account) = after.filter(Account::is_from_stripe) {
         let emails = account.contact_emails(tx)?;
-        enqueue_contacts(tx, now, emails)?;
+        reserve_contacts(tx, now, emails)?;
     }
     Ok(new)
 }

@@ -8,7 +8,7 @@ use super::{
     core::{Incoming, Process},
     defects::Defect,
     ingest::{self, Accepted, Parts},
-    reading,
+    race, reading,
     store::{Store, StoreError},
 };
 use crate::{id::EventId, time::Timestamp};
@@ -33,6 +33,12 @@ pub struct Rest {
     incoming: Arc<Incoming>,
     parts: Parts,
 }
+
+/// How long a service that takes a pause for an order holds an update back.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What lies between a look and the write that follows from it.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// How long a torn service leaves the gap open: long enough for a kill to fall into it.
 const GAP: Duration = Duration::from_millis(150);
@@ -79,6 +85,9 @@ impl Process {
             Some(parts) if self.settings.defects.has(Defect::DedupeInMemory) => {
                 batch.iter().map(|incoming| self.ingest_remembering(store, now, incoming, parts)).collect()
             }
+            Some(parts) if self.settings.defects.has(Defect::LocksCross) => {
+                (0..batch.len()).flat_map(|at| self.ingest_locking(store, now, &batch[..=at], parts)).collect()
+            }
             Some(parts) => self.ingest_all(store, now, batch, parts),
         };
         let swallow = self.settings.defects.has(Defect::ErrorsAnswered200);
@@ -91,6 +100,15 @@ impl Process {
         let outcome = |(incoming, accepted): (&Arc<Incoming>, Result<Accepted, StoreError>)| {
             let accepted = accepted?;
             Ok(match rest {
+                _ if self.waits(incoming) && !accepted.duplicate => {
+                    let parts = Parts { check: false, ..Parts::ALL };
+                    Received::Torn(Rest { acked: false, after: PAUSE, incoming: Arc::clone(incoming), parts })
+                }
+                Some((acked, parts)) if !accepted.duplicate && race::is_torn(&self.settings.defects) => {
+                    let first = store.transact(|tx| race::is_first(tx, incoming, &self.settings.defects))?;
+                    let parts = Parts { first, ..parts };
+                    Received::Torn(Rest { acked, after: MOMENT, incoming: Arc::clone(incoming), parts })
+                }
                 Some((acked, parts)) if !accepted.duplicate => {
                     Received::Torn(Rest { acked, after: GAP, incoming: Arc::clone(incoming), parts })
                 }
@@ -101,10 +119,12 @@ impl Process {
     }
 
     fn split(&self) -> Split {
-        let none = Parts { check: true, mark: false, apply: false, jobs: false };
+        let none = Parts::NONE;
         let has = |defect| self.settings.defects.has(defect);
         let torn = |first, rest| Split { first: Some(first), rest: Some((false, Parts { check: false, ..rest })) };
-        if has(Defect::AckBeforePersist) {
+        if race::is_torn(&self.settings.defects) {
+            torn(none, Parts::ALL)
+        } else if has(Defect::AckBeforePersist) {
             Split { first: None, rest: Some((true, Parts::ALL)) }
         } else if has(Defect::CheckThenInsert) {
             torn(none, Parts::ALL)
@@ -121,6 +141,11 @@ impl Process {
         }
     }
 
+    /// Whether an event is held back for a while, in the hope that what belongs before it comes meanwhile.
+    fn waits(&self, incoming: &Incoming) -> bool {
+        self.settings.defects.has(Defect::PauseForOrder) && incoming.event.kind == "customer.subscription.updated"
+    }
+
     /// One transaction; when the store refuses it, one for each half, down to the event that is to blame.
     fn ingest_all(
         &self,
@@ -130,7 +155,9 @@ impl Process {
         parts: Parts,
     ) -> Vec<Result<Accepted, StoreError>> {
         let all = store.transact(|tx| {
-            batch.iter().map(|incoming| ingest::ingest(tx, now, &self.settings, incoming, parts)).collect()
+            let parts = |incoming: &Incoming| if self.waits(incoming) { Parts::NONE } else { parts };
+            let each = batch.iter();
+            each.map(|incoming| ingest::ingest(tx, now, &self.settings, incoming, parts(incoming))).collect()
         });
         match all {
             Ok(accepted) => Vec::into_iter(accepted).map(Ok).collect(),
@@ -142,6 +169,20 @@ impl Process {
             }
             Err(error) => vec![Err(error); batch.len()],
         }
+    }
+
+    /// The last of these events in a transaction of its own, unless another one locks it out.
+    fn ingest_locking(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        events: &[Arc<Incoming>],
+        parts: Parts,
+    ) -> Vec<Result<Accepted, StoreError>> {
+        if race::is_locked_out(events, &self.settings.defects) {
+            return vec![Err(StoreError::Retry("deadlock".to_owned()))];
+        }
+        self.ingest_all(store, now, &events[events.len().saturating_sub(1)..], parts)
     }
 
     fn ingest_remembering(

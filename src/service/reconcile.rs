@@ -64,6 +64,9 @@ pub struct Progress {
     pub repaired: u64,
     /// Entries that were passed over: no events, another mode's or a connected account's.
     pub skipped: u64,
+    /// What was made before this Unix second is taken for known; absent in the sound service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub believed: Option<i64>,
 }
 
 /// What a page means.
@@ -132,6 +135,12 @@ impl Progress {
             self.round = Some(round);
         }
         Taken { look_at, over }
+    }
+
+    /// Takes it that everything up to now was seen.
+    pub fn believe(&mut self, now: Timestamp) {
+        self.believed = Some(now.secs());
+        self.ended = Some(now);
     }
 
     /// Ends the round early.

@@ -25,9 +25,10 @@ use crate::time::Timestamp;
 use std::{
     future::Future,
     net::SocketAddr,
+    ops::Deref,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -55,28 +56,39 @@ pub enum ServiceError {
     Socket(#[from] std::io::Error),
 }
 
-/// What the handlers share.
+/// What the handlers share; every request has a copy, so a copy is one count more.
 #[derive(Clone)]
-pub(super) struct App {
+pub(super) struct App(Arc<Shared>);
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What there is once in a service.
+pub(super) struct Shared {
     pub(super) writer: Writer,
     /// Sees what is committed, beside the writer; none over memory, which only the writer has.
     reader: Option<Arc<Mutex<Service>>>,
-    pub(super) secrets: Arc<[Secret]>,
+    pub(super) secrets: Vec<Secret>,
     /// Deliberate defects of what stands before the core.
-    pub(super) defects: Arc<Defects>,
+    pub(super) defects: Defects,
     /// Rung when there may be a job.
-    pub(super) wake: Arc<Notify>,
+    pub(super) wake: Notify,
     pub(super) public: bool,
     /// Asks Stripe while a person waits.
     pub(super) client: Client,
-    pub(super) shop: Arc<Shop>,
+    pub(super) shop: Shop,
     pub(super) sealer: Sealer,
     /// Where Stripe's pages may be, for the browser's leave to go there from a form.
-    pub(super) stripe_url: Option<Arc<str>>,
+    pub(super) stripe_url: Option<String>,
     /// What those who operate the service ask for.
     pub(super) operations: Arc<Operations>,
     /// Deliveries that were answered without the store, and which it has not heard of.
-    pub(super) unheard: Arc<Unheard>,
+    pub(super) unheard: Unheard,
 }
 
 /// For how long something took.
@@ -106,11 +118,21 @@ impl Unheard {
     }
 }
 
+/// What is added to the machine's time, milliseconds.
+static CLOCK_OFF: AtomicI64 = AtomicI64::new(0);
+
+/// From now on the clock of every service in this process is off by so many milliseconds; ahead when positive.
+pub fn set_clock(offset_ms: i64) {
+    // One number: no other memory has to be in step.
+    CLOCK_OFF.store(offset_ms, Ordering::Relaxed);
+}
+
 /// The service's clock.
 #[expect(clippy::disallowed_methods, reason = "the service's clock: the one place where it reads the time")]
 pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(millis.saturating_add(CLOCK_OFF.load(Ordering::Relaxed)))
 }
 
 impl App {
@@ -193,23 +215,22 @@ pub async fn run(
     let (store, beside) = open(&config.database, &config.settings)?;
     let over = |store| Service::new(store, config.settings.clone());
     let (writer, written) = Writer::start(over(store), Arc::clone(&config.written))?;
-    let client = Client::new(&config);
     let mut shop = config.shop.clone();
     shop.url.get_or_insert_with(|| format!("http://{address}"));
-    let app = App {
+    let app = App(Arc::new(Shared {
         writer,
         reader: beside.map(|store| Arc::new(Mutex::new(over(store)))),
-        secrets: config.secrets.clone().into(),
-        defects: Arc::new(config.settings.defects.clone()),
-        wake: Arc::new(Notify::new()),
+        secrets: config.secrets.clone(),
+        defects: config.settings.defects.clone(),
+        wake: Notify::new(),
         public: config.public,
-        client: client.clone(),
+        client: Client::new(&config),
         sealer: Sealer::new(session_key(&shop.session_key)?),
-        shop: Arc::new(shop),
-        stripe_url: config.stripe_url.as_deref().map(Arc::from),
+        shop,
+        stripe_url: config.stripe_url.clone(),
         operations: Arc::new(Operations::new(&config)),
-        unheard: Arc::new(Unheard::default()),
-    };
+        unheard: Unheard::default(),
+    }));
     // Only the first service over these counters is measured; a second one in this process has others.
     let _ = config.written.sizes.set(app.operations.metrics.batch_sizes());
     app.with(|service, now| service.visit(|tx| overview::watch(tx, now))).await?;
@@ -217,7 +238,7 @@ pub async fn run(
     let mut workers = JoinSet::new();
     for number in 1..=config.workers {
         let owner = format!("{}/{number}", std::process::id());
-        let (alive, working) = (app.operations.worker(), work(app.clone(), client.clone(), owner, stopped.clone()));
+        let (alive, working) = (app.operations.worker(), work(app.clone(), owner, stopped.clone()));
         workers.spawn(async move {
             working.await;
             drop(alive);
@@ -249,12 +270,12 @@ const IDLE: Duration = Duration::from_secs(1);
 /// Longest that a call under way may take to end after the service was told to stop.
 const LINGER: Duration = Duration::from_secs(2);
 
-async fn work(app: App, client: Client, owner: String, mut stopped: watch::Receiver<bool>) {
+async fn work(app: App, owner: String, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() && stopped.has_changed().is_ok() {
         let name = owner.clone();
-        let unheard = Arc::clone(&app.unheard);
+        let told = app.clone();
         let begun = app.with(move |service, now| {
-            unheard.tell(service, now);
+            told.unheard.tell(service, now);
             service.begin(now, &name)
         });
         match begun.await {
@@ -264,7 +285,7 @@ async fn work(app: App, client: Client, owner: String, mut stopped: watch::Recei
                 let span = tracing::info_span!(
                     target: telemetry::TARGET, "job.run", job = lease.job, claim = lease.claim, call = call.name()
                 );
-                carry_out(&app, &client, lease, &call, &mut stopped).instrument(span).await;
+                carry_out(&app, lease, &call, &mut stopped).instrument(span).await;
             }
             Ok(None) => rest(&app, &mut stopped).await,
             Err(error) => {
@@ -276,10 +297,10 @@ async fn work(app: App, client: Client, owner: String, mut stopped: watch::Recei
 }
 
 /// Makes the call and takes its answer in; told to stop, the claim is given back, so that nobody waits for its lease.
-async fn carry_out(app: &App, client: &Client, lease: Lease, call: &Call, stopped: &mut watch::Receiver<bool>) {
+async fn carry_out(app: &App, lease: Lease, call: &Call, stopped: &mut watch::Receiver<bool>) {
     let answered = tokio::select! {
         biased;
-        answered = measured(app, client, call) => Some(answered),
+        answered = measured(app, call) => Some(answered),
         () = lingered(stopped) => None,
     };
     let Some(result) = answered else {
@@ -295,10 +316,10 @@ async fn carry_out(app: &App, client: &Client, lease: Lease, call: &Call, stoppe
     }
 }
 
-async fn measured(app: &App, client: &Client, call: &Call) -> CallResult {
+async fn measured(app: &App, call: &Call) -> CallResult {
     let (started, peer) = (stopwatch(), peer(call.upstream()));
     let span = tracing::info_span!(target: telemetry::TARGET, "upstream.call", peer, result = tracing::field::Empty);
-    let result = client.send(call).instrument(span.clone()).await;
+    let result = app.client.send(call).instrument(span.clone()).await;
     span.record("result", came_to(&result));
     app.operations.metrics.call(call, &result, started.elapsed());
     result

@@ -121,14 +121,29 @@ impl Subscription {
             self.terminal = None;
             self.newest.clear();
         }
+        if defects.has(Defect::EventIdAsClock) {
+            if self.newest.keys().all(|held| held < &snapshot.event) {
+                self.newest = BTreeMap::from([(snapshot.event.clone(), snapshot)]);
+            }
+            return;
+        }
         let held = self.newest.values().next().map_or(i64::MIN, |held| held.created);
-        let replace = snapshot.created > held || defects.has(Defect::LastArrivalWins);
+        let replace = snapshot.created > held || self.wins_wrongly(&snapshot, defects);
         if replace {
             self.newest.clear();
         } else if snapshot.created < held || defects.has(Defect::StrictlyNewerWins) {
             return;
         }
         self.newest.insert(snapshot.event.clone(), snapshot);
+    }
+
+    /// Whether a snapshot that is not newer takes the place of what is held; never in the sound service. Any that is newer does.
+    fn wins_wrongly(&self, snapshot: &Snapshot, defects: &Defects) -> bool {
+        let of_object = |snapshot: &Snapshot| snapshot.object["created"].as_i64();
+        let not_older = |held: &Snapshot| of_object(held) <= of_object(snapshot);
+        defects.has(Defect::LastArrivalWins)
+            || defects.has(Defect::PauseForOrder)
+            || (defects.has(Defect::ObjectTimeAsClock) && self.newest.values().all(not_older))
     }
 
     /// The snapshot that counts: the end; else the newest, where ties go by kind, then by the chain of

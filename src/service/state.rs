@@ -6,9 +6,9 @@
 
 use super::{
     defects::{Defect, Defects},
-    ledger::{Ledger, Standing},
+    ledger::{Ledger, Settled, Standing},
     reading::{CheckoutEnd, Fact, Profile, Reading},
-    snapshot::Subscription,
+    snapshot::{SnapshotKind, Subscription},
 };
 use crate::id::{InvoiceId, SubscriptionId};
 use serde::{Deserialize, Serialize};
@@ -87,13 +87,27 @@ impl Party {
             }
             Fact::Subscription(id, snapshot) => {
                 self.subscriptions.entry(id.clone()).or_default().observe(snapshot.clone(), defects);
+                if snapshot.kind == SnapshotKind::Deleted && defects.has(Defect::DeletionEndsAll) {
+                    self.subscriptions.values_mut().for_each(|other| other.observe(snapshot.clone(), defects));
+                }
             }
             Fact::InvoiceFailed(invoice) => {
                 self.failed.insert(invoice.clone());
             }
-            Fact::Bill(id, bill) => self.ledger.bills.entry(id.clone()).or_default().join(bill),
+            Fact::Bill(id, bill) => {
+                self.ledger.bills.entry(id.clone()).or_default().join(bill);
+                if bill.settled == Settled::Paid && id.starts_with("in_") && defects.has(Defect::InvoiceBuysToo) {
+                    self.checkouts.insert(id.clone(), CheckoutEnd::Paid);
+                }
+            }
             Fact::Charge(id, charge) => self.ledger.charges.entry(id.clone()).or_default().join(charge),
-            Fact::Refund(id, refund) => self.ledger.refunds.entry(id.clone()).or_default().join(refund),
+            Fact::Refund(id, refund) => {
+                let held = self.ledger.refunds.entry(id.clone()).or_default();
+                held.join(refund);
+                if defects.has(Defect::LastWordOnRefund) {
+                    held.state = refund.state.clone();
+                }
+            }
             Fact::Dispute(id, dispute) => self.ledger.disputes.entry(id.clone()).or_default().join(dispute),
             Fact::Profile(profile) => self.profile = self.profile.take().max(Some(profile.clone())),
             Fact::Deleted(at) => self.deleted = Some(self.deleted.map_or(*at, |first| first.min(*at))),

@@ -55,8 +55,13 @@ pub fn note(
     let text = serde_json::to_string(&entry).map_err(|error| StoreError::Refuse(error.to_string()))?;
     // Several within a millisecond keep the order in which they were committed.
     let moment = format!("{party}|{:015}|", now.millis());
-    let number = tx.docs(Shelf::Trail, &moment)?.len();
-    tx.put_doc(Shelf::Trail, &format!("{moment}{number:06}"), &text)
+    for number in 0_u32.. {
+        let key = format!("{moment}{number:06}");
+        if tx.doc(Shelf::Trail, &key)?.is_none() {
+            return tx.put_doc(Shelf::Trail, &key, &text);
+        }
+    }
+    Ok(())
 }
 
 /// The changes of an account, oldest first.

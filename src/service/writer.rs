@@ -60,6 +60,14 @@ impl Writer {
         std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
             let mut taken = Vec::new();
             while waiting.blocking_recv_many(&mut taken, limit) > 0 {
+                // Where all cores are busy, those that are about to hand something in run first and share this commit; where
+                // one is idle, this is nothing.
+                std::thread::yield_now();
+                while taken.len() < limit
+                    && let Ok(next) = waiting.try_recv()
+                {
+                    taken.push(next);
+                }
                 let told = write(&mut service, &mut taken, &counts);
                 // Told from within: one wake-up of another thread for all of them, not one for each.
                 runtime.spawn(async move { told.into_iter().for_each(|tell| tell()) });

@@ -14,7 +14,8 @@ fn wanted(kinds: &[&str]) -> Criterion {
 fn raised(script: &mut Script, kind: &str, key: &str, fault: Option<&str>) {
     let effects = vec![Effect::AlertRaised { alert: kind.to_owned(), key: Some(key.to_owned()) }];
     let (operation, fault) = ("raise_alert".to_owned(), fault.map(str::to_owned));
-    let call = Call { double: Double::Alerts, operation, status: 200, faulted: false, fault, effects };
+    let call =
+        Call { double: Double::Alerts, operation, status: 200, faulted: false, fault, about: Vec::new(), effects };
     script.before(RunPhase::Quiet, vec![(40_000, Record::Call(call))]);
 }
 

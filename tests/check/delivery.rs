@@ -25,7 +25,7 @@ fn events_are_lost_only_when_no_attempt_was_acknowledged() {
     let lost = script.is(NONE_LOST, Fail);
     assert_eq!(lost.seen, "6 owed events: 5 acknowledged, 1 lost");
     assert!(
-        !lost.evidence.is_empty() && lost.chain.iter().any(|l| l.contains("attempt 3) refused with 500")),
+        !lost.evidence.is_empty() && lost.chain.iter().any(|l| l.contains("attempts 1 to 3) refused with 500")),
         "{lost:#?}"
     );
     script.is(Criterion::EventsLost(Bound::AtMost(1)), Pass);
@@ -95,7 +95,7 @@ fn an_acknowledged_event_without_effect_is_no_success() {
     let failed = script.is(RATE, Fail);
     assert!(failed.seen.starts_with("27 of 30 events (90 %)"), "{}", failed.seen);
     assert!(failed.why.contains("customer cus_3 (buy/3): access is closed and should be open"), "{}", failed.why);
-    assert!(failed.chain.last().is_some_and(|l| l.contains("final probe of buy/3: access closed")), "{failed:#?}");
+    assert!(failed.chain.iter().any(|l| l.contains("final probe of buy/3: access closed")), "{failed:#?}");
     script.cut_short();
     script.is(RATE, Inconclusive);
 }

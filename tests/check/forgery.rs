@@ -5,6 +5,7 @@ use hookdrill::{
     check::verdict::Validity::{Fail, Inconclusive, Pass},
     history::record::{Effect, Outcome, Probe, ProcessEvent, Record, RunPhase},
     plan::model::{
+        ClockOff,
         DeliveryKind::{Forged, Genuine, Malformed, UnknownType},
         Reaction, TransportStep,
     },
@@ -163,4 +164,26 @@ fn an_event_of_an_unknown_type_must_be_acknowledged() {
         script.bad(UnknownType, status);
         script.is(SAFE, validity);
     }
+}
+
+#[test]
+fn what_looks_stale_by_a_clock_that_is_far_ahead_must_be_refused() {
+    let ahead = |offset_ms| {
+        let mut script = Script::sound(1);
+        script.plan.clock = vec![ClockOff { from_ms: 0, until_ms: Some(1_000), offset_ms }];
+        script
+    };
+    let accepted = ahead(400_000).is(NO_TRACE, Fail);
+    assert!(accepted.why.contains("stale by the service's clock"), "{}", accepted.why);
+    assert_eq!(accepted.seen, "3 stale attempts; 0 forged deliveries, 0 answered: 3 traces");
+    // Within the tolerance, and behind, nothing is asked for: then there is nothing to judge.
+    for offset_ms in [60_000, 300_000, -400_000] {
+        ahead(offset_ms).is(NO_TRACE, Inconclusive);
+    }
+    // Refused meanwhile, accepted when the clock is right.
+    let mut script = ahead(400_000);
+    for delivery in ["d0001", "d0002", "d0003"] {
+        script.resent(delivery, &[Some(Outcome::Refused), Some(Outcome::Acked)]);
+    }
+    script.is(NO_TRACE, Pass);
 }

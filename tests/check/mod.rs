@@ -1,6 +1,7 @@
 //! Each judge passes, fails and is inconclusive on runs that are built by hand.
 
 mod alerts;
+mod anomaly;
 mod contacts;
 mod delivery;
 mod forgery;

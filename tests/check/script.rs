@@ -286,6 +286,7 @@ fn empty_plan() -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         kills: Vec::new(),
         given: Vec::new(),
         faults: Vec::new(),
@@ -392,6 +393,7 @@ pub(super) fn call(operation: &str, effects: Vec<Effect>) -> Record {
         status: 201,
         faulted: false,
         fault: None,
+        about: Vec::new(),
         effects,
     })
 }
@@ -420,6 +422,7 @@ fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64,
             late_us: 0,
             dropped,
             fault: None,
+            faults: Vec::new(),
         }),
     )
 }

@@ -6,6 +6,7 @@ mod replay;
 mod served;
 mod signature;
 mod start;
+mod teeth;
 
 use std::{
     fmt,

@@ -4,7 +4,7 @@ use hookdrill::{
     drive::interpreter::{Abilities, Directive, Input, Interpreter, Sending},
     history::record::{Outcome, RunPhase},
     id::{DeliveryId, InstanceId},
-    plan::model::{Delivery, DeliveryKind, Kill, KillAt, PLAN_VERSION, Phase, Plan, Reaction, Signing},
+    plan::model::{Busy, ClockOff, Delivery, DeliveryKind, Kill, KillAt, PLAN_VERSION, Phase, Plan, Reaction, Signing},
     time::Timestamp,
 };
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         version: PLAN_VERSION,
         scenario: "by hand".into(),
         seed: 1,
@@ -67,6 +68,11 @@ fn run(plan: &Plan, queue: impl Fn(u64) -> Option<u64>, answer: impl Fn(Sending)
             }
             Directive::ReadQueue { last } => machine.on(now, Input::Queue { pending: queue(now), last: *last }),
             Directive::Restart => machine.on(now, Input::Up),
+            // Whoever is told to stop takes a fifth of a second.
+            Directive::Stop => {
+                now += 200;
+                machine.on(now, Input::Stopped);
+            }
             _ => {}
         }
         let done = matches!(directive, Directive::Done { .. });
@@ -161,4 +167,41 @@ fn the_replay_comes_after_the_first_ledger_and_is_drained_again() {
         })
         .collect();
     assert_eq!(order, ["Faults", "send 0", "Quiet", "ledger", "Replay", "send 1", "QuietAfterReplay", "ledger"]);
+}
+
+#[test]
+fn a_stop_comes_back_so_long_after_its_end_and_is_told_once_at_a_time() {
+    let mut plan = plan(&[(10, Reaction::Accept), (20, Reaction::Accept)]);
+    let stop = |at_ms| Kill { at: KillAt::StopAt(at_ms), restart_after_ms: 300, lot: None };
+    plan.kills = vec![stop(50), stop(400)];
+    let said = run(&plan, |_| Some(0), |_| Outcome::Acked);
+    let at = |wanted: &Directive| said.iter().find(|(_, d)| d == wanted).map(|(at, _)| *at);
+    assert_eq!(said.iter().filter(|(_, d)| *d == Directive::Stop).count(), 1, "at 400 it is away: {said:?}");
+    assert_eq!(at(&Directive::Restart), Some(550), "told at 50, ended at 250");
+    assert!(at(&Directive::Enter(RunPhase::Quiet)) >= Some(550), "the quiet phase begins when it is back");
+}
+
+#[test]
+fn store_and_clock_go_on_and_off_and_overlapping_ones_count_together() {
+    let mut plan = plan(&[(10, Reaction::Accept)]);
+    let busy = |from_ms, until_ms| Busy { from_ms, until_ms };
+    let clock = |from_ms, until_ms, offset_ms| ClockOff { from_ms, until_ms, offset_ms };
+    plan.store_busy = vec![busy(100, 300), busy(200, 400)];
+    plan.clock = vec![clock(0, None, 60_000), clock(150, Some(500), -400_000)];
+    let said = run(&plan, |_| Some(0), |_| Outcome::Acked);
+    let told: Vec<_> = said
+        .iter()
+        .filter(|(_, d)| matches!(d, Directive::LockStore(_) | Directive::SetClock(_)))
+        .map(|(at, d)| (*at, d.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (0, Directive::SetClock(60_000)),
+            (100, Directive::LockStore(true)),
+            (150, Directive::SetClock(-340_000)),
+            (400, Directive::LockStore(false)),
+            (500, Directive::SetClock(60_000)),
+        ]
+    );
 }

@@ -61,6 +61,21 @@ fn each_mistake_is_located_and_says_what_to_write() {
             "hookdrill.toml:3: `secret_env` is the name of a variable, and the environment has no OTHER",
         ),
         ("secret_env = \"SECRET\"", "", "either `secret_env`"),
+        (
+            "secret_env = \"SECRET\"",
+            "secret_env = \"SECRET\"\nold_secret_env = \"NOWHERE\"",
+            "hookdrill.toml:4: `old_secret_env` is the name of a variable, and the environment has no NOWHERE",
+        ),
+        (
+            "secret_env = \"SECRET\"",
+            "secret_env = \"SECRET\"\nsecond_secret_env = \"SECRET\"",
+            "the second or the old secret is the endpoint's own",
+        ),
+        (
+            "secret_env = \"SECRET\"",
+            "secret_env = \"SECRET\"\nold_secret_env = \"SECRET\"\nold_secret_file = \"old\"",
+            "either `old_secret_env` (a variable's name) or `old_secret_file`",
+        ),
         ("127.0.0.1:4101", "4101", "hookdrill.toml:6: `4101` is no address"),
         ("127.0.0.1:4101", "0.0.0.0:4101", "a double listens on this machine only"),
         ("hubspot", "salesforce", "hookdrill.toml:7: the dialect `salesforce` is not known"),

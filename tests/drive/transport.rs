@@ -277,3 +277,21 @@ fn where_nobody_listens_a_faulty_attempt_is_refused_too() {
         assert_eq!((answer.outcome, answer.status), (Outcome::Refused, None), "{how:?}: {answer:?}");
     }
 }
+
+/// Each fault of the family, with the test that looks at it from the receiving side.
+pub(super) const RECEIVED: &[(&str, fn())] = &[
+    ("slow_upload", a_slow_upload_comes_in_pieces_over_its_time_with_its_length_told),
+    ("fresh_connection", a_fresh_connection_is_one_of_its_own_and_otherwise_it_is_kept),
+    ("chunked", chunked_is_chunked),
+    ("wrong_content_type", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("gzip", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("other_slash", a_redirect_is_a_refusal_that_nobody_follows),
+    ("plain_http", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("over_size", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("truncated", a_truncated_body_ends_before_its_length_and_its_answer_is_read),
+    ("empty", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("invalid_utf8", bodies_and_headers_are_wrong_in_the_one_way_that_was_asked_for),
+    ("abort_mid_body", an_abort_in_the_middle_of_the_body_is_a_reset),
+    ("reset_before_reply", a_reset_before_the_reply_is_a_reset_after_the_whole_request),
+    ("give_up", who_gives_up_has_sent_everything_and_ends_the_connection),
+];

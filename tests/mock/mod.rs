@@ -3,8 +3,8 @@
 mod crm;
 mod desk;
 mod random;
-mod relay;
-mod socket;
+pub(crate) mod relay;
+pub(crate) mod socket;
 
 use hookdrill::wire::{Request, Response};
 use serde_json::Value;

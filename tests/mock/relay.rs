@@ -35,6 +35,7 @@ fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
         alerts: false,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
+        clock: Vec::new(),
         version: PLAN_VERSION,
         scenario: "relay".to_owned(),
         seed: 1,
@@ -251,3 +252,73 @@ fn the_quiet_phase_ends_every_trouble() {
     running.doubles.faults_off();
     is_made(&create(&running, "a@example.com"));
 }
+
+#[test]
+fn a_batch_in_part_is_told_as_207_and_the_rest_is_done() {
+    let does = CallDoes::PartialBatch { fails: 1 };
+    let trouble = CallTrouble { operation: None, ..trouble(does, Which::First(1)) };
+    let mut running = following(&plan(vec![trouble], Vec::new()));
+    let input = |email: &str| format!("{{\"id\":\"{email}\",\"idProperty\":\"email\",\"properties\":{{}}}}");
+    let body = format!("{{\"inputs\":[{},{}]}}", input("a@example.com"), input("b@example.com"));
+    let batch = |running: &Running| {
+        let mut stream = running.connect();
+        let request = format!(
+            "POST /crm/v3/objects/contacts/batch/upsert HTTP/1.1\r\nHost: crm\r\nAuthorization: Bearer x\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("written");
+        read(&mut stream).0
+    };
+    let text = batch(&running);
+    assert!(text.starts_with("HTTP/1.1 207 ") && text.contains("\"numErrors\":1"), "{text}");
+    assert_eq!((running.contacts(), running.call().effects.len()), (1, 1));
+    let text = batch(&running);
+    assert!(text.starts_with("HTTP/1.1 200 ") && !text.contains("numErrors"), "{text}");
+    assert_eq!(running.contacts(), 2, "the application's own repetition makes it good");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test measures how long an answer takes")]
+#[test]
+fn a_slow_answer_comes_late_and_whole() {
+    for does in [CallDoes::Slow { least_ms: 200, most_ms: 300 }, CallDoes::LongTail { p50_ms: 200, p99_ms: 200 }] {
+        let running = first(does);
+        let started = std::time::Instant::now();
+        is_made(&create(&running, "a@example.com"));
+        assert!(started.elapsed() >= Duration::from_millis(190), "{does:?}");
+        assert_eq!(running.contacts(), 1);
+    }
+}
+
+#[test]
+fn a_lagging_index_shows_what_was_made_by_id_and_not_yet_to_a_search() {
+    let running = first(CallDoes::LaggingIndex { by_ms: 60_000 });
+    is_made(&create(&running, "a@example.com"));
+    let ask = |method: &str, path: &str, body: &str| {
+        let mut stream = running.connect();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: crm\r\nAuthorization: Bearer x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("written");
+        read(&mut stream).0
+    };
+    let search = r#"{"filterGroups":[{"filters":[{"propertyName":"email","operator":"EQ","value":"a@example.com"}]}]}"#;
+    let found = ask("POST", "/crm/v3/objects/contacts/search", search);
+    assert!(found.contains("\"total\":0"), "{found}");
+    let read = ask("GET", "/crm/v3/objects/contacts/a@example.com?idProperty=email", "");
+    assert!(read.starts_with("HTTP/1.1 200 "), "{read}");
+}
+
+/// Each trouble of a call, with the test that looks at it from the caller's side.
+pub(crate) const RECEIVED: &[(&str, fn())] = &[
+    ("answer", broken_json_is_a_whole_answer_and_an_error_is_in_the_words_of_the_api),
+    ("slow", a_slow_answer_comes_late_and_whole),
+    ("hang", a_hang_is_silence_until_the_caller_goes_and_holds_up_nobody),
+    ("reset", a_reset_is_a_reset_and_nothing_is_done),
+    ("lost_reply", a_lost_reply_is_a_reset_and_the_ledger_has_the_effect),
+    ("malformed_json", broken_json_is_a_whole_answer_and_an_error_is_in_the_words_of_the_api),
+    ("truncated_answer", a_cut_off_answer_tells_of_more_than_it_brings),
+    ("lagging_index", a_lagging_index_shows_what_was_made_by_id_and_not_yet_to_a_search),
+    ("partial_batch", a_batch_in_part_is_told_as_207_and_the_rest_is_done),
+];

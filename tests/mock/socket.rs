@@ -201,3 +201,9 @@ async fn a_call_that_panics_takes_no_other_with_it() {
     assert_eq!(create(&running, "anna@example.com").await.expect("an answer").0, 201);
     assert_eq!(running.doubles.ledger().0.len(), 1);
 }
+
+/// Each fault of a whole double, with the test that looks at it from the caller's side.
+pub(crate) const RECEIVED: &[(&str, fn())] = &[
+    ("outage", an_outage_answers_instead_of_the_model_until_it_ends_or_is_ended),
+    ("slow", a_slow_double_works_at_once_and_answers_later_without_holding_up_others),
+];

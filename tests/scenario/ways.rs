@@ -12,7 +12,7 @@ use std::path::Path;
 
 fn text(faults: &str) -> String {
     format!(
-        "version = 1\nname = \"ways\"\nabout = \"Made by a test.\"\n[delivery]\nretry = [\"10ms\", \"10ms\", \"10ms\", \"10ms\"]\n\
+        "version = 1\nname = \"ways\"\nabout = \"Made by a test.\"\n[doubles]\nstripe = true\n[delivery]\nretry = [\"10ms\", \"10ms\", \"10ms\", \"10ms\"]\n\
          [[story]]\nname = \"purchase\"\nrecording = \"purchase\"\ninstances = 40\n{faults}\n\
          [[criterion]]\nevents_lost = {{ exactly = 0 }}\n"
     )
@@ -110,6 +110,17 @@ fn a_file_may_name_every_operation_that_a_double_tells_apart() {
         (Double::Crm, "POST", format!("{contact}/search")),
         (Double::Crm, "GET", format!("{contact}/1")),
         (Double::Crm, "PATCH", format!("{contact}/1")),
+        (Double::Crm, "POST", format!("{contact}/batch/upsert")),
+        (Double::Stripe, "GET", "/v1/events".to_owned()),
+        (Double::Stripe, "GET", "/v1/events/evt_1".to_owned()),
+        (Double::Stripe, "POST", "/v1/customers".to_owned()),
+        (Double::Stripe, "GET", "/v1/customers/cus_1".to_owned()),
+        (Double::Stripe, "POST", "/v1/checkout/sessions".to_owned()),
+        (Double::Stripe, "GET", "/v1/checkout/sessions/cs_1".to_owned()),
+        (Double::Stripe, "POST", "/v1/checkout/sessions/cs_1/expire".to_owned()),
+        (Double::Stripe, "GET", "/v1/subscriptions/sub_1".to_owned()),
+        (Double::Stripe, "POST", "/v1/subscriptions/sub_1".to_owned()),
+        (Double::Stripe, "DELETE", "/v1/subscriptions/sub_1".to_owned()),
         (Double::Support, "POST", ticket.to_owned()),
         (Double::Support, "GET", ticket.to_owned()),
         (Double::Support, "GET", format!("{ticket}/1")),
@@ -124,5 +135,36 @@ fn a_file_may_name_every_operation_that_a_double_tells_apart() {
             &format!("[[fault]]\ndownstream = {{ of = \"{word}\", operation = \"{operation}\", does = \"hang\" }}"),
             1,
         );
+    }
+}
+
+#[test]
+fn what_happens_to_the_service_is_in_the_plan_and_in_its_timeline() {
+    let faults = r#"
+[[fault]]
+stop = { at = "1s", restart_after = "300ms" }
+[[fault]]
+clock = { behind = "60s", from = "1s" }
+[[fault]]
+store_busy = { from = "2s", for = "1s" }
+[[fault]]
+downstream = { of = "crm", does = "slow", by = { p50 = "20ms", p99 = "2s" } }
+[[fault]]
+downstream = { of = "crm", does = "partial_batch", fails = 2 }
+"#;
+    let plan = plan(faults, 1);
+    let json = serde_json::to_string(&plan).expect("saved");
+    assert_eq!(serde_json::from_str::<Plan>(&json).expect("read"), plan);
+    let shown = timeline(&plan);
+    for line in [
+        "the service is told to stop at 1s, started again 300ms after it has ended; everything stays owed",
+        "the service's clock is 1m behind from 1s on; nothing may change; everything stays owed",
+        "told to stop at 1.000s  started again 0.300s later",
+        "1.000s to the end  the service's clock is 1m behind",
+        "2.000s to 3.000s   the store is locked",
+        "takes mostly 0.020s, rarely 2.000s",
+        "does a batch but for its last 2",
+    ] {
+        assert!(shown.contains(line), "lacks `{line}`:\n{shown}");
     }
 }

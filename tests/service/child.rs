@@ -18,7 +18,7 @@ use tokio::{
 const SECRET: &str = "whsec_of_the_durability_tests";
 
 /// How the child is started: loopback, `folder` for its database and its log, peers at the two URLs.
-pub(super) fn command(folder: &Path, crm: &str, support: &str, defects: &[&str]) -> ServiceCommand {
+pub(crate) fn command(folder: &Path, crm: &str, support: &str, defects: &[&str]) -> ServiceCommand {
     let database = folder.join("service.db").display().to_string();
     let fixed = ["serve", "--until-stdin-closes", "--lease", "1s", "--database", &database];
     let mut arguments: Vec<String> = fixed.iter().map(|argument| (*argument).to_owned()).collect();
@@ -39,12 +39,12 @@ pub(super) fn command(folder: &Path, crm: &str, support: &str, defects: &[&str])
 }
 
 /// The id of an event of [`body`]; all are of one length.
-pub(super) fn event_id(number: u64) -> String {
+pub(crate) fn event_id(number: u64) -> String {
     format!("evt_durable_{number:08}")
 }
 
 /// Events 2n and 2n+1 are those of customer n: a Checkout (one contact, one purchase) and a failed payment (one ticket).
-pub(super) fn body(number: u64) -> String {
+pub(crate) fn body(number: u64) -> String {
     let (customer, email) = (customer(number / 2), email(number / 2));
     let event = match number % 2 {
         0 => completed(&event_id(number), &customer, None, &email),
@@ -53,32 +53,32 @@ pub(super) fn body(number: u64) -> String {
     event.body.to_string()
 }
 
-pub(super) fn customer(number: u64) -> String {
+pub(crate) fn customer(number: u64) -> String {
     format!("cus_{number:08}")
 }
 
-pub(super) fn invoice_id(number: u64) -> String {
+pub(crate) fn invoice_id(number: u64) -> String {
     format!("in_{number:08}")
 }
 
-pub(super) fn email(number: u64) -> String {
+pub(crate) fn email(number: u64) -> String {
     format!("c{number}@example.com")
 }
 
 /// A connection that is made when needed.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     address: String,
     stream: Option<TcpStream>,
 }
 
 impl Connection {
     /// To `http://…`.
-    pub(super) fn to(url: &str) -> Self {
+    pub(crate) fn to(url: &str) -> Self {
         Self { address: url.trim_start_matches("http://").to_owned(), stream: None }
     }
 
     /// Delivers event `number`, signed now; its status.
-    pub(super) async fn deliver(&mut self, number: u64) -> io::Result<u16> {
+    pub(crate) async fn deliver(&mut self, number: u64) -> io::Result<u16> {
         let body = body(number);
         let at = now();
         let signature = header(at, &[sign(SECRET, at, body.as_bytes())]);
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Status and body of an answer; an error breaks the connection.
-    pub(super) async fn ask(&mut self, method: &str, path: &str, head: &str, body: &str) -> io::Result<(u16, String)> {
+    pub(crate) async fn ask(&mut self, method: &str, path: &str, head: &str, body: &str) -> io::Result<(u16, String)> {
         let asked = self.exchange(method, path, head, body).await;
         if asked.is_err() {
             self.stream = None;

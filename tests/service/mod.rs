@@ -2,7 +2,7 @@
 
 mod audit;
 mod batch;
-mod child;
+pub(crate) mod child;
 mod core;
 mod facts;
 mod fixtures;

@@ -1,6 +1,8 @@
 //! The simulated body: the same bytes every time, copies that go on alike, no false alarm, and every defect noticed.
 
 mod defects;
+mod defects_of_content;
+mod faults;
 mod same_bytes;
 mod snapshots;
 

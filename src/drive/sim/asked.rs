@@ -3,10 +3,7 @@
 //!
 //! Must not know: what is right.
 
-use super::{
-    point::Point,
-    world::{Happening, World},
-};
+use super::{happening::Happening, point::Point, world::World};
 use crate::{
     drive::live::activation_shown,
     history::record::{Probe, Queue, Visit},

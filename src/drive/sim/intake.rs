@@ -4,9 +4,10 @@
 //! Must not know: what is right, what workers do.
 
 use super::{
+    happening::Happening,
     point::Point,
     way,
-    world::{Answer, Happening, Owner, Sent, World},
+    world::{Answer, Owner, Sent, World},
 };
 use crate::{
     history::record::Outcome,
@@ -44,6 +45,13 @@ pub(super) struct Intake {
     waiting: Vec<Held>,
     /// In the commit under way; none when there is none.
     committing: Vec<Held>,
+}
+
+impl Intake {
+    /// Whether nothing waits and nothing is being committed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.committing.is_empty()
+    }
 }
 
 impl World<'_> {
@@ -86,6 +94,7 @@ impl World<'_> {
             let (status, what) = door::no_event(&self.setup.settings.defects);
             return self.answer(exchange, by, status, what);
         };
+        let incoming = self.setup.came(incoming, planned.signature, sent.signed_at, now.secs());
         self.processes[by.process].intake.waiting.push(Held { sent, incoming });
         self.take_batch(by);
     }

@@ -4,6 +4,7 @@
 //! Must not know: criteria, verdicts; which defects a service may have.
 
 mod asked;
+mod happening;
 mod intake;
 mod point;
 mod process;
@@ -19,7 +20,7 @@ use crate::{
     plan::model::{Plan, Signing},
     redact::Redactor,
     scenario::model::Simulation,
-    service::{Incoming, Secret, Settings, reading, verify::verify},
+    service::{Incoming, Secret, Settings, reading, verify},
 };
 use std::{
     cell::RefCell,
@@ -122,12 +123,23 @@ impl Setup {
         let headers = self.signing().headers(signing, at, body.as_bytes());
         // The shell of the service looks at the first line alone.
         let header = headers.first().map(String::as_str);
-        let genuine = verify(header, body.as_bytes(), &self.secrets, now, &self.settings.defects).is_ok();
+        let genuine = verify::verify(header, body.as_bytes(), &self.secrets, now, &self.settings.defects).is_ok();
         if cache.genuine.len() >= MOST_SIGNATURES {
             cache.genuine.clear();
         }
         cache.genuine.insert(key, genuine);
         genuine
+    }
+
+    /// A genuine delivery as it came in, at the endpoint whose secret signed it.
+    fn came(&self, incoming: Arc<Incoming>, signing: Signing, at: i64, now: i64) -> Arc<Incoming> {
+        let body = incoming.event.body.as_bytes();
+        // Signed again only for a service that looks: the sound one does not.
+        let endpoint = verify::endpoint(&self.secrets, &self.settings.defects, |secrets| {
+            let headers = self.signing().headers(signing, at, body);
+            verify::verify(headers.first().map(String::as_str), body, secrets, now, &self.settings.defects).is_ok()
+        });
+        if endpoint == 0 { incoming } else { Arc::new(Incoming::new(incoming.event.clone()).at(endpoint)) }
     }
 }
 

@@ -8,13 +8,14 @@ pub(super) use crate::service::job::Lease;
 
 use super::{
     Setup,
+    happening::Happening,
     intake::Intake,
     point::Point,
-    world::{Answer, Happening, Owner, World},
+    world::{Answer, Owner, World},
 };
 use crate::{
     drive::interpreter::Input,
-    history::record::{Call as CallRecord, Outcome, Record},
+    history::record::{Call as CallRecord, Outcome, ProcessEvent, Record},
     mock::{
         answer::Answered,
         script::{Break, Called},
@@ -31,6 +32,9 @@ use std::hash::{Hash, Hasher};
 /// Longest that an idle process does not look for jobs that another has written.
 const IDLE_US: u64 = 1_000_000;
 
+/// Longest that a process which was told to stop waits for the answer to a call, as the live service does.
+const LINGER_US: u64 = 2_000_000;
+
 /// Shortest sleep of a worker.
 const NAP_US: u64 = 1_000;
 
@@ -39,6 +43,8 @@ const NAP_US: u64 = 1_000;
 pub(super) struct Running {
     pub(super) process: Process,
     pub(super) up: bool,
+    /// Told to stop: takes nothing new, finishes what it has begun.
+    pub(super) stopping: bool,
     pub(super) life: u64,
     pub(super) intake: Intake,
     /// Of each worker: at work, or when it looks next.
@@ -53,14 +59,30 @@ enum Worker {
 
 impl Hash for Running {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.process.remembered(), self.process.memory(), self.up, self.life, &self.intake, &self.workers).hash(state);
+        (
+            self.stopping,
+            self.process.remembered(),
+            self.process.memory(),
+            self.up,
+            self.life,
+            &self.intake,
+            &self.workers,
+        )
+            .hash(state);
     }
 }
 
 impl Running {
     pub(super) fn new(setup: &Setup) -> Self {
         let workers = vec![Worker::LooksAt(None); setup.simulation.workers as usize];
-        Self { process: Process::new(setup.settings.clone()), up: false, life: 0, intake: Intake::default(), workers }
+        Self {
+            process: Process::new(setup.settings.clone()),
+            up: false,
+            stopping: false,
+            life: 0,
+            intake: Intake::default(),
+            workers,
+        }
     }
 }
 
@@ -96,6 +118,53 @@ impl World<'_> {
         }
     }
 
+    /// Every process that is up is told to stop.
+    pub(super) fn stop_everyone(&mut self) {
+        self.stopping = true;
+        for process in 0..self.processes.len() {
+            let running = &mut self.processes[process];
+            if running.up {
+                running.stopping = true;
+                let by = Owner { process, life: running.life };
+                self.at(self.now_us + LINGER_US, Happening::Lingered { by });
+            }
+        }
+        self.stop_whoever_is_idle();
+    }
+
+    /// A process that was told to stop ends when nothing that it has begun is left.
+    pub(super) fn stop_whoever_is_idle(&mut self) {
+        if !self.stopping {
+            return;
+        }
+        for process in 0..self.processes.len() {
+            let answers = self.exchanges.values().any(|e| e.held_by.is_some_and(|by| by.process == process));
+            let running = &self.processes[process];
+            let works = running.workers.contains(&Worker::Busy);
+            if running.up && running.stopping && !answers && !works && running.intake.is_empty() {
+                self.die(process);
+            }
+        }
+        if !self.processes.iter().any(|running| running.up && running.stopping) {
+            self.stopping = false;
+            self.record(Record::Process { event: ProcessEvent::Stopped, detail: None });
+            self.tell(Input::Stopped);
+        }
+    }
+
+    /// Calls that are still out are not waited for any longer: their jobs are put back, as the live service does.
+    pub(super) fn lingered(&mut self, by: Owner) {
+        if self.is_gone(by) {
+            return;
+        }
+        let now = self.now();
+        for lease in self.leases_of(by) {
+            // An error leaves the job under its lease, which runs out.
+            drop(self.processes[by.process].process.release(&mut self.store.0, now, &lease));
+        }
+        self.processes[by.process].workers.fill(Worker::LooksAt(None));
+    }
+
     pub(super) fn is_gone(&self, owner: Owner) -> bool {
         let running = &self.processes[owner.process];
         !running.up || running.life != owner.life
@@ -103,7 +172,8 @@ impl World<'_> {
 
     /// One of the processes that are up, drawn when there are several.
     pub(super) fn any_process(&mut self) -> Option<Owner> {
-        let up: Vec<usize> = (0..self.processes.len()).filter(|process| self.processes[*process].up).collect();
+        let takes = |process: &usize| self.processes[*process].up && !self.processes[*process].stopping;
+        let up: Vec<usize> = (0..self.processes.len()).filter(takes).collect();
         let process = match up.as_slice() {
             [] => return None,
             [only] => *only,
@@ -115,7 +185,7 @@ impl World<'_> {
     /// There may be a job: a worker of this process looks at once, one of each other process within a second.
     pub(super) fn ring(&mut self, process: usize) {
         for other in 0..self.processes.len() {
-            if !self.processes[other].up {
+            if !self.processes[other].up || self.processes[other].stopping {
                 continue;
             }
             let wait_us =
@@ -150,6 +220,9 @@ impl World<'_> {
         if self.is_gone(by) || self.processes[by.process].workers[worker] != expected {
             return;
         }
+        if self.processes[by.process].stopping {
+            return self.looks_at(by.process, worker, None);
+        }
         let owner = format!("{}/{}", by.process + 1, worker + 1);
         let now = self.now();
         let begun = self.processes[by.process].process.begin(&mut self.store.0, now, &owner);
@@ -182,10 +255,10 @@ impl World<'_> {
         let request = upstream::request(call, "simulated");
         let (now_ms, double) = (self.now_ms(), double_of(call.upstream()));
         let called = self.script.call(&mut self.models, double, now_ms, &request);
-        let Called { answered, breaks, faulted, fault, kill_ms } = called;
+        let Called { answered, breaks, faulted, fault, about, kill_ms } = called;
         let Answered { operation, response, effects } = answered;
         let (status, operation, delay) = (response.status, operation.to_owned(), response.delay);
-        self.record(Record::Call(CallRecord { double, operation, status, faulted, fault, effects }));
+        self.record(Record::Call(CallRecord { double, operation, status, faulted, fault, about, effects }));
         self.tell(Input::Called);
         if let Some(restart_after_ms) = kill_ms {
             self.tell(Input::Held { restart_after_ms });

@@ -7,6 +7,7 @@
 
 use super::{
     Ran, Setup,
+    happening::{Happening, Rank},
     point::Point,
     process::{Lease, Running},
     way::{self, OnTheWay},
@@ -18,22 +19,16 @@ use crate::{
     },
     history::{
         file::History,
-        record::{
-            Attempt, Entry, HISTORY_VERSION, Outcome, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit,
-        },
+        record::{Attempt, Entry, HISTORY_VERSION, Outcome, ProcessEvent, Record, Reply, RunPhase, Start},
     },
     mock::{
         models::{ModelOptions, Models},
         script::Script,
     },
-    plan::model::{Busy, KillAt, Plan},
+    plan::model::{KillAt, Plan},
     rng::Streams,
     scenario::{model::Between, transport::Transport},
-    service::{
-        core::Rest,
-        store::Store,
-        upstream::{Call, CallResult},
-    },
+    service::store::Store,
     time::Timestamp,
 };
 use rand::RngExt;
@@ -54,14 +49,6 @@ pub struct Crash {
     pub restart_after_ms: u64,
 }
 
-/// Who comes first at equal times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Rank {
-    Completion,
-    Work,
-    Arrival,
-}
-
 /// Time in microseconds, rank, drawn number, order of entry.
 type Place = (u64, Rank, u32, u64);
 
@@ -70,43 +57,6 @@ type Place = (u64, Rank, u32, u64);
 pub(super) struct Owner {
     pub(super) process: usize,
     pub(super) life: u64,
-}
-
-/// Something on the heap.
-#[derive(Clone, Debug)]
-pub(super) enum Happening {
-    Arrive { sent: Sent },
-    Receive { sent: Sent, by: Owner },
-    Commit { by: Owner },
-    Resume { exchange: Option<u64>, by: Owner, rest: Rest },
-    Answer { exchange: u64, answer: Answer },
-    Look { by: Owner, worker: usize },
-    Call { by: Owner, worker: usize, lease: Lease, call: Call, sent_us: u64 },
-    Called { by: Owner, worker: usize, lease: Lease, result: CallResult },
-    Probe { instance: usize, last: bool },
-    ReadQueue { last: bool },
-    Visit { step: usize },
-    Probed { instance: usize, last: bool, probe: Box<Probe> },
-    Queued { last: bool, queue: Option<Queue> },
-    Visited { visit: Box<Visit> },
-}
-
-impl Happening {
-    const fn rank(&self) -> Rank {
-        match self {
-            Self::Answer { .. }
-            | Self::Called { .. }
-            | Self::Probed { .. }
-            | Self::Queued { .. }
-            | Self::Visited { .. } => Rank::Completion,
-            Self::Receive { .. }
-            | Self::Commit { .. }
-            | Self::Resume { .. }
-            | Self::Look { .. }
-            | Self::Call { .. } => Rank::Work,
-            Self::Arrive { .. } | Self::Probe { .. } | Self::ReadQueue { .. } | Self::Visit { .. } => Rank::Arrival,
-        }
-    }
 }
 
 /// The sender's view of how an attempt ends.
@@ -173,6 +123,10 @@ pub struct World<'p> {
     pub(super) models: Models,
     pub(super) script: Script,
     pub(super) exchanges: BTreeMap<u64, Exchange>,
+    /// Every process was told to stop; the last has not ended yet.
+    pub(super) stopping: bool,
+    /// What the service's clock is wrong by.
+    pub(super) clock_ms: i64,
     lateness_us: Vec<u64>,
     points: Vec<Point>,
     crashes: Vec<Crash>,
@@ -198,7 +152,7 @@ impl<'p> World<'p> {
         let abilities = Abilities { probe: has("access_probe"), queue: has("queue"), processes };
         let planned = plan.kills.iter().filter_map(|kill| match kill.at {
             KillAt::AtPoint(at_point) => Some(Crash { at_point, restart_after_ms: kill.restart_after_ms }),
-            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::AtCall(_) => None,
+            KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtCall(_) => None,
         });
         let mut models = Models::new(&ModelOptions::at(plan.epoch));
         for given in &plan.given {
@@ -222,6 +176,8 @@ impl<'p> World<'p> {
             models,
             script: Script::new(plan),
             exchanges: BTreeMap::new(),
+            stopping: false,
+            clock_ms: 0,
             lateness_us: Vec::new(),
             points: Vec::new(),
             crashes: planned.chain(crash).collect(),
@@ -255,8 +211,8 @@ impl<'p> World<'p> {
         }
         if self.heap.first_key_value().is_some_and(|((at_us, ..), _)| *at_us <= self.now_us) {
             if let Some((_, happening)) = self.heap.pop_first() {
-                self.busy_or_not();
                 self.happen(happening);
+                self.stop_whoever_is_idle();
             }
             return true;
         }
@@ -270,15 +226,6 @@ impl<'p> World<'p> {
             directive => self.carry_out(directive),
         }
         true
-    }
-
-    /// Whether transactions are undone now. The faults last until the last such time is over.
-    fn busy_or_not(&mut self) {
-        if !self.plan.store_busy.is_empty() {
-            let now_ms = self.now_ms();
-            let is_on = |busy: &Busy| (busy.from_ms..busy.until_ms).contains(&now_ms);
-            self.store.0.busy(self.plan.store_busy.iter().any(is_on));
-        }
     }
 
     /// Stripe's list of events, for whoever asks.
@@ -300,7 +247,7 @@ impl<'p> World<'p> {
     /// plan. Event bodies go by their id. Equal worlds have equal numbers on every machine with the same build.
     pub fn digest(&self) -> u64 {
         let mut state = DefaultHasher::new();
-        (self.now_us, self.entered, self.over).hash(&mut state);
+        (self.now_us, self.entered, self.over, self.stopping, self.clock_ms).hash(&mut state);
         self.script.hash_state(&mut state);
         for (place, happening) in &self.heap {
             place.hash(&mut state);
@@ -323,7 +270,13 @@ impl<'p> World<'p> {
         self.now_us / 1000
     }
 
+    /// What the service's clock says.
     pub(super) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall().millis().saturating_add(self.clock_ms))
+    }
+
+    /// What the sender's clock says, which is right.
+    fn wall(&self) -> Timestamp {
         self.plan.epoch + Duration::from_millis(self.now_ms())
     }
 
@@ -382,6 +335,7 @@ impl<'p> World<'p> {
             Happening::Resume { exchange, by, rest } => self.resume(exchange, by, &rest),
             Happening::Answer { exchange, answer } => self.answered(exchange, &answer),
             Happening::Look { by, worker } => self.look(by, worker),
+            Happening::Lingered { by } => self.lingered(by),
             Happening::Call { by, worker, lease, call, sent_us } => self.call(by, worker, lease, &call, sent_us),
             Happening::Called { by, worker, lease, result } => self.called(by, worker, &lease, &result),
             Happening::Probe { instance, last } => self.probe(instance, last),
@@ -427,6 +381,16 @@ impl<'p> World<'p> {
                 (0..self.processes.len()).for_each(|process| self.die(process));
                 self.record(Record::Process { event: ProcessEvent::Killed, detail: None });
             }
+            Directive::Stop => {
+                self.record(Record::Process { event: ProcessEvent::Stopping, detail: None });
+                self.stop_everyone();
+            }
+            Directive::LockStore(on) => self.store.0.busy(on),
+            Directive::SetClock(offset_ms) => {
+                self.clock_ms = offset_ms;
+                // Whoever sleeps until a time looks at the clock again within a second.
+                (0..self.processes.len()).for_each(|process| self.ring(process));
+            }
             Directive::Restart => {
                 self.record(Record::Process { event: ProcessEvent::Started, detail: None });
                 self.wake_everyone();
@@ -466,14 +430,15 @@ impl<'p> World<'p> {
         let planned = &self.plan.deliveries[sending.delivery];
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
-        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped, fault }));
+        let faults = planned.faults.clone();
+        self.record(Record::Attempt(Attempt { delivery, attempt, planned_ms, late_us, dropped, fault, faults }));
     }
 
     fn send(&mut self, sending: Sending) {
         self.attempt(sending, false);
         let exchange = self.entered + 1;
         let Sending { delivery, attempt, planned_ms } = sending;
-        let signed_at = self.now().secs();
+        let signed_at = self.wall().secs();
         let how = self.plan.deliveries[delivery].on_the_way(attempt);
         self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, held_by: None });
         let network_us = self.network_us();
@@ -506,6 +471,17 @@ impl<'p> World<'p> {
         self.tell(Input::Ended { delivery: ended.delivery, outcome: answer.outcome });
     }
 
+    /// Leases that a process holds for calls that are out.
+    pub(super) fn leases_of(&self, owner: Owner) -> Vec<Lease> {
+        let held = |happening: &Happening| match happening {
+            Happening::Call { by, lease, .. } | Happening::Called { by, lease, .. } if *by == owner => {
+                Some(lease.clone())
+            }
+            _ => None,
+        };
+        self.heap.values().filter_map(held).collect()
+    }
+
     fn finish(&mut self, incomplete: Option<String>) {
         for what in self.script.unused() {
             self.record(Record::Fault { what: never_happened(&what), on: false });
@@ -528,27 +504,4 @@ impl Answer {
 fn draw_us(span: Between, rng: &mut ChaCha8Rng) -> u64 {
     let us = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     if span.least == span.most { us(span.least) } else { rng.random_range(us(span.least)..=us(span.most)) }
-}
-
-/// Records on their way are told by what they are about: their content is a reading of what is hashed elsewhere.
-impl Hash for Happening {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        std::mem::discriminant(self).hash(state);
-        match self {
-            Self::Arrive { sent } => sent.hash(state),
-            Self::Receive { sent, by } => (sent, by).hash(state),
-            Self::Commit { by } => by.hash(state),
-            Self::Resume { exchange, by, rest } => (exchange, by, rest.acked, rest.event_id()).hash(state),
-            Self::Answer { exchange, answer } => (exchange, answer).hash(state),
-            Self::Look { by, worker } => (by, worker).hash(state),
-            Self::Call { by, worker, lease, call, sent_us } => (by, worker, lease, call, sent_us).hash(state),
-            Self::Called { by, worker, lease, result } => (by, worker, lease, result).hash(state),
-            Self::Probe { instance, last } => (instance, last).hash(state),
-            Self::ReadQueue { last } => last.hash(state),
-            Self::Visit { step } => step.hash(state),
-            Self::Probed { instance, last, probe } => (instance, last, probe.access).hash(state),
-            Self::Queued { last, queue } => (last, queue.as_ref().map(|queue| queue.pending)).hash(state),
-            Self::Visited { visit } => (&visit.instance, visit.status, &visit.shows).hash(state),
-        }
-    }
 }

@@ -110,6 +110,14 @@ impl Reading {
         Self { party, user: None, email: None, chat: None, session: None, payments: Vec::new(), facts }
     }
 
+    /// With who the person is, as far as the service looks for that: everywhere in the sound one (bug class 22).
+    pub(super) fn named(self, defects: &Defects) -> Self {
+        match self.session.is_none() && defects.has(Defect::KeyOnlyInCheckout) {
+            true => Self { user: None, email: None, chat: None, ..self },
+            false => self,
+        }
+    }
+
     /// Whether it tells of a dealing with the person: a contact is due. A customer object, a charge or a page that was left
     /// tell of none.
     pub fn is_dealing(&self) -> bool {

@@ -26,44 +26,38 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 /// All routes. What shows or moves other people's data is left out when the service is public.
 pub(super) fn router(app: App) -> Router {
-    let mut router = Router::new()
-        .merge(webhook::routes())
-        .merge(person::routes())
-        .merge(support::routes())
-        .merge(operations::open());
+    let mut routes = Router::new().merge(person::routes()).merge(support::routes()).merge(operations::open());
     if !app.public {
-        router = router.merge(operations::internal());
+        routes = routes.merge(operations::internal());
     }
     if app.operations.admin.is_some() {
-        router = router.merge(admin::routes());
+        routes = routes.merge(admin::routes());
     }
-    let nothing = async || refusal(StatusCode::NOT_FOUND, "there is nothing here");
-    harden(router.fallback(nothing).layer(middleware::from_fn_with_state(app.clone(), limit::allow)), &app.operations)
-        .with_state(app)
+    // The webhook's sender is known by its signature, which no browser has: it needs neither.
+    let routes = routes
+        .layer(middleware::from_fn_with_state(app.clone(), limit::allow))
+        .layer(middleware::from_fn(limit::same_site))
+        .merge(webhook::routes())
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing here"));
+    harden(routes, &app.operations).with_state(app)
 }
 
-/// What holds for every route: other sites are kept out, a panic or a slow sender ends one request, headers guard the answer.
+/// What holds for every route: a panic or a slow sender ends one request, headers guard the answer.
 fn harden<S: Clone + Send + Sync + 'static>(router: Router<S>, operations: &Arc<Operations>) -> Router<S> {
     let operations = Arc::clone(operations);
-    router
-        .layer(middleware::from_fn(limit::same_site))
-        .layer(CatchPanicLayer::custom(move |_| {
-            // What it said is in the log, by way of the hook for panics.
-            operations.metrics.panicked();
-            failure("a bug ended a request")
-        }))
-        .layer(middleware::from_fn(in_time))
-        .layer(middleware::map_response(guard))
+    let panicked = CatchPanicLayer::custom(move |_| {
+        // What it said is in the log, by way of the hook for panics.
+        operations.metrics.panicked();
+        failure("a bug ended a request")
+    });
+    router.layer(panicked).layer(middleware::from_fn(guarded))
 }
 
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => refusal(StatusCode::REQUEST_TIMEOUT, "the request took too long"),
-    }
-}
-
-async fn guard(mut response: Response) -> Response {
+    };
     let headers = response.headers_mut();
     for (name, value) in [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -4,6 +4,7 @@
 
 use super::{refusal, trouble};
 use crate::service::{
+    Secret,
     core::{Incoming, Received, Rest},
     defects::Defect,
     door::{self, Knock},
@@ -13,7 +14,7 @@ use crate::service::{
     server::{App, Unheard, stopwatch},
     store::StoreError,
     telemetry,
-    verify::verify,
+    verify::{endpoint, verify},
     writer::Full,
 };
 use axum::{
@@ -81,7 +82,9 @@ async fn receive(app: &App, uri: &Uri, headers: &HeaderMap, body: Result<Bytes, 
         return (Ack::Unreadable, answer(status, what));
     };
     Span::current().record("event", event.id.as_str()).record("kind", event.kind.as_str());
-    let incoming = Arc::new(Incoming::new(event));
+    let signed = |by: &[Secret]| verify(text("stripe-signature"), &body, by, app.now().secs(), &app.defects).is_ok();
+    let endpoint = endpoint(&app.secrets, &app.defects, signed);
+    let incoming = Arc::new(Incoming::new(event).at(endpoint));
     // Read here, where requests run side by side, and not by the one writer.
     incoming.reading(&app.defects);
     let commit = tracing::info_span!(target: telemetry::TARGET, "webhook.commit");

@@ -227,6 +227,20 @@ impl Store {
         }
     }
 
+    /// Locks the store against every other writer until it is dropped, as a program would that forgot to let go. A store in
+    /// memory has no other writers: it is busy for its own.
+    ///
+    /// # Errors
+    /// The store's; then nothing is locked.
+    pub fn hold(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => self.busy(true),
+            Self::Sqlite(sqlite) => sqlite.begin_group()?,
+            Self::Postgres(postgres) => postgres.hold()?,
+        }
+        Ok(())
+    }
+
     /// The store in a PostgreSQL database; its tables are made when absent. To be used on threads that may block.
     ///
     /// # Errors

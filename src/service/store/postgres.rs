@@ -15,7 +15,7 @@ mod text;
 
 use super::{
     ContactRow, Identity, Shelf, StoreError, Tx,
-    row::{decode, encode, signed, unsigned},
+    row::{after_prefix, decode, encode, signed, unsigned},
 };
 use crate::{
     service::{
@@ -33,7 +33,7 @@ use postgres::{
 };
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
-use text::{after_prefix, plain, stored};
+use text::{plain, stored};
 
 /// How often a transaction is run whose connection broke, or for which the server had no time or room.
 const RUNS: u32 = 10;
@@ -114,6 +114,15 @@ impl Postgres {
         let left = aside(|| session.client.batch_execute("SET synchronous_commit = off"));
         let left = left.map_err(|_| StoreError::Broken("the connection panicked".to_owned()))?;
         left.map_err(|error| StoreError::from(failed(&error)))
+    }
+
+    /// Keeps every table that is written with an event from being written by others, as long as the connection lasts.
+    pub(super) fn hold(&mut self) -> Result<(), StoreError> {
+        let session = self.session()?;
+        let hold = "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE events, jobs IN EXCLUSIVE MODE";
+        let held = aside(|| session.client.batch_execute(hold));
+        let held = held.map_err(|_| StoreError::Broken("the connection panicked".to_owned()))?;
+        held.map_err(|error| StoreError::from(failed(&error)))
     }
 
     /// How often a transaction had to be run again.

@@ -4,7 +4,7 @@
 
 use super::{
     ContactRow, Identity, Shelf, StoreError,
-    row::{decode, encode, signed, unsigned},
+    row::{after_prefix, decode, encode, signed, unsigned},
 };
 use crate::{
     service::{
@@ -14,11 +14,11 @@ use crate::{
     stripe::event::Event,
     time::Timestamp,
 };
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, config::DbConfig, params};
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// How long a commit waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(2);
@@ -30,6 +30,9 @@ const CHECKPOINT_PAGES: i64 = 8000;
 
 /// Memory for pages: the inner pages of the indices of some millions of events.
 const CACHE_KIB: i64 = 32 * 1024;
+
+/// Statements that stay prepared: more than there are in this file.
+const STATEMENTS: usize = 64;
 
 /// The connection.
 #[derive(Debug)]
@@ -43,13 +46,16 @@ pub struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(BUSY)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        prepare(&connection)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // What undoes a part of a group is needed by this process alone.
+        connection.pragma_update(None, "temp_store", "memory")?;
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match tx.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
             0 => {
@@ -69,7 +75,7 @@ impl Sqlite {
     pub(super) fn open_reader(path: &Path) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY)?;
+        prepare(&connection)?;
         Ok(Self { connection, reads_only: true, grouped: false })
     }
 
@@ -109,18 +115,19 @@ impl Sqlite {
             // Its commit failed, or its work panicked: what it left must not be committed with what comes now.
             self.abandon_group();
         }
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.grouped = true;
         Ok(())
     }
 
     pub(super) fn commit_group(&mut self) -> Result<(), StoreError> {
-        let committed = self.connection.execute_batch("COMMIT");
+        let committed = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         if committed.is_err() {
             self.abandon_group();
         }
         self.grouped = false;
-        Ok(committed?)
+        committed?;
+        Ok(())
     }
 
     fn abandon_group(&mut self) {
@@ -128,6 +135,14 @@ impl Sqlite {
         drop(self.connection.execute_batch("ROLLBACK"));
         self.grouped = false;
     }
+}
+
+/// What every connection is told first.
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A plan that does not depend on the values: otherwise a statement is prepared anew for each of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection.busy_timeout(BUSY)?)
 }
 
 /// A transaction, or a part of a group.
@@ -307,12 +322,13 @@ impl Transaction<'_> {
     }
 
     pub(super) fn docs(&mut self, shelf: Shelf, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
-        // Compared as bytes: the length of a text ends at a NUL.
-        let mut statement = self.inner.prepare_cached(
-            "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2
-             AND (?2 = '' OR substr(CAST(key AS BLOB), 1, length(CAST(?2 AS BLOB))) = CAST(?2 AS BLOB)) ORDER BY key",
-        )?;
-        let rows = statement.query_map([shelf.name(), prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // Without an end the scan would go on to the last row; an index compares texts as bytes, NUL and all.
+        let until = after_prefix(prefix);
+        let mut statement = self.inner.prepare_cached(match until {
+            Some(_) => "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
+            None => "SELECT key, document FROM docs WHERE shelf = ?1 AND key >= ?2 AND ?3 IS NULL ORDER BY key",
+        })?;
+        let rows = statement.query_map(params![shelf.name(), prefix, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -13,6 +13,7 @@ mod ticket;
 
 use super::{
     config::Settings,
+    defects::Defect,
     job::{Job, JobState, Lease, Step, Task},
     queue,
     store::{StoreError, Tx},
@@ -93,6 +94,9 @@ pub fn finish(
         Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
         Task::Audit => audit::answer(tx, now, &mut job, result)?,
         Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,
+    }
+    if settings.defects.has(Defect::DeadStaysDead) && job.state == JobState::Dead {
+        job.rejected = true;
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)

@@ -55,7 +55,8 @@ pub(super) fn answer(
                 progress.stop();
             }
             // Oldest first, as they would have come.
-            for listed in look_at.iter().rev() {
+            let believed = progress.believed;
+            for listed in look_at.iter().rev().filter(|listed| believed.is_none_or(|since| listed.created >= since)) {
                 take_in(tx, now, listed, &mut progress, settings)?;
             }
             if over {
@@ -64,6 +65,10 @@ pub(super) fn answer(
             } else {
                 job.advance(Step::First, now);
             }
+        }
+        CallResult::Later { .. } if settings.defects.has(Defect::FailedSyncSucceeds) => {
+            progress.believe(now);
+            job.schedule(now + interval);
         }
         CallResult::Later { what, after } => fail(job, now, &mut progress, interval, (what, *after)),
         CallResult::Rejected { what } => {

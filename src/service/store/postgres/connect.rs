@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// Any number that no other program locks: "hookdril".
 const SCHEMA_LOCK: i64 = 0x686f_6f6b_6472_696c;
