@@ -233,7 +233,6 @@ impl Step {
             | FaultKind::Stop { .. }
             | FaultKind::Down { .. }
             | FaultKind::RandomKills { .. }
-            | FaultKind::Stop { .. }
             | FaultKind::Crash { .. } => self.killed,
             FaultKind::KillAtCall(kill) => self.killed || self.faulted == Some(kill.at.of),
             FaultKind::StoreBusy { .. } => self.busy,
@@ -252,7 +251,6 @@ impl Step {
             | FaultKind::Malformed { .. }
             | FaultKind::UnknownType { .. }
             | FaultKind::SecretRoll { .. }
-            | FaultKind::Clock { .. }
             | FaultKind::Transport(_) => false,
         }
     }

@@ -30,16 +30,6 @@ fn by_crash(defect: &str, scenario: &str, point: &str, code: i32) {
     assert!(row.is_some_and(|(_, _, not_passed)| *not_passed > 0), "{defect} at {point}: {crashes:?}");
 }
 
-/// `scenario: criterion` fails under the defect in one plain run.
-fn by_scenario(defect: &str, scenario: &str, criterion: &str) {
-    let (done, summary) = simulate(&[&format!("scenarios/{scenario}.toml"), "--defect", defect]);
-    assert_eq!(done.code, 1, "{defect}: {done}");
-    has_the_right_name(defect, &summary);
-    let verdicts = summary["scenarios"][0]["verdicts"]["verdicts"].as_array().cloned().unwrap_or_default();
-    let mut failed = verdicts.iter().filter(|v| v["validity"] == "fail");
-    assert!(failed.any(|verdict| verdict["criterion"] == criterion), "{defect} in {scenario}: {verdicts:#?}");
-}
-
 #[test]
 fn class_2_dedupe_in_memory_by_a_crash() {
     by_crash("dedupe-in-memory", "killed-after-acknowledging", "ingest committed", 1);

@@ -164,8 +164,6 @@ fn variety(kind: &FaultKind) -> String {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::RandomKills { .. }
-        | FaultKind::Stop { .. }
-        | FaultKind::Clock { .. }
         | FaultKind::Crash { .. } => return kind.name().to_owned(),
     };
     format!("{} {how}", kind.name())
