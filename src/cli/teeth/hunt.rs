@@ -9,15 +9,15 @@ use crate::{
         anomaly::Anomaly,
         verdict::{Validity, Verdict},
     },
-    drive::sim::{self, Crash, Setup},
+    drive::sim::{self, Crash, Point, Setup},
     plan::model::Plan,
     scenario::{classes, model::Scenario},
     service::Defect,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Crash points of one scenario that are tried for one defect, at most; spread over the run.
-const MOST_POINTS: usize = 150;
+/// Crash points of one kind and one scenario that are tried for one defect, at most; spread over the run.
+const MOST_OF_A_KIND: usize = 25;
 
 /// Deliveries of a scenario that is small enough to be crashed again and again, though it does not cover the class.
 const SMALL: usize = 60;
@@ -225,7 +225,7 @@ impl Hunt {
             let setup = simulated::setup(ground.scenario(), effort.seed, &[self.defect])?;
             let sound = simulated::setup(ground.scenario(), effort.seed, &[])?;
             let points = sim::run(&setup, &ground.plan, None).points;
-            for at in (0..points.len()).step_by(points.len().div_ceil(MOST_POINTS).max(1)) {
+            for at in spread(&points) {
                 if left == 0 {
                     return Ok(());
                 }
@@ -262,6 +262,20 @@ fn order(defect: Defect, grounds: &[Ground<'_>]) -> Vec<usize> {
     let burden = |ground: &Ground<'_>| (!ground.covers(defect), ground.plan.deliveries.len());
     order.sort_by_key(|place| burden(&grounds[*place]));
     order
+}
+
+/// Places of points of every kind, spread over the run.
+fn spread(points: &[Point]) -> Vec<usize> {
+    let mut kinds: BTreeMap<Point, Vec<usize>> = BTreeMap::new();
+    for (place, point) in points.iter().enumerate() {
+        kinds.entry(*point).or_default().push(place);
+    }
+    let some = |places: &Vec<usize>| -> Vec<usize> {
+        places.iter().copied().step_by(places.len().div_ceil(MOST_OF_A_KIND).max(1)).collect()
+    };
+    let mut chosen: Vec<usize> = kinds.values().flat_map(some).collect();
+    chosen.sort_unstable();
+    chosen
 }
 
 /// One run: what failed, and how many deliveries were sent.
