@@ -42,6 +42,49 @@ pub enum Command {
     Audit(AuditArgs),
     /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?
     Teeth(TeethArgs),
+    /// Write a first scenario and a project file (hookdrill.toml) to start from
+    Init(InitArgs),
+    /// Print the JSON Schema of scenarios or of the project file, for an editor
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// `init`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct InitArgs {
+    /// Folder to write into; nothing there is overwritten
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// `schema`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct SchemaArgs {
+    /// Of which files
+    #[arg(long, value_enum, default_value_t = SchemaOf::Scenario)]
+    pub of: SchemaOf,
+}
+
+/// Formats that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenarios.
+    Scenario,
+    /// Files of stories that scenarios include.
+    Stories,
+    /// The project file, `hookdrill.toml`.
+    Project,
+}
+
+/// `completions`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct CompletionsArgs {
+    /// Shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// `run`

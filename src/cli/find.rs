@@ -80,14 +80,23 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
             } else {
                 walk(&path, into)?;
             }
-        } else if path.extension().is_some_and(|e| e == "toml") {
+        } else if path.extension().is_some_and(|e| e == "toml") && !is_included(&path) {
             into.push(path);
         }
     }
     Ok(())
 }
 
+/// Files of stories that scenarios include are none themselves, wherever they lie.
+fn is_included(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".inc.toml"))
+}
+
 fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, String> {
+    if is_included(path) {
+        let what = "holds stories that scenarios take in with `include`, and is no scenario; name one of those";
+        return Err(format!("{} {what}", path.display()));
+    }
     if path.extension().is_some_and(|e| e == "toml") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let scenarios = load::load_all(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;

@@ -13,10 +13,13 @@ pub mod lint;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod serve;
+pub mod shell;
 pub mod signature;
 pub mod simulate;
 mod simulated;
+pub mod start;
 mod stored;
 pub mod teeth;
 mod voice;
@@ -46,6 +49,10 @@ pub fn main() -> std::process::ExitCode {
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),
+            Command::Init(options) => start::init(&options),
+            Command::Schema(options) => schema::schema(&options),
+            Command::Completions(options) => shell::completions(&options),
+            Command::Man => shell::man(),
             Command::Teeth(options) => teeth::teeth(&options),
         };
         done.unwrap_or_else(|failure| {

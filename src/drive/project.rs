@@ -9,6 +9,7 @@ use super::{
     template::PLACEHOLDERS,
 };
 use crate::{redact::Redactor, scenario::fault::Double};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 use toml::Spanned;
@@ -53,76 +54,144 @@ pub enum ProjectError {
     },
 }
 
-#[derive(Deserialize)]
+/// Where webhooks go, which secret signs them, how a customer's state is read.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "The project file of hookdrill")]
 struct File {
+    /// The app that is tested.
     target: TargetTable,
+    /// Doubles that your app calls instead of its CRM and its support desk.
     #[serde(default)]
     mocks: Mocks,
+    /// How state is read.
     #[serde(default)]
     probe: Probes,
+    /// What a buyer sees.
     #[serde(default)]
     pages: Pages,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["secret_env"] }, { "required": ["secret_file"] }]))]
 struct TargetTable {
+    /// Address of the webhook endpoint: one for everybody, without braces.
+    #[schemars(with = "String")]
     webhook: Spanned<String>,
+    /// The environment variable that holds the signing secret (whsec_…); never the secret itself.
+    #[schemars(with = "Option<String>")]
     secret_env: Option<Spanned<String>>,
+    /// A file that holds the signing secret, by its path from this one.
+    #[schemars(with = "Option<String>")]
     secret_file: Option<Spanned<String>>,
+    /// The variable that holds the secret of a second endpoint of yours.
+    #[schemars(with = "Option<String>")]
     second_secret_env: Option<Spanned<String>>,
+    /// A file that holds the secret of a second endpoint of yours.
+    #[schemars(with = "Option<String>")]
     second_secret_file: Option<Spanned<String>>,
+    /// The variable that holds the secret that was rolled away.
+    #[schemars(with = "Option<String>")]
     old_secret_env: Option<Spanned<String>>,
+    /// A file that holds the secret that was rolled away.
+    #[schemars(with = "Option<String>")]
     old_secret_file: Option<Spanned<String>>,
+    /// Hosts besides this machine that may be tested.
     #[serde(default)]
     allow_hosts: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Mocks {
+    /// The CRM.
     crm: Option<MockTable>,
+    /// The support desk; a tag `queue_billing` puts a ticket into the queue `billing`.
     support: Option<MockTable>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MockTable {
+    /// Address on this machine, like 127.0.0.1:4101; a free port when absent.
+    #[schemars(with = "Option<String>")]
     listen: Option<Spanned<String>>,
+    /// Whose API it speaks: hubspot, or zendesk.
+    #[schemars(with = "Option<String>")]
     dialect: Option<Spanned<String>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Probes {
+    /// How a customer's state is read.
     customer: Option<CustomerProbe>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustomerProbe {
+    /// Address that answers with JSON; {customer}, {subscription}, {session}, {user}, {email} and {key} are filled in.
+    #[schemars(with = "String")]
     http: Spanned<String>,
+    /// JSONPath, alone or compared, that is true when the customer has access.
+    #[schemars(with = "String")]
     access: Spanned<String>,
+    /// JSONPath of the subscription's status.
+    #[schemars(with = "Option<String>")]
     status: Option<Spanned<String>>,
+    /// JSONPath of the plan.
+    #[schemars(with = "Option<String>")]
     plan: Option<Spanned<String>>,
+    /// JSONPaths of numbers that the criterion probe_value may bound, by name.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
     values: BTreeMap<String, Spanned<String>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Pages {
+    /// Where Checkout sends the buyer back to.
+    #[schemars(with = "Option<String>")]
     success: Option<Spanned<String>>,
+    /// How a person signs up.
     sign_up: Option<SignUpTable>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SignUpTable {
+    /// Address that takes a POST of JSON.
+    #[schemars(with = "String")]
     url: Spanned<String>,
+    /// Its body; braces are filled in.
     #[serde(default)]
     json: BTreeMap<String, String>,
+}
+
+/// The JSON Schema of a project file, made from the types that it is read into.
+pub fn schema() -> serde_json::Value {
+    let mut settings = schemars::generate::SchemaSettings::draft07();
+    // An absent key is left out; TOML has no null.
+    settings.transforms.push(Box::new(schemars::transform::RecursiveTransform(not_null)));
+    settings.into_generator().into_root_schema_for::<File>().to_value()
+}
+
+fn not_null(schema: &mut schemars::Schema) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("default");
+    if let Some(serde_json::Value::Array(types)) = object.get_mut("type") {
+        types.retain(|one| one != "null");
+        if let [alone] = types.as_slice() {
+            let alone = alone.clone();
+            object.insert("type".to_owned(), alone);
+        }
+    }
+    if let Some(serde_json::Value::Array(some)) = object.get_mut("anyOf") {
+        some.retain(|one| one.get("type").is_none_or(|kind| kind != "null"));
+    }
 }
 
 /// The name of a variable and of a file, of which one may be given.

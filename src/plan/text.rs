@@ -18,7 +18,13 @@ pub fn timeline(plan: &Plan) -> String {
     let mut out = String::new();
     head(&mut out, plan);
     faults(&mut out, plan);
-    for (phase, title) in [(Phase::Faults, "deliveries"), (Phase::Replay, "replay after the quiet phase")] {
+    for (phase, title) in [
+        (
+            Phase::Faults,
+            "deliveries (when, id, whose, what; the right answer and what is owed; what is special, and by which fault)",
+        ),
+        (Phase::Replay, "replay after the quiet phase"),
+    ] {
         let rows: Vec<[String; 6]> =
             plan.deliveries.iter().filter(|delivery| delivery.phase == phase).map(delivery_row).collect();
         table(&mut out, title, &rows);
@@ -83,7 +89,7 @@ fn head(out: &mut String, plan: &Plan) {
 
 fn faults(out: &mut String, plan: &Plan) {
     let rows = plan.faults.iter().enumerate().map(|(n, fault)| [format!("[{n}]"), fault.clone()]);
-    table(out, "faults", &rows.collect::<Vec<_>>());
+    table(out, "faults (number, what happens; what stays owed)", &rows.collect::<Vec<_>>());
 }
 
 fn delivery_row(delivery: &Delivery) -> [String; 6] {

@@ -229,16 +229,22 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Nearest of `words` to `typed`, when it is near enough to be meant.
-pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+/// Fewer characters than this are no beginning of a word.
+const BEGINNING: usize = 4;
+
+/// Nearest of `words` to `typed`, when it is near enough to be meant: a few typing errors, or the beginning of a longer word.
+pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str> + Clone) -> Option<&'w str> {
     let limit = typed.chars().count().div_ceil(3).clamp(1, 4);
     let typed = typed.to_lowercase();
+    let begins = |word: &&str| typed.len() >= BEGINNING && word.to_lowercase().starts_with(&typed);
+    let longer = words.clone().into_iter().find(begins);
     words
         .into_iter()
         .map(|word| (strsim::osa_distance(&typed, &word.to_lowercase()), word))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
+        .or(longer)
 }
 
 /// Help for a wrong word: the nearest one as a question, and the list of all.
@@ -294,6 +300,7 @@ mod tests {
     fn the_nearest_word_is_near() {
         assert_eq!(nearest("copys", ["of", "copies", "spacing"]), Some("copies"));
         assert_eq!(nearest("invoice.payed", ["invoice.paid", "invoice.created"]), Some("invoice.paid"));
+        assert_eq!(nearest("restart", ["at_call", "restart_after"]), Some("restart_after"));
         assert_eq!(nearest("elephant", ["of", "copies"]), None);
     }
 }

@@ -15,6 +15,7 @@ use super::{
     read_faults::read_fault,
     read_steps::{read_given, read_step},
     read_stories::{Recordings, Stories},
+    shape::{self, Shape, Table, Tie},
 };
 use crate::stripe::{
     import::{self, ImportOptions},
@@ -31,6 +32,16 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+/// What a scenario file may hold, as the readers ask for it.
+pub(super) fn asked() -> Option<Table> {
+    shape::ask(&mut |document| {
+        let mut mistakes = Mistakes::default();
+        // A file of one key is no scenario: what is asked is what counts.
+        let _ = read(document, &mut |_| Err("there are no recordings here".to_owned()), &mut mistakes);
+        mistakes.asked()
+    })
+}
 
 /// Version of scenario files.
 pub const SCENARIO_VERSION: u64 = 1;
@@ -180,10 +191,14 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
     if !read_version(&mut root, mistakes) {
         return None;
     }
+    // Taken out before the rest is read: see `document`.
+    root.get_as("include", Shape::array(Shape::Said));
+    root.get_as("matrix", Shape::Named(Box::new(Shape::Array { of: Box::new(Shape::Scalar), least: 1, most: None })));
     let name = read_said(&mut root, "name", mistakes);
     let about = read_said(&mut root, "about", mistakes);
     let covers = read_covers(&mut root, mistakes);
-    let body = root.get("body").map_or(Some(Body::Both), |value| read_body(value, mistakes));
+    let bodies = Shape::Either(vec![Shape::Words(BODIES.to_vec()), Shape::Inner]);
+    let body = root.get_as("body", bodies).map_or(Some(Body::Both), |value| read_body(value, mistakes));
     let delivery = read_delivery(&mut root, mistakes);
     let quiet = read_quiet(&mut root, mistakes);
     let simulation = read_simulation(&mut root, mistakes);
@@ -212,7 +227,8 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
 
 /// Another version may mean anything by its keys: nothing else is looked at then.
 pub(super) fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bool {
-    let Some(value) = root.need("version", mistakes) else { return true };
+    let versions = Shape::Numbers(vec![SCENARIO_VERSION]);
+    let Some(value) = root.need_as("version", versions, mistakes) else { return true };
     let number = value.get_ref().as_integer().map(|number| number.as_str().to_owned());
     if number.as_deref() == Some("1") {
         return true;
@@ -223,7 +239,7 @@ pub(super) fn read_version(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> bo
 }
 
 pub(super) fn read_said(root: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
-    let typed = root.need_text(key, mistakes)?;
+    let typed = root.need_text_as(key, Shape::Said, mistakes)?;
     said(&typed, key, mistakes)
 }
 
@@ -236,7 +252,9 @@ fn said(typed: &At<&str>, key: &str, mistakes: &mut Mistakes) -> Option<String> 
 }
 
 pub(super) fn read_covers(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
-    let Some(value) = root.get("covers") else { return Vec::new() };
+    let classes = Shape::Numbers(CLASSES.iter().map(|(number, _)| u64::from(*number)).collect());
+    let entry = Shape::Either(vec![classes, Shape::Said]);
+    let Some(value) = root.get_as("covers", Shape::array(entry)) else { return Vec::new() };
     let mut covers = Vec::new();
     for item in array(value, "`covers`", mistakes) {
         if item.get_ref().is_integer() {
@@ -262,10 +280,13 @@ fn read_class(item: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<St
     class.map(|(number, what)| format!("bug class {number}: {what}"))
 }
 
+/// Where a scenario may run, in one word.
+const BODIES: &[&str] = &["both", "simulated"];
+
 fn read_body(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Body> {
     if value.get_ref().is_table() {
         let mut fields = fields(value, "`body`", mistakes)?;
-        let reason = fields.need_text("live", mistakes);
+        let reason = fields.need_text_as("live", Shape::Said, mistakes);
         fields.close(mistakes);
         return said(&reason?, "live", mistakes).map(|reason| Body::Live { reason });
     }
@@ -280,7 +301,7 @@ fn read_body(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Bo
             None
         }
         other => {
-            let help = suggest(other, &["both", "simulated"]) + "\nor body = { live = \"reason\" }";
+            let help = suggest(other, BODIES) + "\nor body = { live = \"reason\" }";
             mistakes.add_help(&typed.span, Kind::UnknownWord, format!("`{other}` is no value of `body`"), help);
             None
         }
@@ -290,10 +311,14 @@ fn read_body(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Bo
 fn read_delivery(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> DeliveryOptions {
     let waits = DEFAULT_RETRY_MS.into_iter().map(Duration::from_millis).collect();
     let mut options = DeliveryOptions { retry: RetrySchedule::custom(waits), timeout: DEFAULT_TIMEOUT };
-    let Some(mut fields) = root.get("delivery").and_then(|value| fields(value, "[delivery]", mistakes)) else {
+    let Some(mut fields) =
+        root.get_as("delivery", Shape::Inner).and_then(|value| fields(value, "[delivery]", mistakes))
+    else {
         return options;
     };
-    if let Some(retry) = fields.get("retry").and_then(|value| read_retry(value, mistakes)) {
+    let waits = Shape::Array { of: Box::new(Shape::Duration), least: 0, most: Some(MAX_WAITS) };
+    let retries = Shape::Either(vec![Shape::Words(SCHEDULES.to_vec()), waits]);
+    if let Some(retry) = fields.get_as("retry", retries).and_then(|value| read_retry(value, mistakes)) {
         options.retry = retry;
     }
     options.timeout = fields.positive("timeout", DEFAULT_TIMEOUT, mistakes);
@@ -330,7 +355,8 @@ fn read_retry(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<R
 }
 
 fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
-    let Some(mut fields) = root.get("quiet").and_then(|value| fields(value, "[quiet]", mistakes)) else {
+    let Some(mut fields) = root.get_as("quiet", Shape::Inner).and_then(|value| fields(value, "[quiet]", mistakes))
+    else {
         return Quiet { budget: DEFAULT_QUIET, least: Duration::ZERO };
     };
     let budget = fields.positive("budget", DEFAULT_QUIET, mistakes);
@@ -343,11 +369,12 @@ fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
 }
 
 fn read_doubles(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Doubles {
-    let Some(mut fields) = root.get("doubles").and_then(|value| fields(value, "[doubles]", mistakes)) else {
+    let Some(mut fields) = root.get_as("doubles", Shape::Inner).and_then(|value| fields(value, "[doubles]", mistakes))
+    else {
         return Doubles::default();
     };
     let mut is_on = |key, mistakes: &mut Mistakes| {
-        let Some(value) = fields.get(key) else { return false };
+        let Some(value) = fields.get_as(key, Shape::Flag) else { return false };
         value.get_ref().as_bool().unwrap_or_else(|| {
             wrong_type(value, &format!("`{key}`"), "true or false", mistakes);
             false
@@ -363,7 +390,9 @@ const MOST_PROCESSES: u64 = 16;
 
 fn read_simulation(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Simulation {
     let default = Simulation::default();
-    let Some(mut fields) = root.get("simulation").and_then(|value| fields(value, "[simulation]", mistakes)) else {
+    let Some(mut fields) =
+        root.get_as("simulation", Shape::Inner).and_then(|value| fields(value, "[simulation]", mistakes))
+    else {
         return default;
     };
     let mut few = |key, default: u32, mistakes: &mut Mistakes| {
@@ -422,6 +451,8 @@ impl Tables {
         let faults: Vec<_> = fault_entries.iter().filter_map(|entry| read_fault(entry, &stories, mistakes)).collect();
         let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
         let message = "there is no [[criterion]]: nothing would be shown";
+        root.tie(Tie::AtLeast(&["story", "include"]));
+        root.tie(Tie::AtLeast(&["criterion"]));
         let criteria = some_entries(root, "criterion", (Kind::NoCriteria, message, help), mistakes);
         let criteria = criteria.iter().filter_map(|entry| read_criterion(entry, mistakes)).collect();
         let whole = step_entries.len() == steps.len()
@@ -452,7 +483,7 @@ impl Tables {
 
 /// The tables of `[[key]]`.
 fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes) -> Vec<&'t Spanned<DeValue<'t>>> {
-    let Some(value) = root.get(key) else { return Vec::new() };
+    let Some(value) = root.get_as(key, Shape::array(Shape::Inner)) else { return Vec::new() };
     if value.get_ref().is_table() {
         let message = format!("`{key}` must be an array of tables, not one table");
         mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write [[{key}]]"));

@@ -23,7 +23,10 @@ mod read_selector;
 mod read_steps;
 mod read_stories;
 mod read_transport;
+pub mod schema;
+mod schema_docs;
 pub mod selector;
+mod shape;
 pub mod stored;
 pub mod transport;
 

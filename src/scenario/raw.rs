@@ -3,8 +3,11 @@
 //! serde stops at the first error and knows places only by luck; here each table says what it may hold, and whatever it
 //! holds besides is reported with the nearest word. Must not know: what a scenario is.
 
-use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, suggest};
-use super::model::Between;
+use super::error::{Place, ScenarioError, ScenarioErrorKind as Kind, ScenarioErrors, nearest, suggest};
+use super::{
+    model::Between,
+    shape::{Key, Shape, Table, Tie, note},
+};
 use crate::time::parse_duration;
 use std::{ops::Range, path::Path, time::Duration};
 use toml::{
@@ -28,6 +31,8 @@ pub(super) struct At<T> {
 #[derive(Debug, Default)]
 pub(super) struct Mistakes {
     found: Vec<(Span, Kind, String, Option<String>)>,
+    /// Every table that was read, for whoever asks what a file may hold.
+    asked: Vec<Table>,
 }
 
 impl Mistakes {
@@ -39,6 +44,20 @@ impl Mistakes {
     /// Notes a mistake, with what to do about it.
     pub(super) fn add_help(&mut self, span: &Span, kind: Kind, message: impl Into<String>, help: impl Into<String>) {
         self.found.push((span.clone(), kind, message.into(), Some(help.into())));
+    }
+
+    /// What every table that was read may hold, innermost first.
+    pub(super) fn asked(self) -> Vec<Table> {
+        self.asked
+    }
+
+    /// Says what the choice `word` of the table at `start` holds when it is no table.
+    pub(super) fn chosen_as(&mut self, start: usize, word: &str, shape: Shape) {
+        let tables = self.asked.iter_mut().filter(|table| table.start == start);
+        let mut keys = tables.flat_map(|table| &mut table.keys);
+        if let Some(key) = keys.find(|key| key.name == word) {
+            key.shape = shape;
+        }
     }
 
     /// Whether there is none.
@@ -83,13 +102,14 @@ pub(super) struct Fields<'t> {
     what: String,
     span: Span,
     table: &'t DeTable<'t>,
-    known: Vec<&'static str>,
+    known: Vec<Key>,
+    ties: Vec<Tie>,
 }
 
 impl<'t> Fields<'t> {
     /// Begins to read `table`; `what` names it in messages.
     pub(super) fn new(what: impl Into<String>, span: Span, table: &'t DeTable<'t>) -> Self {
-        Self { what: what.into(), span, table, known: Vec::new() }
+        Self { what: what.into(), span, table, known: Vec::new(), ties: Vec::new() }
     }
 
     /// Where the table stands.
@@ -97,61 +117,91 @@ impl<'t> Fields<'t> {
         &self.span
     }
 
-    /// The value of a key that may be absent.
-    pub(super) fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
-        }
+    /// The value of a key that may be absent; `shape` says what it may hold.
+    pub(super) fn get_as(&mut self, key: &'static str, shape: Shape) -> Option<&'t Spanned<DeValue<'t>>> {
+        note(&mut self.known, key, shape, false);
         self.table.get(key)
     }
 
+    /// The same of a key whose shape another question says.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.get_as(key, Shape::Any)
+    }
+
     /// The value of a key that must be there.
-    pub(super) fn need(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<&'t Spanned<DeValue<'t>>> {
-        let value = self.get(key);
+    pub(super) fn need_as(
+        &mut self,
+        key: &'static str,
+        shape: Shape,
+        mistakes: &mut Mistakes,
+    ) -> Option<&'t Spanned<DeValue<'t>>> {
+        note(&mut self.known, key, shape, true);
+        let value = self.table.get(key);
         if value.is_none() {
             mistakes.add(&self.span, Kind::MissingKey, format!("{} lacks the key `{key}`", self.what));
         }
         value
     }
 
-    /// Text that must be there.
-    pub(super) fn need_text(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
-        let value = self.need(key, mistakes)?;
+    /// Notes what ties keys together; the reader itself reports what is against it.
+    pub(super) fn tie(&mut self, tie: Tie) {
+        self.ties.push(tie);
+    }
+
+    /// Text of a shape that must be there.
+    pub(super) fn need_text_as(
+        &mut self,
+        key: &'static str,
+        shape: Shape,
+        mistakes: &mut Mistakes,
+    ) -> Option<At<&'t str>> {
+        let value = self.need_as(key, shape, mistakes)?;
         text(value, &format!("`{key}`"), mistakes)
     }
 
     /// Text that may be absent.
     pub(super) fn text(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
-        let value = self.get(key)?;
+        self.text_as(key, Shape::Text, mistakes)
+    }
+
+    /// Text of a shape that may be absent.
+    pub(super) fn text_as(&mut self, key: &'static str, shape: Shape, mistakes: &mut Mistakes) -> Option<At<&'t str>> {
+        let value = self.get_as(key, shape)?;
         text(value, &format!("`{key}`"), mistakes)
     }
 
     /// A span of time that must be there.
     pub(super) fn need_duration(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<At<Duration>> {
-        let value = self.need(key, mistakes)?;
+        let value = self.need_as(key, Shape::Duration, mistakes)?;
         duration(value, &format!("`{key}`"), mistakes)
+    }
+
+    /// A span of time above zero that must be there.
+    pub(super) fn need_positive(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Duration> {
+        let value = self.need_as(key, Shape::Positive, mistakes)?;
+        above_zero(value, key, mistakes)
+    }
+
+    /// A span of time above zero that may be absent.
+    pub(super) fn some_positive(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Duration> {
+        let value = self.get_as(key, Shape::Positive)?;
+        above_zero(value, key, mistakes)
     }
 
     /// A span of time with a default. A wrong one is reported and gives the default too: nothing is built then.
     pub(super) fn duration(&mut self, key: &'static str, default: Duration, mistakes: &mut Mistakes) -> Duration {
-        let value = self.get(key);
+        let value = self.get_as(key, Shape::Duration);
         value.and_then(|value| duration(value, &format!("`{key}`"), mistakes)).map_or(default, |at| at.value)
     }
 
     /// A span of time above zero, with a default.
     pub(super) fn positive(&mut self, key: &'static str, default: Duration, mistakes: &mut Mistakes) -> Duration {
-        let span = self.duration(key, default, mistakes);
-        if span.is_zero()
-            && let Some(value) = self.table.get(key)
-        {
-            mistakes.add(&value.span(), Kind::OutOfRange, format!("`{key}` must be longer than 0s"));
-        }
-        span
+        self.some_positive(key, mistakes).unwrap_or(default)
     }
 
     /// A span of time, or an array of two between which it is drawn, with a default.
     pub(super) fn between(&mut self, key: &'static str, default: Between, mistakes: &mut Mistakes) -> Between {
-        let value = self.get(key);
+        let value = self.get_as(key, Shape::between());
         value.and_then(|value| between(value, &format!("`{key}`"), mistakes)).unwrap_or(default)
     }
 
@@ -162,14 +212,24 @@ impl<'t> Fields<'t> {
         range: Range<u64>,
         mistakes: &mut Mistakes,
     ) -> Option<At<u64>> {
-        let value = self.need(key, mistakes)?;
+        let value = self.need_as(key, within(&range), mistakes)?;
+        count(value, &format!("`{key}`"), range, mistakes)
+    }
+
+    /// A whole number that may be absent.
+    pub(super) fn some_count(
+        &mut self,
+        key: &'static str,
+        range: Range<u64>,
+        mistakes: &mut Mistakes,
+    ) -> Option<At<u64>> {
+        let value = self.get_as(key, within(&range))?;
         count(value, &format!("`{key}`"), range, mistakes)
     }
 
     /// A whole number with a default.
     pub(super) fn count(&mut self, key: &'static str, default: u64, range: Range<u64>, mistakes: &mut Mistakes) -> u64 {
-        let value = self.get(key);
-        value.and_then(|value| count(value, &format!("`{key}`"), range, mistakes)).map_or(default, |at| at.value)
+        self.some_count(key, range, mistakes).map_or(default, |at| at.value)
     }
 
     /// One of the given words, with a default.
@@ -177,30 +237,56 @@ impl<'t> Fields<'t> {
         &mut self,
         key: &'static str,
         default: T,
-        words: &[(&str, T)],
+        words: &[(&'static str, T)],
         mistakes: &mut Mistakes,
     ) -> T {
-        let value = self.text(key, mistakes);
-        value.and_then(|typed| word(&typed, key, words, mistakes)).unwrap_or(default)
+        self.some_word(key, words, mistakes).unwrap_or(default)
+    }
+
+    /// One of the given words, which may be absent.
+    pub(super) fn some_word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
+        let typed = self.text_as(key, Shape::words(words), mistakes)?;
+        word(&typed, key, words, mistakes)
     }
 
     /// One of the given words, which must be there.
     pub(super) fn need_word<T: Copy>(
         &mut self,
         key: &'static str,
-        words: &[(&str, T)],
+        words: &[(&'static str, T)],
         mistakes: &mut Mistakes,
     ) -> Option<T> {
-        let typed = self.need_text(key, mistakes)?;
+        let typed = self.need_text_as(key, Shape::words(words), mistakes)?;
         word(&typed, key, words, mistakes)
     }
 
     /// Ends reading: every key that was never asked for is a mistake.
     pub(super) fn close(self, mistakes: &mut Mistakes) {
-        for (key, _) in self.table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref())) {
-            unknown_key(key, &self.what, &self.known, mistakes);
+        let known: Vec<&str> = self.known.iter().map(|key| key.name).collect();
+        for (key, _) in self.table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
+            unknown_key(key, &self.what, &known, mistakes);
         }
+        let (start, keys, ties) = (self.span.start, self.known, self.ties);
+        mistakes.asked.push(Table { start, choice: false, keys, ties });
     }
+}
+
+fn above_zero(value: &Spanned<DeValue<'_>>, key: &str, mistakes: &mut Mistakes) -> Option<Duration> {
+    let At { value: time, span } = duration(value, &format!("`{key}`"), mistakes)?;
+    if time.is_zero() {
+        mistakes.add(&span, Kind::OutOfRange, format!("`{key}` must be longer than 0s"));
+    }
+    Some(time)
+}
+
+/// The shape of a number in a range whose end is excluded.
+pub(super) fn within(range: &Range<u64>) -> Shape {
+    Shape::Count { least: range.start, most: range.end - 1 }
 }
 
 fn unknown_key(key: &Spanned<toml::de::DeString<'_>>, what: &str, known: &[&str], mistakes: &mut Mistakes) {
@@ -228,12 +314,23 @@ pub(super) fn choice<'t, T: Copy>(
     mistakes: &mut Mistakes,
 ) -> Option<Chosen<'t, T>> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let keys = words.iter().map(|(name, _)| Key { name, shape: Shape::Inner, must: false }).collect();
+    mistakes.asked.push(Table { start: entry.span().start, choice: true, keys, ties: Vec::new() });
     let (mut chosen, mut unknown) = (Vec::new(), false);
     for (key, value) in table(entry, what, mistakes)? {
         match words.iter().find(|(word, _)| *word == key.get_ref().as_ref()) {
             Some((word, meaning)) => chosen.push(Chosen { meaning: *meaning, word, span: key.span(), value }),
             None => {
-                unknown_key(key, what, &names, mistakes);
+                let typed = key.get_ref().as_ref();
+                let help = match nearest(typed, names.iter().copied()) {
+                    Some(_) => suggest(typed, &names),
+                    None => format!(
+                        "all that belongs to a word stands in its braces: {} = {{ … }}\n{}",
+                        names[0],
+                        suggest(typed, &names)
+                    ),
+                };
+                mistakes.add_help(&key.span(), Kind::UnknownKey, format!("unknown key `{typed}` in {what}"), help);
                 unknown = true;
             }
         }
@@ -265,7 +362,13 @@ pub(super) fn table<'t>(
 ) -> Option<&'t DeTable<'t>> {
     let table = value.get_ref().as_table();
     if table.is_none() {
-        wrong_type(value, what, "a table", mistakes);
+        let message = format!("{what} must be a table, not {}", type_of(value));
+        match what.strip_prefix('`').and_then(|what| what.strip_suffix('`')).filter(|key| !key.starts_with('[')) {
+            Some(key) => {
+                mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write {key} = {{ … }}"));
+            }
+            None => mistakes.add(&value.span(), Kind::WrongType, message),
+        }
     }
     table
 }
@@ -327,6 +430,11 @@ pub(super) fn duration<'t>(
     what: &str,
     mistakes: &mut Mistakes,
 ) -> Option<At<Duration>> {
+    if let Some(number) = value.get_ref().as_integer() {
+        let message = format!("{what} must be text in quotes, not a whole number");
+        mistakes.add_help(&value.span(), Kind::WrongType, message, format!("write a unit too: \"{number}s\""));
+        return None;
+    }
     let typed = text(value, what, mistakes)?;
     match parse_duration(typed.value) {
         Ok(span) => Some(At { value: span, span: typed.span }),
@@ -362,7 +470,12 @@ pub(super) fn count<'t>(
 }
 
 /// One of the given words.
-pub(super) fn word<T: Copy>(typed: &At<&str>, what: &str, words: &[(&str, T)], mistakes: &mut Mistakes) -> Option<T> {
+pub(super) fn word<T: Copy>(
+    typed: &At<&str>,
+    what: &str,
+    words: &[(&'static str, T)],
+    mistakes: &mut Mistakes,
+) -> Option<T> {
     let found = words.iter().find(|(word, _)| *word == typed.value).map(|(_, meaning)| *meaning);
     if found.is_none() {
         let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
@@ -374,7 +487,11 @@ pub(super) fn word<T: Copy>(typed: &At<&str>, what: &str, words: &[(&str, T)], m
 
 /// Reports a value of another type.
 pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, wanted: &str, mistakes: &mut Mistakes) {
-    let got = match value.get_ref() {
+    mistakes.add(&value.span(), Kind::WrongType, format!("{what} must be {wanted}, not {}", type_of(value)));
+}
+
+fn type_of(value: &Spanned<DeValue<'_>>) -> &'static str {
+    match value.get_ref() {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number with a fraction",
@@ -382,6 +499,5 @@ pub(super) fn wrong_type(value: &Spanned<DeValue<'_>>, what: &str, wanted: &str,
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
-    };
-    mistakes.add(&value.span(), Kind::WrongType, format!("{what} must be {wanted}, not {got}"));
+    }
 }

@@ -5,7 +5,8 @@
 use super::{
     criterion::{AccessIs, Bound, Criterion},
     error::ScenarioErrorKind as Kind,
-    raw::{At, Fields, Mistakes, array, choice, count, fields, text, word, wrong_type},
+    raw::{At, Fields, Mistakes, array, choice, count, fields, text, within, word, wrong_type},
+    shape::{Shape, Tie},
 };
 use crate::stripe::recording::Access;
 use std::{collections::BTreeSet, time::Duration};
@@ -43,9 +44,12 @@ const ALERTS: &[(&str, &str)] = &[
     ("duplicate_customers", "duplicate_customers"),
 ];
 
+/// The word for no alert at all.
+const NO_ALERT: &str = "none";
+
 /// `alerts = "none"` or `alerts = ["activation_late"]`.
 fn alerts(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Criterion> {
-    if value.get_ref().as_str() == Some("none") {
+    if value.get_ref().as_str() == Some(NO_ALERT) {
         return Some(Criterion::Alerts(BTreeSet::new()));
     }
     let items = array(value, "`alerts`", mistakes);
@@ -72,6 +76,9 @@ const AS_STORY: &[(&str, ())] = &[("as the story says", ())];
 pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<At<Criterion>> {
     let chosen = choice("`[[criterion]]`", entry, CRITERIA, mistakes)?;
     if chosen.word == "alerts" {
+        let kinds = Shape::Array { of: Box::new(Shape::words(ALERTS)), least: 1, most: None };
+        let shape = Shape::Either(vec![Shape::Words(vec![NO_ALERT]), kinds]);
+        mistakes.chosen_as(entry.span().start, chosen.word, shape);
         return Some(At { value: alerts(chosen.value, mistakes)?, span: chosen.span });
     }
     let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
@@ -82,7 +89,9 @@ pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistak
 
 /// `exactly = 1` or `at_most = 1`.
 fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
-    match (fields.get("exactly"), fields.get("at_most")) {
+    fields.tie(Tie::Exactly(&["exactly", "at_most"]));
+    let any = within(&(0..u64::MAX));
+    match (fields.get_as("exactly", any.clone()), fields.get_as("at_most", any)) {
         (Some(value), None) => count(value, "`exactly`", 0..u64::MAX, mistakes).map(|at| Bound::Exactly(at.value)),
         (None, Some(value)) => count(value, "`at_most`", 0..u64::MAX, mistakes).map(|at| Bound::AtMost(at.value)),
         _ => {
@@ -94,7 +103,7 @@ fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
 }
 
 fn success_rate(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
-    let value = fields.need("above", mistakes)?;
+    let value = fields.need_as("above", Shape::Share { one: false }, mistakes)?;
     let number = match value.get_ref() {
         DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
         DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),
@@ -124,15 +133,11 @@ fn probe_value(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Crite
 }
 
 fn p95(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
-    let within = fields.need_duration("p95_within", mistakes)?;
-    if within.value.is_zero() {
-        mistakes.add(&within.span, Kind::OutOfRange, "`p95_within` must be longer than 0s");
-    }
-    Some(within.value)
+    fields.need_positive("p95_within", mistakes)
 }
 
 fn not_empty(fields: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
-    let typed = fields.need_text(key, mistakes)?;
+    let typed = fields.need_text_as(key, Shape::Said, mistakes)?;
     if typed.value.trim().is_empty() {
         mistakes.add(&typed.span, Kind::EmptyText, format!("`{key}` is empty"));
     }

@@ -7,16 +7,20 @@ use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     fault::{Double, FaultKind},
     model::Between,
-    raw::{At, Fields, Mistakes, Span, between, count, duration, fields},
+    raw::{At, Fields, Mistakes, Span, between, count, duration, fields, within},
     read_faults::{DEFAULT_RESTART, Reading},
     read_stories::ReadStory,
     read_transport::probability,
+    shape::{Shape, Tie},
 };
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use toml::{Spanned, de::DeValue};
 
 /// Largest number of calls that is counted to.
 const MAX_CALLS: u64 = 1_000_000;
+
+/// Status codes of errors.
+pub(super) const ERRORS: Range<u64> = 400..600;
 
 /// What a double can do besides answering with an error.
 #[derive(Clone, Copy)]
@@ -79,6 +83,11 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
     }
 }
 
+/// Operations of all doubles.
+fn every_operation() -> Vec<&'static str> {
+    Double::WORDS.iter().flat_map(|(_, of)| operations(*of)).copied().collect()
+}
+
 pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let calls = calls(on);
     let does = trouble(&mut on.fields, on.mistakes);
@@ -113,21 +122,17 @@ fn calls(on: &mut Reading<'_, '_>) -> Option<Calls> {
 /// The number of a customer, which some story in question has.
 pub(super) fn customer(fields: &mut Fields<'_>, stories: &[&ReadStory], mistakes: &mut Mistakes) -> Option<u32> {
     let most = stories.iter().map(|story| story.instances()).max().unwrap_or(u32::MAX);
-    let number = count(fields.get("customer")?, "`customer`", 1..u64::from(most) + 1, mistakes)?;
+    let number = fields.some_count("customer", 1..u64::from(most) + 1, mistakes)?;
     u32::try_from(number.value).ok()
 }
 
 /// `for`, longer than nothing, which may be absent.
 pub(super) fn lasting(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
-    let lasts = duration(fields.get("for")?, "`for`", mistakes)?;
-    if lasts.value.is_zero() {
-        mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
-    }
-    Some(lasts.value)
+    fields.some_positive("for", mistakes)
 }
 
 fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistakes) -> Option<String> {
-    let At { value: typed, span } = fields.text("operation", mistakes)?;
+    let At { value: typed, span } = fields.text_as("operation", Shape::Words(every_operation()), mistakes)?;
     let known = operations(of?);
     if !known.contains(&typed) {
         let message = format!("`{typed}` is no operation of `{}`", of?.word());
@@ -137,7 +142,9 @@ fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistake
 }
 
 pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
-    let (first, nth) = (fields.get("first"), fields.get("nth"));
+    fields.tie(Tie::AtMost(&["first", "nth"]));
+    let calls = within(&(1..MAX_CALLS + 1));
+    let (first, nth) = (fields.get_as("first", calls.clone()), fields.get_as("nth", calls));
     let number = |at: At<u64>| u32::try_from(at.value).ok();
     match (first, nth) {
         (None, None) => Some(Which::All),
@@ -153,17 +160,20 @@ pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<
 
 /// One of two: `answer = 503`, or `does = "hang"`.
 fn trouble(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Trouble> {
-    let (answer, does) = (fields.get("answer"), fields.text("does", mistakes));
+    fields.tie(Tie::Exactly(&["answer", "does"]));
+    let answer = fields.get_as("answer", within(&ERRORS));
+    let does = fields.text_as("does", Shape::words(DOES), mistakes);
     let retry_after = retry_after(fields, mistakes);
-    let by = fields.get("by").map(|value| (by(value, mistakes), value.span()));
-    let fails = fields.get("fails").and_then(|value| count(value, "`fails`", 1..MAX_INPUTS + 1, mistakes));
+    let times = Shape::Either(vec![Shape::Duration, Shape::Span, Shape::Inner]);
+    let by = fields.get_as("by", times).map(|value| (by(value, mistakes), value.span()));
+    let fails = fields.some_count("fails", 1..MAX_INPUTS + 1, mistakes);
     let in_part = matches!(&does, Some(does) if does.value == "partial_batch");
     if !in_part {
         means_nothing("fails", fails.as_ref().map(|at| &at.span), "does = \"partial_batch\"", mistakes);
     }
     match (answer, does) {
         (Some(answer), None) => {
-            let status = count(answer, "`answer`", 400..600, mistakes)?;
+            let status = count(answer, "`answer`", ERRORS, mistakes)?;
             if let Some(after) = retry_after.as_ref().filter(|_| !matches!(status.value, 429 | 503)) {
                 let message = format!("`retry_after` means nothing with an answer of {}", status.value);
                 mistakes.add_help(&after.span, Kind::Conflict, message, "it goes with 429 and 503");
@@ -254,7 +264,7 @@ fn done(
 }
 
 fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Duration>> {
-    let value = fields.get("retry_after")?;
+    let value = fields.get_as("retry_after", Shape::Duration)?;
     let after = duration(value, "`retry_after`", mistakes)?;
     if after.value.subsec_millis() != 0 {
         mistakes.add(&after.span, Kind::BadDuration, "`retry_after` is sent in whole seconds");
@@ -264,7 +274,7 @@ fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Du
 
 /// `at_call = { of = "crm", operation = "create_contact", nth = 1, moment = "after" }`
 pub(super) fn kill_at_call(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    let value = on.fields.get("at_call")?;
+    let value = on.fields.get_as("at_call", Shape::Inner)?;
     let mut inner = fields(value, "`at_call`", on.mistakes)?;
     let of = inner.need_word("of", Double::WORDS, on.mistakes);
     let operation = operation(&mut inner, of, on.mistakes);

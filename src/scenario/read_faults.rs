@@ -6,21 +6,22 @@ use super::{
     error::ScenarioErrorKind as Kind,
     fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
     forms::{BodyForm, Expects},
-    raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, word, wrong_type},
-    read_downstream::{downstream, kill_at_call},
+    raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, within, wrong_type},
+    read_downstream::{ERRORS, downstream, kill_at_call},
     read_extras, read_process,
     read_stories::{ReadStory, Stories},
     read_transport::transport,
+    shape::{Shape, Tie},
 };
 use crate::time::parse_duration;
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use toml::{Spanned, de::DeValue};
 
 /// Most deliveries of one event: Stripe promises at least one, a hundred show any mistake that more would.
 const MAX_COPIES: u64 = 100;
 
-/// Largest window of a shuffle: longer than any recording.
-const MAX_WINDOW: u64 = 10_000;
+/// Windows of a shuffle; the largest is longer than any recording.
+const WINDOWS: Range<u64> = 2..10_001;
 
 /// Most lost attempts: longer than any schedule.
 pub(super) const MAX_DROPS: u64 = 1_000;
@@ -91,7 +92,7 @@ pub(super) fn read_fault(
     let chosen = choice("`[[fault]]`", entry, FAULTS, mistakes)?;
     let mut fields = fields(chosen.value, &format!("`{}`", chosen.word), mistakes)?;
     let (limits, read) = chosen.meaning;
-    let story = if limits != Scope::Doubles { fields.text("story", mistakes) } else { None };
+    let story = if limits != Scope::Doubles { fields.text_as("story", Shape::Name, mistakes) } else { None };
     let named = story.as_ref().map(|name| stories.find(name, mistakes));
     let scope = match named {
         Some(found) => found.into_iter().collect(),
@@ -99,8 +100,10 @@ pub(super) fn read_fault(
     };
     let mut reading = Reading { fields, stories: scope, mistakes };
     let kind = read(&mut reading);
-    let expects = if limits == Scope::Extra { reading.fields.text("expects", reading.mistakes) } else { None };
-    let expects = expects.and_then(|typed| word(&typed, "expects", Expects::WORDS, reading.mistakes));
+    let expects = match limits {
+        Scope::Extra => reading.fields.some_word("expects", Expects::WORDS, reading.mistakes),
+        Scope::Doubles | Scope::Deliveries => None,
+    };
     reading.fields.close(reading.mistakes);
     let fault = Fault { story: story.map(|name| name.value.to_owned()), kind: kind?, expects };
     Some(At { value: fault, span: chosen.span })
@@ -109,15 +112,15 @@ pub(super) fn read_fault(
 fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
     let copies = on.fields.count("copies", 2, 2..MAX_COPIES + 1, on.mistakes);
-    let body = on.fields.text("body", on.mistakes);
-    let body = body.and_then(|typed| word(&typed, "body", BodyForm::WORDS, on.mistakes));
-    let range = on.fields.get("spacing").filter(|value| value.get_ref().is_array());
+    let body = on.fields.some_word("body", BodyForm::WORDS, on.mistakes);
+    let spacing = Shape::Either(vec![Shape::Duration, Shape::Span, Shape::Words(vec![AFTER_EVERYTHING])]);
+    let range = on.fields.get_as("spacing", spacing).filter(|value| value.get_ref().is_array());
     if let Some(range) = range {
         let gap = between(range, "`spacing`", on.mistakes)?;
         let (copies, spacing) = (u32::try_from(copies).ok()?, DuplicateSpacing::Drawn(gap));
         return Some(FaultKind::Duplicate { of: of?, copies, spacing, body });
     }
-    let spacing = on.fields.text("spacing", on.mistakes);
+    let spacing = on.fields.text_as("spacing", Shape::Any, on.mistakes);
     let spacing = match spacing {
         None => DuplicateSpacing::After(Duration::ZERO),
         Some(typed) if typed.value == AFTER_EVERYTHING => DuplicateSpacing::AfterEverything,
@@ -135,15 +138,19 @@ fn duplicate(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// Four ways, of which a fault holds one: `first = ["invoice.paid"]`, `shuffle = 5`, `reverse = true`, `swap = ["a", "b"]`.
 fn reorder(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    let (first, shuffle, reverse) = (on.fields.get("first"), on.fields.get("shuffle"), on.fields.get("reverse"));
-    let swap = on.fields.get("swap");
+    on.fields.tie(Tie::Exactly(&["first", "shuffle", "reverse", "swap"]));
+    let events = |least, most| Shape::Array { of: Box::new(Shape::Events), least, most };
+    let first = on.fields.get_as("first", events(1, None));
+    let shuffle = on.fields.get_as("shuffle", within(&WINDOWS));
+    let reverse = on.fields.get_as("reverse", Shape::True);
+    let swap = on.fields.get_as("swap", events(2, Some(2)));
     if let (Some(swap), None, None, None) = (swap, first, shuffle, reverse) {
         return swapped(on, swap);
     }
     let order = match (first.xor(swap), shuffle, reverse) {
         (Some(first), None, None) => first_order(on, first)?,
         (None, Some(window), None) => {
-            let window = count(window, "`shuffle`", 2..MAX_WINDOW + 1, on.mistakes)?;
+            let window = count(window, "`shuffle`", WINDOWS, on.mistakes)?;
             Order::Shuffle { window: u32::try_from(window.value).ok()? }
         }
         (None, None, Some(reverse)) if reverse.get_ref().as_bool() == Some(true) => Order::Reverse,
@@ -191,7 +198,10 @@ fn delay(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 fn drop(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.selector("of");
-    let all = on.fields.get("first").is_some_and(|value| value.get_ref().as_str() == Some("all"));
+    let all = on
+        .fields
+        .get_as("first", Shape::Words(vec!["all"]))
+        .is_some_and(|value| value.get_ref().as_str() == Some("all"));
     if all {
         return Some(FaultKind::Drop { of: of?, first: ALL_ATTEMPTS });
     }
@@ -231,8 +241,8 @@ fn outage(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
     let from = on.fields.between("from", Duration::ZERO.into(), on.mistakes);
     let lasts = lasts(on);
-    let answer = on.fields.need_count("answer", 400..600, on.mistakes);
-    let retry_after = on.fields.get("retry_after");
+    let answer = on.fields.need_count("answer", ERRORS, on.mistakes);
+    let retry_after = on.fields.get_as("retry_after", Shape::Duration);
     let retry_after_at = retry_after.and_then(|value| duration(value, "`retry_after`", on.mistakes));
     if let (Some(answer), Some(after)) = (&answer, &retry_after_at) {
         if !matches!(answer.value, 429 | 503) {
@@ -260,11 +270,7 @@ fn window(on: &mut Reading<'_, '_>) -> (Option<Double>, Duration, Option<Duratio
 }
 
 fn lasts(on: &mut Reading<'_, '_>) -> Option<Duration> {
-    let lasts = on.fields.need_duration("for", on.mistakes);
-    if let Some(lasts) = lasts.as_ref().filter(|lasts| lasts.value.is_zero()) {
-        on.mistakes.add(&lasts.span, Kind::OutOfRange, "`for` must be longer than 0s");
-    }
-    lasts.map(|at| at.value)
+    on.fields.need_positive("for", on.mistakes)
 }
 
 fn down(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
@@ -292,8 +298,9 @@ fn crash(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// On the acknowledgement of an event, or at a call.
 fn kill(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    if let Some(at_call) = on.fields.get("at_call") {
-        if on.fields.get("on_ack_of").is_some() {
+    on.fields.tie(Tie::Exactly(&["on_ack_of", "at_call"]));
+    if let Some(at_call) = on.fields.get_as("at_call", Shape::Inner) {
+        if on.fields.get_as("on_ack_of", Shape::Events).is_some() {
             let message = "`kill` holds `on_ack_of` or `at_call`, but may hold only one";
             on.mistakes.add_help(&at_call.span(), Kind::NotOneChoice, message, "write one [[fault]] for each");
         }

@@ -8,6 +8,7 @@ use super::{
     raw::duration,
     read_downstream::lasting,
     read_faults::{DEFAULT_RESTART, Reading},
+    shape::{Shape, Tie},
 };
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub(super) fn stop(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// `clock = { ahead = "60s" }`, `clock = { behind = "400s", from = "1s", for = "2s" }`
 pub(super) fn clock(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    let (ahead, behind) = (on.fields.get("ahead"), on.fields.get("behind"));
+    on.fields.tie(Tie::Exactly(&["ahead", "behind"]));
+    let (ahead, behind) = (on.fields.get_as("ahead", Shape::Positive), on.fields.get_as("behind", Shape::Positive));
     let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
     let lasts = lasting(&mut on.fields, on.mistakes);
     let (value, key, sign) = match (ahead, behind) {

@@ -9,19 +9,21 @@ use super::{
     read_faults::Reading,
     read_transport::probability,
     selector::{EventSelector, Limits},
+    shape::Shape,
 };
 use std::{collections::BTreeSet, time::Duration};
 
 impl Reading<'_, '_> {
     /// A name of events, or a table of a name and limits: `{ type = "invoice.*", first = 3 }`.
     pub(super) fn selector(&mut self, key: &'static str) -> Option<EventSelector> {
-        let value = self.fields.need(key, self.mistakes)?;
+        let shape = Shape::Either(vec![Shape::Events, Shape::Inner]);
+        let value = self.fields.need_as(key, shape, self.mistakes)?;
         if !value.get_ref().is_table() {
             let typed = text(value, &format!("`{key}`"), self.mistakes)?;
             return self.select(&typed);
         }
         let mut inner = fields(value, &format!("`{key}`"), self.mistakes)?;
-        let typed = inner.need_text("type", self.mistakes);
+        let typed = inner.need_text_as("type", Shape::Events, self.mistakes);
         let selector = typed.and_then(|typed| self.select(&typed));
         let limits = self.limits(&mut inner);
         inner.close(self.mistakes);
@@ -30,7 +32,7 @@ impl Reading<'_, '_> {
 
     /// A name of events without limits.
     pub(super) fn plain_selector(&mut self, key: &'static str) -> Option<EventSelector> {
-        let typed = self.fields.need_text(key, self.mistakes)?;
+        let typed = self.fields.need_text_as(key, Shape::Events, self.mistakes)?;
         self.select(&typed)
     }
 

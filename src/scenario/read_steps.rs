@@ -7,6 +7,7 @@ use super::{
     model::{Agent, GivenContact, Page, Step},
     raw::{At, Fields, Mistakes, Span, choice, fields, table, text},
     read_stories::{ReadStory, Stories},
+    shape::Shape,
 };
 use crate::stripe::recording::Story;
 use std::{collections::BTreeMap, time::Duration};
@@ -39,7 +40,7 @@ fn sign_up(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) 
     let story = story_with(fields, stories, "sign up", "e-mail", |truth| truth.email.is_some(), mistakes);
     let at = fields.duration("at", Duration::ZERO, mistakes);
     let agent = fields.word("agent", Agent::default(), AGENTS, mistakes);
-    let ticket = queue(fields.text("ticket", mistakes), mistakes);
+    let ticket = queue(fields.text_as("ticket", Shape::Said, mistakes), mistakes);
     Some(Step::SignUp { story: story?, at, agent, ticket })
 }
 
@@ -48,7 +49,7 @@ const LONGEST_MESSAGE: usize = 2_000;
 
 fn ask(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) -> Option<Step> {
     let story = story_with(fields, stories, "ask for help", "e-mail", |truth| truth.email.is_some(), mistakes);
-    let message = fields.need_text("message", mistakes);
+    let message = fields.need_text_as("message", Shape::Said, mistakes);
     if let Some(message) = &message {
         let length = message.value.chars().count();
         if message.value.trim().is_empty() || length > LONGEST_MESSAGE {
@@ -57,7 +58,7 @@ fn ask(fields: &mut Fields<'_>, stories: &Stories, mistakes: &mut Mistakes) -> O
         }
     }
     let category = fields.text("category", mistakes).map(|category| category.value.to_owned());
-    let typed = fields.need_text("queue", mistakes);
+    let typed = fields.need_text_as("queue", Shape::Said, mistakes);
     let queue = queue(typed, mistakes);
     let at = fields.duration("at", Duration::ZERO, mistakes);
     let times = fields.count("times", 1, 1..MAX_TIMES + 1, mistakes);
@@ -95,7 +96,7 @@ fn story_with(
     has: impl Fn(&Story) -> bool,
     mistakes: &mut Mistakes,
 ) -> Option<String> {
-    let name = fields.need_text("story", mistakes)?;
+    let name = fields.need_text_as("story", Shape::Name, mistakes)?;
     let story = stories.find(&name, mistakes)?;
     require(story, &name.span, what, needed, has, mistakes);
     Some(story.name.value.clone())
@@ -127,8 +128,8 @@ pub(super) fn read_given(
 ) -> Option<GivenContact> {
     let chosen = choice("`[[given]]`", entry, GIVEN, mistakes)?;
     let mut fields = fields(chosen.value, "`contact`", mistakes)?;
-    let story = fields.need_text("story", mistakes).and_then(|name| stories.find(&name, mistakes));
-    let properties = fields.need("properties", mistakes);
+    let story = fields.need_text_as("story", Shape::Name, mistakes).and_then(|name| stories.find(&name, mistakes));
+    let properties = fields.need_as("properties", Shape::Named(Box::new(Shape::Text)), mistakes);
     fields.close(mistakes);
     let properties = read_properties(properties?, story, mistakes)?;
     Some(GivenContact { story: story?.name.value.clone(), properties })

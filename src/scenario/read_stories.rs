@@ -5,7 +5,8 @@
 use super::{
     error::{ScenarioErrorKind as Kind, suggest},
     model::{MAX_INSTANCES, Spacing, StoryUse},
-    raw::{At, Fields, Mistakes, Span, duration, fields, text},
+    raw::{At, Fields, Mistakes, Span, duration, fields, text, within},
+    shape::{Shape, Tie},
 };
 use crate::stripe::recording::{Recording, Story};
 use std::{sync::Arc, time::Duration};
@@ -19,6 +20,9 @@ const DEFAULT_SPACING: Duration = Duration::from_millis(20);
 
 /// Default gap between the starts of two instances.
 const DEFAULT_STAGGER: Duration = Duration::from_millis(5);
+
+/// The word for the gaps of the recording itself.
+const RECORDED: &str = "recorded";
 
 /// A `[[story]]` as far as it could be read.
 pub(super) struct ReadStory {
@@ -131,21 +135,31 @@ impl ReadStory {
 
 fn read_story(mut fields: Fields<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> ReadStory {
     let name = read_name(&mut fields, mistakes);
-    let recording =
-        fields.need_text("recording", mistakes).and_then(|name| read_recording(&name, recordings, mistakes));
+    // Taken out before stories are read: see `document`.
+    fields.get_as("like", Shape::Name);
+    fields.tie(Tie::AtLeast(&["recording", "like"]));
+    let recording = fields
+        .need_text_as("recording", Shape::Said, mistakes)
+        .and_then(|name| read_recording(&name, recordings, mistakes));
     let header = fields.span().clone();
-    let instances = fields.get("instances");
+    let range = 1..u64::from(MAX_INSTANCES) + 1;
+    let instances = fields.get_as("instances", within(&range));
     let instances_at = instances.map_or_else(|| header.clone(), Spanned::span);
     let instances = instances.and_then(|value| {
-        super::raw::count(value, "`instances`", 1..u64::from(MAX_INSTANCES) + 1, mistakes)
-            .and_then(|count| u32::try_from(count.value).ok())
+        super::raw::count(value, "`instances`", range, mistakes).and_then(|count| u32::try_from(count.value).ok())
     });
     let owned = |at: At<&str>| At { value: at.value.to_owned(), span: at.span };
-    let continues = fields.text("continues", mistakes).map(owned);
-    let same_person_as = fields.text("same_person_as", mistakes).map(owned);
-    let after = fields.get("after").and_then(|value| duration(value, "`after`", mistakes)).map(|at| at.value);
-    let spacing = fields.get("spacing").and_then(|value| read_spacing(value, mistakes));
-    let stagger = fields.get("stagger");
+    let continues = fields.text_as("continues", Shape::Name, mistakes).map(owned);
+    let same_person_as = fields.text_as("same_person_as", Shape::Name, mistakes).map(owned);
+    let after = fields
+        .get_as("after", Shape::Duration)
+        .and_then(|value| duration(value, "`after`", mistakes))
+        .map(|at| at.value);
+    let spacing = Shape::Either(vec![Shape::Duration, Shape::Words(vec![RECORDED])]);
+    let spacing = fields.get_as("spacing", spacing).and_then(|value| read_spacing(value, mistakes));
+    let stagger = fields.get_as("stagger", Shape::Duration);
+    fields.tie(Tie::AtMost(&["continues", "same_person_as"]));
+    fields.tie(Tie::AtMost(&["continues", "stagger"]));
     if let (Some(_), Some(value)) = (&continues, stagger) {
         let message =
             "`stagger` means nothing for a story that continues another: each customer goes on when theirs ends";
@@ -167,7 +181,7 @@ fn read_story(mut fields: Fields<'_>, recordings: Recordings<'_>, mistakes: &mut
 
 /// Instances are called `<story>/<number>`, and folders and probes are given that: few characters, on purpose.
 fn read_name(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> At<String> {
-    let Some(name) = fields.need_text("name", mistakes) else {
+    let Some(name) = fields.need_text_as("name", Shape::Name, mistakes) else {
         return At { value: String::new(), span: fields.span().clone() };
     };
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
@@ -200,7 +214,7 @@ fn read_recording(name: &At<&str>, recordings: Recordings<'_>, mistakes: &mut Mi
 
 fn read_spacing(value: &Spanned<DeValue<'_>>, mistakes: &mut Mistakes) -> Option<Spacing> {
     let typed = text(value, "`spacing`", mistakes)?;
-    if typed.value == "recorded" {
+    if typed.value == RECORDED {
         return Some(Spacing::Recorded);
     }
     match crate::time::parse_duration(typed.value) {

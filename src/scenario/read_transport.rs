@@ -7,6 +7,7 @@ use super::{
     fault::FaultKind,
     raw::{At, Fields, Mistakes, duration, wrong_type},
     read_faults::{MAX_DROPS, Reading},
+    shape::Shape,
     transport::{Transport, TransportFault, Treatment},
 };
 use std::time::Duration;
@@ -20,8 +21,7 @@ pub(super) fn transport(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let how = on.fields.need_word("how", Transport::WORDS, on.mistakes);
     let over_ms = own_time(on, how, "over", "slow_upload");
     let after_ms = own_time(on, how, "after", "give_up");
-    let first = on.fields.get("first");
-    let first = first.and_then(|value| super::raw::count(value, "`first`", 1..MAX_DROPS + 1, on.mistakes));
+    let first = on.fields.some_count("first", 1..MAX_DROPS + 1, on.mistakes);
     let probability = probability(&mut on.fields, on.mistakes);
     let how = match how? {
         Transport::SlowUpload { over_ms: usual } => Transport::SlowUpload { over_ms: over_ms.unwrap_or(usual) },
@@ -39,7 +39,7 @@ pub(super) fn transport(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 
 /// A time that only one way of going wrong has.
 fn own_time(on: &mut Reading<'_, '_>, how: Option<Transport>, key: &'static str, owner: &'static str) -> Option<u64> {
-    let value = on.fields.get(key)?;
+    let value = on.fields.get_as(key, Shape::Duration)?;
     let At { value: time, span } = duration(value, &format!("`{key}`"), on.mistakes)?;
     if how.is_some_and(|how| how.word() != owner) {
         let message = format!("`{key}` means nothing here");
@@ -53,7 +53,7 @@ fn own_time(on: &mut Reading<'_, '_>, how: Option<Transport>, key: &'static str,
 
 /// A chance above 0 and at most 1; 1 when absent. A wrong one is reported and gives 1: nothing is built then.
 pub(super) fn probability(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> f64 {
-    let Some(value) = fields.get("probability") else { return 1.0 };
+    let Some(value) = fields.get_as("probability", Shape::Share { one: true }) else { return 1.0 };
     let number = match value.get_ref() {
         DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
         DeValue::Integer(number) => number.as_str().parse::<f64>().ok(),

@@ -5,6 +5,7 @@ mod files;
 mod replay;
 mod served;
 mod signature;
+mod start;
 mod teeth;
 
 use std::{

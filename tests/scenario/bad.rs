@@ -6,6 +6,7 @@ use super::recordings::find;
 use hookdrill::{
     scenario::{
         error::{ScenarioErrorKind, ScenarioErrors},
+        fault::SelectorError,
         load::{load, parse},
     },
     stripe::import::ImportOptions,
@@ -73,6 +74,23 @@ fn every_kind_of_mistake_has_a_file_of_its_name() {
         let shown = kinds.iter().any(|(stem, kinds)| stem.starts_with(&name) && kinds.contains(kind.name()));
         assert!(shown, "no file {name}*.toml in {FOLDER} shows {}", kind.name());
     }
+}
+
+/// A new way to name events wrongly does not compile here until it has a line in the corpus.
+#[test]
+fn every_way_to_name_events_wrongly_is_shown() {
+    let shown = std::fs::read_to_string(Path::new(FOLDER).join("bad-selector.stderr")).expect("a file");
+    let bad = [SelectorError::Empty, SelectorError::Character('I'), SelectorError::Position("two".to_owned())];
+    let mut seen = BTreeSet::new();
+    for error in bad {
+        assert!(shown.contains(&error.to_string()), "bad-selector.toml does not show: {error}");
+        seen.insert(match error {
+            SelectorError::Empty => 0,
+            SelectorError::Character(_) => 1,
+            SelectorError::Position(_) => 2,
+        });
+    }
+    assert_eq!(seen.len(), 3);
 }
 
 fn dashed(name: &str) -> String {

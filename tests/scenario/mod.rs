@@ -2,10 +2,12 @@
 
 mod bad;
 mod chances;
+mod classes;
 mod golden;
 mod good;
 mod language;
 mod laws;
 mod recordings;
+mod schema;
 mod shipped;
 mod ways;
