@@ -241,7 +241,7 @@ pub struct StripeEvent {
 pub const CLOCK: &str = "the service's clock";
 
 /// What a history says of a time in which the store is busy.
-pub const STORE_BUSY: &str = "the store is busy";
+pub const STORE_BUSY: &str = "the store is locked";
 
 /// A time in which the store of the service is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

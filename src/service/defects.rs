@@ -76,7 +76,7 @@ defects! {
     /// An invoice or a subscription whose customer is not known yet fails.
     ChildNeedsParent = "child-needs-parent", 21, "late";
     /// Who a customer is, is read from the Checkout alone.
-    KeyOnlyInCheckout = "key-only-in-checkout", 22, "lost";
+    KeyOnlyInCheckout = "key-only-in-checkout", 22, "orphan";
     /// Of what is told of a refund the last to arrive counts, however old it is.
     LastWordOnRefund = "last-word-on-refund", 23, "stale";
     /// Two events that make one customer at the same time: the second one fails.

@@ -63,9 +63,9 @@ fn every_fault_is_in_the_history_the_timeline_and_the_chain() {
         "[1]  the first attempt of `checkout.session.completed` goes reset before the reply is read; such an attempt is indefinite",
         "[2]  on `create_contact`, the first 2: crm answers 503; everything stays owed",
         "[3]  crm answers 500 from 0s for 1s; everything stays owed",
-        "[4]  the store is busy from 150ms for 40ms; everything stays owed",
+        "[4]  the store is locked from 150ms for 40ms; everything stays owed",
         "[5]  the service is killed when it has acknowledged the first `customer.created`, started again 50ms later; everything",
-        "0.150s to 0.190s  every transaction of the service is undone",
+        "0.150s to 0.190s  the store is locked",
     ];
     words.iter().for_each(|words| assert!(timeline.stdout.contains(words), "{words}: {timeline}"));
     let reports = folder.path().join("reports");

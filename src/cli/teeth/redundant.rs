@@ -1,6 +1,6 @@
 //! Which scenarios can be taken out of a suite without losing anything.
 //!
-//! What a scenario *shows* is: the classes and promises that it covers; the defects that it catches under the right name, in
+//! What a scenario *shows* is: the classes and promises that it covers, and that it does so over real sockets too; the defects that it catches under the right name, in
 //! a plain run; the kinds of faults, criteria and steps that it uses; the types of events and the API versions that its
 //! stories deliver; that it needs real sockets. A scenario is redundant when each thing that it shows is shown by another
 //! one that stays. All that are called redundant can go together: they are taken out one after the other, those that show
@@ -12,7 +12,7 @@ use crate::{
     scenario::{
         classes,
         downstream::Trouble,
-        fault::{DuplicateSpacing, FaultKind, Order},
+        fault::{DuplicateSpacing, FaultKind, Order, is_beyond_tolerance},
         model::{Body, Step},
     },
     service::Defect,
@@ -92,9 +92,13 @@ const PROMISE: &str = "promise: ";
 /// What a scenario shows whatever service it runs against.
 fn features(found: &Found) -> BTreeSet<String> {
     let scenario = &found.scenario;
-    let covers = scenario.covers.iter().map(|text| match classes::named(text) {
-        Some(_) => text.clone(),
-        None => format!("{PROMISE}{text}"),
+    let live = !matches!(scenario.body, Body::Simulated);
+    let covers = scenario.covers.iter().flat_map(|text| {
+        let covered = match classes::named(text) {
+            Some(_) => text.clone(),
+            None => format!("{PROMISE}{text}"),
+        };
+        live.then(|| format!("{covered} (over real sockets)")).into_iter().chain([covered])
     });
     let faults = scenario.faults.iter().map(|fault| format!("fault {}", variety(&fault.kind)));
     let criteria = scenario.criteria.iter().map(|criterion| format!("criterion {}", criterion.name()));
@@ -143,7 +147,14 @@ fn variety(kind: &FaultKind) -> String {
             Order::Reverse => "reverse",
             Order::Swap(..) => "swap",
         },
-        FaultKind::SecondEvent { .. }
+        FaultKind::Clock { offset_ms, .. } => match (*offset_ms < 0, is_beyond_tolerance(*offset_ms)) {
+            (false, false) => "ahead",
+            (true, false) => "behind",
+            (false, true) => "far ahead",
+            (true, true) => "far behind",
+        },
+        FaultKind::Stop { .. }
+        | FaultKind::SecondEvent { .. }
         | FaultKind::SecondEndpoint { .. }
         | FaultKind::Burst { .. }
         | FaultKind::Delay { .. }
@@ -153,8 +164,6 @@ fn variety(kind: &FaultKind) -> String {
         | FaultKind::Kill { .. }
         | FaultKind::Down { .. }
         | FaultKind::RandomKills { .. }
-        | FaultKind::Stop { .. }
-        | FaultKind::Clock { .. }
         | FaultKind::Crash { .. } => return kind.name().to_owned(),
     };
     format!("{} {how}", kind.name())
