@@ -4,9 +4,9 @@
 //! Must not know: storage, what was said before.
 
 use super::{
-    Fact, Reading,
+    Fact, Reader, Reading,
     body::{amount, reference, text},
-    fold_email, payment_party, user_party,
+    fold_email, object, payment_party, user_party,
 };
 use crate::{
     id::{InvoiceId, SubscriptionId},
@@ -19,35 +19,44 @@ use crate::{
 };
 use serde_json::Value;
 
-/// Reads an event about money.
-pub(super) fn read(event: &Event, object: &Value, defects: &Defects) -> Option<Reading> {
-    let invoice = |says| invoice(object, says, defects);
-    match event.kind.as_str() {
-        "invoice.paid" | "invoice.payment_succeeded" => invoice(paid(event, object, defects)),
-        "invoice.payment_failed" => invoice(Bill { failed: true, ..Bill::default() }),
-        "invoice.voided" => invoice(Bill { voided: true, ..Bill::default() }),
-        "invoice.marked_uncollectible" => invoice(Bill { uncollectible: true, ..Bill::default() }),
-        "invoice_payment.paid" => invoice_payment(object),
-        "payment_intent.succeeded" => {
-            let (customer, intent) = (reference(&object["customer"])?, text(&object["id"])?);
-            let payments = [Some(intent), reference(&object["latest_charge"])].into_iter().flatten().collect();
-            Some(Reading { payments, ..Reading::of(customer, Vec::new()) })
+/// What reads events about money.
+pub(super) fn reader(kind: &str) -> Option<Reader> {
+    Some(match kind {
+        "invoice.paid" | "invoice.payment_succeeded" => {
+            |event, body, defects| invoice(object(body), paid(event, object(body), defects), defects)
         }
-        "charge.succeeded" | "charge.captured" | "charge.updated" | "charge.refunded" => charge(event, object, defects),
-        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            let state = text(&object["status"]).unwrap_or_default();
-            claim(event, object, (refund_rank(&state), state), Fact::Refund)
+        "invoice.payment_failed" => {
+            |_, body, defects| invoice(object(body), Bill { failed: true, ..Bill::default() }, defects)
         }
+        "invoice.voided" => |_, body, defects| invoice(object(body), Bill { voided: true, ..Bill::default() }, defects),
+        "invoice.marked_uncollectible" => {
+            |_, body, defects| invoice(object(body), Bill { uncollectible: true, ..Bill::default() }, defects)
+        }
+        "invoice_payment.paid" => |_, body, _| invoice_payment(object(body)),
+        "payment_intent.succeeded" => |_, body, _| payment_intent(object(body)),
+        "charge.succeeded" | "charge.captured" | "charge.updated" | "charge.refunded" => {
+            |event, body, defects| charge(event, object(body), defects)
+        }
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => |event, body, _| {
+            let state = text(&object(body)["status"]).unwrap_or_default();
+            claim(event, object(body), (refund_rank(&state), state), Fact::Refund)
+        },
         "charge.dispute.created"
         | "charge.dispute.updated"
         | "charge.dispute.closed"
         | "charge.dispute.funds_withdrawn"
-        | "charge.dispute.funds_reinstated" => {
-            let state = dispute_state(object, defects);
-            claim(event, object, (dispute_rank(&state), state), Fact::Dispute)
-        }
-        _ => None,
-    }
+        | "charge.dispute.funds_reinstated" => |event, body, defects| {
+            let state = dispute_state(object(body), defects);
+            claim(event, object(body), (dispute_rank(&state), state), Fact::Dispute)
+        },
+        _ => return None,
+    })
+}
+
+fn payment_intent(object: &Value) -> Option<Reading> {
+    let (customer, intent) = (reference(&object["customer"])?, text(&object["id"])?);
+    let payments = [Some(intent), reference(&object["latest_charge"])].into_iter().flatten().collect();
+    Some(Reading { payments, ..Reading::of(customer, Vec::new()) })
 }
 
 fn paid(event: &Event, object: &Value, defects: &Defects) -> Bill {

@@ -130,29 +130,51 @@ impl Reading {
     }
 }
 
+/// What reads the body of one type of events.
+type Reader = fn(&Event, &Value, &Defects) -> Option<Reading>;
+
 /// Reads an event; `None` for what is stored and acknowledged only.
 pub fn read(event: &Event, defects: &Defects) -> Option<Reading> {
     if unhandled::is(&event.kind, defects) {
         return None;
     }
-    let body: Value = serde_json::from_str(&event.body).ok()?;
-    let object = &body["data"]["object"];
-    match event.kind.as_str() {
-        "checkout.session.completed" => checkout(event, object, completed(object, defects)),
-        "checkout.session.async_payment_succeeded" => checkout(event, object, CheckoutEnd::Paid),
-        "checkout.session.async_payment_failed" => checkout(event, object, CheckoutEnd::Failed),
-        "checkout.session.expired" => checkout(event, object, CheckoutEnd::Expired),
-        "customer.subscription.created" => subscription(event, &body, SnapshotKind::Created, defects),
-        "customer.subscription.updated" => subscription(event, &body, SnapshotKind::Updated, defects),
-        "customer.subscription.paused" | "customer.subscription.resumed" | "customer.subscription.trial_will_end" => {
-            subscription(event, &body, SnapshotKind::Notice, defects)
+    // Most types say nothing: their bodies are not even taken apart.
+    let read = reader(&event.kind)?;
+    read(event, &serde_json::from_str(&event.body).ok()?, defects)
+}
+
+fn reader(kind: &str) -> Option<Reader> {
+    Some(match kind {
+        "checkout.session.completed" => {
+            |event, body, defects| checkout(event, object(body), completed(object(body), defects))
         }
-        "customer.subscription.deleted" => subscription(event, &body, SnapshotKind::Deleted, defects),
-        "customer.created" => customer(event, object, false),
-        "customer.updated" => customer(event, object, true),
-        "customer.deleted" => Some(Reading::of(text(&object["id"])?, vec![Fact::Deleted(event.created)])),
-        _ => billing::read(event, object, defects),
-    }
+        "checkout.session.async_payment_succeeded" => |event, body, _| checkout(event, object(body), CheckoutEnd::Paid),
+        "checkout.session.async_payment_failed" => |event, body, _| checkout(event, object(body), CheckoutEnd::Failed),
+        "checkout.session.expired" => |event, body, _| checkout(event, object(body), CheckoutEnd::Expired),
+        "customer.subscription.created" => {
+            |event, body, defects| subscription(event, body, SnapshotKind::Created, defects)
+        }
+        "customer.subscription.updated" => {
+            |event, body, defects| subscription(event, body, SnapshotKind::Updated, defects)
+        }
+        "customer.subscription.paused" | "customer.subscription.resumed" | "customer.subscription.trial_will_end" => {
+            |event, body, defects| subscription(event, body, SnapshotKind::Notice, defects)
+        }
+        "customer.subscription.deleted" => {
+            |event, body, defects| subscription(event, body, SnapshotKind::Deleted, defects)
+        }
+        "customer.created" => |event, body, _| customer(event, object(body), false),
+        "customer.updated" => |event, body, _| customer(event, object(body), true),
+        "customer.deleted" => {
+            |event, body, _| Some(Reading::of(text(&object(body)["id"])?, vec![Fact::Deleted(event.created)]))
+        }
+        _ => return billing::reader(kind),
+    })
+}
+
+/// The object that an event is about.
+fn object(body: &Value) -> &Value {
+    &body["data"]["object"]
 }
 
 fn completed(session: &Value, defects: &Defects) -> CheckoutEnd {
