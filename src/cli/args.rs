@@ -2,6 +2,7 @@
 //!
 //! Must not know: files, the environment.
 
+use crate::stripe::import::ImportOptions;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -87,6 +88,24 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// Which recordings scenarios may name.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RecordingArgs {
+    /// Folder of recordings that scenarios name
+    #[arg(long, default_value = "fixtures", value_name = "DIR")]
+    pub fixtures: PathBuf,
+    /// Accept recordings from live mode
+    #[arg(long)]
+    pub allow_livemode: bool,
+}
+
+impl RecordingArgs {
+    /// How recordings are read.
+    pub const fn options(&self) -> ImportOptions {
+        ImportOptions { allow_livemode: self.allow_livemode }
+    }
+}
+
 /// `run`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RunArgs {
@@ -107,9 +126,9 @@ pub struct RunArgs {
     /// Where run folders go
     #[arg(long, default_value = "reports", value_name = "DIR")]
     pub reports: PathBuf,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
+    /// Recordings
+    #[command(flatten)]
+    pub recordings: RecordingArgs,
     /// Run only scenarios whose name or file matches, `*` standing for anything; with `!` in front, all but those.
     /// May be given several times
     #[arg(long, value_name = "GLOB")]
@@ -139,9 +158,6 @@ pub struct RunArgs {
     /// Seed of the customers' identities (default: --seed); with --seeds all runs share it
     #[arg(long, value_name = "N", requires = "simulate")]
     pub cast_seed: Option<u64>,
-    /// Accept recordings from live mode
-    #[arg(long)]
-    pub allow_livemode: bool,
     /// Machine output on stdout, everything else on stderr
     #[arg(long)]
     pub json: bool,
@@ -171,12 +187,9 @@ pub struct PlanArgs {
     #[arg(long, value_name = "UNIX", default_value_t = 1_767_225_600,
           value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub epoch: i64,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
-    /// Accept recordings from live mode
-    #[arg(long)]
-    pub allow_livemode: bool,
+    /// Recordings
+    #[command(flatten)]
+    pub recordings: RecordingArgs,
     /// The whole plan as JSON
     #[arg(long)]
     pub json: bool,
@@ -220,12 +233,9 @@ pub enum Format {
 pub struct LintArgs {
     /// Scenario files, folders of them, or recordings (default: `scenarios` and every recording of the fixtures folder)
     pub paths: Vec<PathBuf>,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
-    /// Accept recordings from live mode
-    #[arg(long)]
-    pub allow_livemode: bool,
+    /// Recordings
+    #[command(flatten)]
+    pub recordings: RecordingArgs,
 }
 
 /// `import`
@@ -401,12 +411,9 @@ pub struct TeethArgs {
     /// Stop each hunt at the first catch, and do not look for redundant scenarios
     #[arg(long)]
     pub quick: bool,
-    /// Folder of recordings that scenarios name
-    #[arg(long, default_value = "fixtures", value_name = "DIR")]
-    pub fixtures: PathBuf,
-    /// Accept recordings from live mode
-    #[arg(long)]
-    pub allow_livemode: bool,
+    /// Recordings
+    #[command(flatten)]
+    pub recordings: RecordingArgs,
     /// Machine output on stdout, everything else on stderr
     #[arg(long)]
     pub json: bool,

@@ -3,7 +3,6 @@
 use super::{Failure, args::PlanArgs, exit::Exit, find, voice::print};
 use crate::{
     plan::{compile::compile, text::timeline},
-    stripe::import::ImportOptions,
     time::Timestamp,
 };
 
@@ -12,8 +11,8 @@ use crate::{
 /// # Errors
 /// [`Failure::Usage`] when the scenario is not valid.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
-    let options = ImportOptions { allow_livemode: args.allow_livemode };
-    let found = find::scenarios(std::slice::from_ref(&args.path), &args.fixtures, options)?;
+    let options = args.recordings.options();
+    let found = find::scenarios(std::slice::from_ref(&args.path), &args.recordings.fixtures, options)?;
     for f in &found {
         let plan = compile(&f.scenario, args.seed, Timestamp::from_secs(args.epoch))
             .map_err(|error| Failure::Usage(format!("{}: {error}", f.path.display())))?;

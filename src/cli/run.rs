@@ -33,7 +33,6 @@ use crate::{
         model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
     },
     service::store::{PostgresAt, Store},
-    stripe::import::ImportOptions,
     time::Timestamp,
 };
 use std::{
@@ -46,10 +45,10 @@ use std::{
 /// # Errors
 /// [`Failure::Usage`] before anything is sent; what breaks later is part of the report.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let options = ImportOptions { allow_livemode: args.allow_livemode };
+    let options = args.recordings.options();
     let mut found = match &args.plan {
         Some(plan) => vec![stored::planned(plan)?],
-        None => find::scenarios(&args.paths, &args.fixtures, options)?,
+        None => find::scenarios(&args.paths, &args.recordings.fixtures, options)?,
     };
     // The secrets of a plan are made from its own seed.
     let seed = found.iter().find_map(|f| f.plan.as_ref()).map_or(args.seed, |plan| plan.seed);
@@ -197,7 +196,8 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
         Some(_) => format!("hookdrill run --plan {}", found.path.display()),
         None => format!("hookdrill run {} --seed {}", found.path.display(), args.seed),
     };
-    let fixtures = (args.fixtures != Path::new("fixtures")).then(|| args.fixtures.display().to_string());
+    let fixtures =
+        (args.recordings.fixtures != Path::new("fixtures")).then(|| args.recordings.fixtures.display().to_string());
     let database = (args.database == DatabaseKind::Postgres).then(|| embedded::POSTGRES.to_owned());
     let options = [
         ("--filter", found.several.then(|| found.scenario.slug.clone())),
@@ -212,7 +212,7 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
             again.push_str(&format!(" {flag} {value}"));
         }
     }
-    if args.allow_livemode {
+    if args.recordings.allow_livemode {
         again.push_str(" --allow-livemode");
     }
     if args.simulate {

@@ -24,8 +24,7 @@ use super::{
     voice::print,
 };
 use crate::{
-    check::verdict::Validity, drive::clock::RunClock, scenario::model::Body, service::Defect,
-    stripe::import::ImportOptions, time::Timestamp,
+    check::verdict::Validity, drive::clock::RunClock, scenario::model::Body, service::Defect, time::Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -54,8 +53,8 @@ struct Sound {
 /// [`Failure::Usage`] when a scenario is not valid, a defect has no such name, or nothing can be simulated.
 pub fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let clock = RunClock::start();
-    let options = ImportOptions { allow_livemode: args.allow_livemode };
-    let mut found = find::scenarios(&args.paths, &args.fixtures, options)?;
+    let options = args.recordings.options();
+    let mut found = find::scenarios(&args.paths, &args.recordings.fixtures, options)?;
     found.retain(|f| wanted(&args.filter, &f.scenario));
     let chosen = chosen(args)?;
     let (beyond, defects): (Vec<Defect>, _) = chosen.into_iter().partition(|d| out_of_reach(*d).is_some());
