@@ -69,6 +69,7 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
         Double::Support => &["search_tickets", "list_tickets", "get_ticket", "create_ticket", "update_ticket"],
         Double::Stripe => &[
             "list_events",
+            "list_subscriptions",
             "get_event",
             "create_customer",
             "get_customer",

@@ -8,7 +8,7 @@ use super::{
     job::{Job, JobState, Task},
     reconcile::Progress,
     store::{Shelf, StoreError, Tx},
-    upstream::{ContactSeen, Fields, Look, Seen},
+    upstream::{ContactSeen, Fields, Look, Seen, TicketSeen},
 };
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ pub fn compare(expected: &Expected, seen: &[(Look, Seen)]) -> Vec<Disagreement> 
                 subscriptions(&mut all, customer, ours, theirs.as_ref());
             }
             (Look::Contacts { email, .. }, Seen::Contacts(theirs)) => contacts(&mut all, expected, email, theirs),
-            (Look::Tickets { external_id }, Seen::Tickets(ids)) => tickets(&mut all, external_id, ids),
+            (Look::Tickets { external_id }, Seen::Tickets(seen)) => tickets(&mut all, external_id, seen),
             _ => {}
         }
     }
@@ -195,9 +195,9 @@ fn contacts(all: &mut Vec<Disagreement>, expected: &Expected, email: &str, their
     }
 }
 
-fn tickets(all: &mut Vec<Disagreement>, key: &str, ids: &[String]) {
+fn tickets(all: &mut Vec<Disagreement>, key: &str, seen: &[TicketSeen]) {
     let what = format!("ticket {key}");
-    match ids {
+    match seen {
         [] => all.push(disagree(Place::Desk, what, Some("opened"), None)),
         [_] => {}
         several => all.push(Disagreement {
@@ -205,7 +205,7 @@ fn tickets(all: &mut Vec<Disagreement>, key: &str, ids: &[String]) {
             kind: Kind::Duplicated,
             what,
             ours: Some("one".to_owned()),
-            theirs: Some(several.join(", ")),
+            theirs: Some(several.iter().map(|ticket| ticket.id.as_str()).collect::<Vec<_>>().join(", ")),
         }),
     }
 }
@@ -381,6 +381,10 @@ mod tests {
         }
     }
 
+    fn ticket(id: &str) -> TicketSeen {
+        TicketSeen { id: id.to_owned(), solved_at: None }
+    }
+
     fn contact(id: &str, plan: &str) -> ContactSeen {
         ContactSeen { id: id.to_owned(), properties: [("plan".to_owned(), plan.to_owned())].into() }
     }
@@ -397,7 +401,7 @@ mod tests {
         [
             Seen::Subscriptions(Some(vec![subscription])),
             Seen::Contacts(vec![contact("7", "pro")]),
-            Seen::Tickets(vec!["1".into()]),
+            Seen::Tickets(vec![ticket("1")]),
         ]
     }
 
@@ -426,7 +430,7 @@ mod tests {
         let two = Seen::Contacts(vec![contact("7", "pro"), contact("9", "free")]);
         assert_eq!(with(1, two), one(Place::Crm, Kind::Duplicated, "contact"));
         assert_eq!(with(2, Seen::Tickets(vec![])), one(Place::Desk, Kind::Missing, "ticket invoice:in_1"));
-        let two = Seen::Tickets(vec!["1".into(), "2".into()]);
+        let two = Seen::Tickets(vec![ticket("1"), ticket("2")]);
         assert_eq!(with(2, two), one(Place::Desk, Kind::Duplicated, "ticket invoice:in_1"));
     }
 }

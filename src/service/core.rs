@@ -173,6 +173,7 @@ fn recurring(tx: &mut Tx<'_>, now: Timestamp, settings: &Settings) -> Result<(),
     }
     if let Some(interval) = settings.audit {
         queue::recur(tx, now + interval, Task::Audit)?;
+        queue::recur(tx, now + interval, Task::Tickets)?;
     }
     Ok(())
 }

@@ -64,6 +64,8 @@ pub enum Task {
     Reconcile,
     /// Compare what Stripe, CRM and desk hold with our own state. One row for ever.
     Audit,
+    /// See which tickets are solved. One row for ever.
+    Tickets,
     /// See whether a completed Checkout has become access.
     Activation {
         /// The Checkout session.
@@ -108,6 +110,7 @@ impl Task {
             Self::FollowUp { about, .. } => format!("task:{}", about.key()),
             Self::Reconcile => "reconcile".to_owned(),
             Self::Audit => "audit".to_owned(),
+            Self::Tickets => "tickets".to_owned(),
             Self::Activation { session } => format!("activation:{session}"),
             Self::Alert { raised } => format!("alert:{raised}"),
         }
@@ -123,7 +126,7 @@ impl Task {
             Self::FollowUp { about, .. } => about.key(),
             Self::Request { request } => format!("request:{request}"),
             Self::Onboarding { party } => format!("onboarding:{party}"),
-            Self::Reconcile | Self::Audit | Self::Activation { .. } | Self::Alert { .. } => self.key(),
+            Self::Reconcile | Self::Audit | Self::Tickets | Self::Activation { .. } | Self::Alert { .. } => self.key(),
         }
     }
 }

@@ -119,6 +119,7 @@ const fn kind(task: &Task) -> &'static str {
         Task::Onboarding { .. } => "onboarding",
         Task::Reconcile => "reconcile",
         Task::Audit => "audit",
+        Task::Tickets => "tickets",
         Task::Activation { .. } => "activation",
         Task::Alert { .. } => "alert",
     }
@@ -126,7 +127,7 @@ const fn kind(task: &Task) -> &'static str {
 
 fn about(task: &Task) -> Option<String> {
     match task {
-        Task::Contact { .. } | Task::LooseContact { .. } | Task::Reconcile | Task::Audit => None,
+        Task::Contact { .. } | Task::LooseContact { .. } | Task::Reconcile | Task::Audit | Task::Tickets => None,
         Task::Activation { session } => Some(session.clone()),
         Task::Alert { raised } => Some(raised.clone()),
         Task::Ticket { invoice, .. } => Some(invoice.to_string()),

@@ -2,6 +2,7 @@
 
 mod exits;
 mod files;
+mod operated;
 mod replay;
 mod served;
 mod signature;

@@ -27,14 +27,16 @@ const SECRETS: [(&str, &str); 6] = [
 ];
 
 /// The running binary; killed when dropped.
-struct Served {
+pub(super) struct Served {
     child: Child,
-    address: String,
+    pub(super) address: String,
+    /// What it has printed since.
+    said: Arc<Mutex<String>>,
     log: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Served {
-    fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(super) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookdrill"));
         for name in ["RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] {
             command.env_remove(name);
@@ -56,35 +58,38 @@ impl Served {
         });
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let first = lines.next().and_then(Result::ok).expect("a first line");
-        std::thread::spawn(move || lines.for_each(drop));
+        let said = Arc::<Mutex<String>>::default();
+        let keep = Arc::clone(&said);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| *keep.lock().expect("kept") += &line));
         let address = first.strip_prefix("listening on http://").expect("an address").trim().to_owned();
-        Self { child, address, log: Some(log) }
+        Self { child, address, said, log: Some(log) }
+    }
+
+    /// The address of the support double.
+    pub(super) fn desk(&self) -> String {
+        for _ in 0..500 {
+            let said = self.said.lock().expect("kept").clone();
+            if let Some((_, rest)) = said.split_once("support at http://") {
+                return rest.split(',').next().expect("an address").to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not say where the support double is");
     }
 
     /// The whole answer: status line, headers and body.
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("connected");
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("content-length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).expect("sent");
-        // A service that refuses a large body may close before it has read all of it.
-        let _ = stream.write_all(body);
-        let mut raw = Vec::new();
-        let _ = stream.read_to_end(&mut raw);
-        String::from_utf8_lossy(&raw).into_owned()
+    pub(super) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+        ask(&self.address, method, path, headers, body)
     }
 
-    fn deliver(&self, body: &str) -> String {
+    pub(super) fn deliver(&self, body: &str) -> String {
         let at = now();
         let header = format!("t={at},v1={}", sign(WEBHOOK, at, body.as_bytes()));
         self.ask("POST", "/webhooks/stripe", &[("stripe-signature", &header)], body.as_bytes())
     }
 
     /// Until no job waits.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         for _ in 0..500 {
             if self.ask("GET", "/internal/status", &[], b"").contains("\"pending\":0") {
                 return;
@@ -104,6 +109,22 @@ impl Served {
     }
 }
 
+/// The whole answer: status line, headers and body.
+pub(super) fn ask(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).expect("connected");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).expect("sent");
+    // A service that refuses a large body may close before it has read all of it.
+    let _ = stream.write_all(body);
+    let mut raw = Vec::new();
+    let _ = stream.read_to_end(&mut raw);
+    String::from_utf8_lossy(&raw).into_owned()
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -118,7 +139,7 @@ fn now() -> i64 {
 }
 
 /// A purchase as it is recorded.
-fn purchase() -> Vec<String> {
+pub(super) fn purchase() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/checkout-subscription");
     let mut files: Vec<_> = std::fs::read_dir(folder).expect("a story").flatten().map(|entry| entry.path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
@@ -303,7 +324,7 @@ fn no_answer_and_no_line_of_the_log_lets_a_secret_or_a_trace_out() {
 }
 
 /// The admin's way: the form, a wrong token, the right one, the screen.
-fn admin(served: &Served) -> Vec<String> {
+pub(super) fn admin(served: &Served) -> Vec<String> {
     let between = |text: &str, from: &str, to: char| {
         let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{from} is not in {text}"));
         rest.split(to).next().expect("a value").to_owned()

@@ -42,6 +42,15 @@ pub(super) struct Events {
     made: Vec<Arc<Entry>>,
 }
 
+/// How many entries a page of a list has.
+pub(super) fn page_limit(form: &Form) -> Result<usize, Refusal> {
+    let limit = form.number(&["limit"])?.unwrap_or(ON_PAGE);
+    if !(1..=MOST_ON_PAGE).contains(&limit) {
+        return Err(Refusal::bad_integer("limit", &format!("{limit}; it must be between 1 and {MOST_ON_PAGE}")));
+    }
+    Ok(usize::try_from(limit).unwrap_or(1))
+}
+
 impl Events {
     /// An empty log.
     pub(super) const fn new() -> Self {
@@ -90,11 +99,7 @@ impl Events {
     /// One page.
     pub(super) fn list(&self, now_ms: u64, form: &Form) -> Result<String, Refusal> {
         form.only(&["limit", "starting_after", "ending_before", "type", "types", "created", "delivery_success"])?;
-        let limit = form.number(&["limit"])?.unwrap_or(ON_PAGE);
-        if !(1..=MOST_ON_PAGE).contains(&limit) {
-            return Err(Refusal::bad_integer("limit", &format!("{limit}; it must be between 1 and {MOST_ON_PAGE}")));
-        }
-        let limit = usize::try_from(limit).unwrap_or(1);
+        let limit = page_limit(form)?;
         let filter = Filter::of(form)?;
         let all: Vec<_> = self.visible(now_ms).rev().collect();
         let place = |param: &str| {

@@ -1,14 +1,45 @@
-//! `/v1/subscriptions/{id}`: read, cancel at once, cancel at the end of the period and take that back.
+//! `/v1/subscriptions`: list, read, cancel at once, cancel at the end of the period and take that back.
 //!
 //! Must not know: how a subscription was bought.
 
-use super::{Done, Stripe, form::Form, refusal::Refusal, shapes};
+use super::{Done, Stripe, events::page_limit, form::Form, refusal::Refusal, shapes};
 use crate::mock::effect::Effect;
 use serde_json::{Value, json};
 
 impl Stripe {
     fn subscription(&self, id: &str) -> Result<&Value, Refusal> {
         self.subscriptions.get(id).ok_or_else(|| Refusal::no_such(404, "subscription", id, "id"))
+    }
+
+    /// Newest first, of one customer or of all; those that have ended only where `status` asks for them.
+    pub(super) fn list_subscriptions(&self, form: &Form) -> Done {
+        form.only(&["customer", "status", "limit", "starting_after"])?;
+        let (limit, customer, status) = (page_limit(form)?, form.text(&["customer"]), form.text(&["status"]));
+        if let Some(id) = customer.filter(|id| !self.customers.contains_key(*id)) {
+            return Err(Refusal::no_such(400, "customer", id, "customer"));
+        }
+        let wanted = |subscription: &&Value| {
+            let fits = match status {
+                None => subscription["status"] != "canceled",
+                Some("all") => true,
+                Some("ended") => subscription["status"] == "canceled",
+                Some(status) => subscription["status"] == status,
+            };
+            fits && customer.is_none_or(|customer| subscription["customer"] == customer)
+        };
+        let mut all: Vec<&Value> = self.subscriptions.values().filter(wanted).collect();
+        all.sort_by_key(|subscription| std::cmp::Reverse(subscription["created"].as_i64()));
+        let from = match form.text(&["starting_after"]) {
+            None => 0,
+            Some(id) => {
+                let place = all.iter().position(|subscription| subscription["id"] == id);
+                place.ok_or_else(|| Refusal::no_such(400, "subscription", id, "starting_after"))? + 1
+            }
+        };
+        let page: Vec<&Value> = all[from..].iter().take(limit).copied().collect();
+        let more = all.len() - from > page.len();
+        let list = json!({"object": "list", "data": page, "has_more": more, "url": "/v1/subscriptions"});
+        Ok((format!("{list:#}"), vec![]))
     }
 
     pub(super) fn get_subscription(&self, id: &str) -> Done {

@@ -55,8 +55,8 @@ pub enum Seen {
     Subscriptions(Option<Vec<SubscriptionSeen>>),
     /// Contacts.
     Contacts(Vec<ContactSeen>),
-    /// Ids of tickets.
-    Tickets(Vec<String>),
+    /// Tickets.
+    Tickets(Vec<TicketSeen>),
 }
 
 /// A page of `GET /v1/events`.
@@ -88,6 +88,15 @@ pub struct SubscriptionSeen {
     pub id: String,
     /// Stripe's status.
     pub status: String,
+}
+
+/// A ticket as the desk has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TicketSeen {
+    /// The desk's id.
+    pub id: String,
+    /// Since when it is solved, in the desk's words: its last change. Zendesk has the very moment in another list only.
+    pub solved_at: Option<String>,
 }
 
 /// A contact as the CRM has it.
@@ -165,7 +174,7 @@ pub(super) fn success(look: &Look, body: &[u8]) -> Option<Seen> {
             all.map(Seen::Contacts)
         }
         Look::Tickets { .. } => {
-            let all: Option<Vec<_>> = body["tickets"].as_array()?.iter().map(|ticket| id_text(&ticket["id"])).collect();
+            let all: Option<Vec<_>> = body["tickets"].as_array()?.iter().map(ticket).collect();
             all.map(Seen::Tickets)
         }
     }
@@ -177,6 +186,12 @@ pub(super) fn missing(look: &Look) -> Option<Seen> {
         Look::Subscriptions { .. } => Some(Seen::Subscriptions(None)),
         Look::Events { .. } | Look::Contacts { .. } | Look::Tickets { .. } => None,
     }
+}
+
+fn ticket(entry: &Value) -> Option<TicketSeen> {
+    let is_solved = matches!(entry["status"].as_str(), Some("solved" | "closed"));
+    let solved_at = entry["updated_at"].as_str().filter(|_| is_solved).map(str::to_owned);
+    Some(TicketSeen { id: id_text(&entry["id"])?, solved_at })
 }
 
 fn contact(entry: &Value) -> Option<ContactSeen> {

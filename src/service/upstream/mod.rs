@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
 pub use alerts::Posted;
-pub use look::{ContactSeen, EventPage, Listed, Look, Seen, SubscriptionSeen};
+pub use look::{ContactSeen, EventPage, Listed, Look, Seen, SubscriptionSeen, TicketSeen};
 
 /// Our CRM fields by name.
 pub type Fields = BTreeMap<String, String>;

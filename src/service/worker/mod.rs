@@ -10,6 +10,7 @@ mod follow_up;
 mod reconcile;
 mod request;
 mod ticket;
+mod tickets;
 
 use super::{
     config::Settings,
@@ -42,6 +43,7 @@ pub fn begin(
             Task::Onboarding { party } => request::onboarding(tx, now, &mut job, &party, settings)?,
             Task::Reconcile => reconcile::call(tx, settings)?,
             Task::Audit => audit::call(tx, now, &mut job, settings)?,
+            Task::Tickets => tickets::call(tx, now, &mut job, settings)?,
             Task::Activation { session } => {
                 alert::look(tx, now, &session, settings)?;
                 None
@@ -85,14 +87,16 @@ pub fn finish(
     match job.task.clone() {
         Task::Contact { email } => contact::answer(tx, now, &mut job, &email, result, settings)?,
         Task::FollowUp { .. } => follow_up::answer(tx, now, &mut job, result, settings)?,
-        Task::LooseContact { .. }
-        | Task::Ticket { .. }
-        | Task::Dispute { .. }
-        | Task::Request { .. }
-        | Task::Activation { .. }
-        | Task::Onboarding { .. } => plain_answer(now, &mut job, result, settings),
+        Task::LooseContact { .. } | Task::Activation { .. } => plain_answer(now, &mut job, result, settings),
+        Task::Ticket { .. } | Task::Dispute { .. } | Task::Request { .. } | Task::Onboarding { .. } => {
+            plain_answer(now, &mut job, result, settings);
+            if matches!(result, CallResult::Found(Some(_)) | CallResult::Created(_)) {
+                tickets::opened(tx, now, &job.task)?;
+            }
+        }
         Task::Reconcile => reconcile::answer(tx, now, &mut job, result, settings)?,
         Task::Audit => audit::answer(tx, now, &mut job, result)?,
+        Task::Tickets => tickets::answer(tx, now, &mut job, result)?,
         Task::Alert { raised } => alert::answer(tx, now, &mut job, &raised, (result, settings))?,
     }
     if settings.defects.has(Defect::DeadStaysDead) && job.state == JobState::Dead {

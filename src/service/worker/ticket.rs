@@ -71,6 +71,7 @@ fn words(task: &Task, account: &Account) -> Option<Words> {
         | Task::Onboarding { .. }
         | Task::Reconcile
         | Task::Audit
+        | Task::Tickets
         | Task::Activation { .. }
         | Task::Alert { .. } => None,
     }
