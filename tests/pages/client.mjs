@@ -27,7 +27,11 @@ const complete = await stripe.checkout.sessions.retrieve(session.id);
 assert.deepEqual([complete.status, complete.payment_status], ["complete", "paid"]);
 const updated = await stripe.subscriptions.update(complete.subscription, { cancel_at_period_end: true });
 assert.equal(updated.cancel_at_period_end, true);
+const list = async (status) => (await stripe.subscriptions.list({ customer: customer.id, status })).data.map((one) => one.id);
+assert.deepEqual(await list(undefined), [complete.subscription]);
 assert.equal((await stripe.subscriptions.cancel(complete.subscription)).status, "canceled");
+assert.deepEqual([await list(undefined), await list("all")], [[], [complete.subscription]]);
+await assert.rejects(stripe.subscriptions.list({ customer: "cus_none" }), { code: "resource_missing", statusCode: 400 });
 
 const types = [];
 for await (const event of stripe.events.list({ limit: 3 })) types.push(event.type);

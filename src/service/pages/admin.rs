@@ -244,7 +244,7 @@ fn tickets(queues: &BTreeMap<String, TicketQueue>) -> Markup {
                     caption { "Open and solved tickets, and how long a solution took" }
                     thead { tr {
                         th scope="col" { "Queue" } th scope="col" { "Open" } th scope="col" { "Solved" }
-                        th scope="col" { "Middle time" } th scope="col" { "Longest time" }
+                        th scope="col" { "Median time" } th scope="col" { "Longest time" }
                     } }
                     tbody {
                         @for name in names {
@@ -253,7 +253,7 @@ fn tickets(queues: &BTreeMap<String, TicketQueue>) -> Markup {
                                 th scope="row" { (super::capital(name)) }
                                 td data-label="Open" { (queue.open) }
                                 td data-label="Solved" { (queue.solved) }
-                                td data-label="Middle time" { (time(queue.median)) }
+                                td data-label="Median time" { (time(queue.median)) }
                                 td data-label="Longest time" { (time(queue.longest)) }
                             }
                         }
