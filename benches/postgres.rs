@@ -23,11 +23,12 @@ const SECONDS: u64 = 5;
 /// The purchase of the fixtures, lived by the customer of a number.
 fn purchase(bodies: &[String], number: usize) -> Vec<Arc<Incoming>> {
     let of = |body: &String| {
-        let body = body.replace("evt_", &format!("evt_{number}x")).replace("cus_", &format!("cus_{number}x"));
-        let body = body.replace("cs_test_", &format!("cs_test_{number}x"));
-        let body = body.replace("sub_", &format!("sub_{number}x")).replace('@', &format!("{number}@"));
-        // Whose account it is, too: one user's customers would all be one account.
-        let body = body.replace("user_ada_lovelace_0001", &format!("user_ada_lovelace_0001{number}"));
+        // Payments and the user, too: what two customers share makes them one account, or each payment everybody's.
+        let own = ["cus_", "evt_", "sub_", "cs_test_", "pi_", "in_", "ch_", "user_"];
+        let body = own.iter().fold(body.to_owned(), |body, prefix| {
+            body.replace(&format!("\"{prefix}"), &format!("\"{prefix}{number}x"))
+        });
+        let body = body.replace('@', &format!("{number}@"));
         Arc::new(Incoming::new(Event::parse(&body).expect("an event")))
     };
     bodies.iter().map(of).collect()

@@ -29,8 +29,12 @@ fn purchase() -> Vec<Event> {
 /// The events of a purchase by customer number `n`, read as the handlers do before the writer has them.
 fn bought(templates: &[Event], n: u64) -> Vec<Arc<Incoming>> {
     let of = |event: &Event| {
-        let body = event.body.replace("cus_", &format!("cus_{n:08}")).replace("\"evt_", &format!("\"evt_{n:08}"));
-        let body = body.replace("sub_", &format!("sub_{n:08}")).replace("@example", &format!("{n}@example"));
+        // Payments and the user, too: what two customers share makes them one account, or each payment everybody's.
+        let own = ["cus_", "evt_", "sub_", "cs_test_", "pi_", "in_", "ch_", "user_"];
+        let body = own.iter().fold(event.body.to_string(), |body, prefix| {
+            body.replace(&format!("\"{prefix}"), &format!("\"{prefix}{n:08}"))
+        });
+        let body = body.replace("@example", &format!("{n}@example"));
         let incoming = Arc::new(Incoming::new(Event::parse(&body).expect("an event")));
         incoming.reading(&Defects::none());
         incoming
