@@ -75,6 +75,13 @@ fn a_crash_at_every_point_is_survived_and_told_by_name() {
 }
 
 #[test]
+fn where_nothing_is_tried_again_nothing_is_crashed_and_that_is_said() {
+    let (done, summary) = simulate(&["scenarios/all-at-once.toml", "--crash-everywhere"]);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(crashes(&summary).is_empty() && done.stdout.contains("nothing is tried again"), "{done}");
+}
+
+#[test]
 fn reconciliation_survives_a_crash_at_every_point() {
     let (done, summary) = simulate(&["scenarios/reconciliation-under-crashes.toml", "--crash-everywhere"]);
     assert_eq!(done.code, 0, "{done}");
