@@ -16,16 +16,9 @@ use crate::{
     },
     time::Timestamp,
 };
-use std::time::Duration;
 
 /// Customers that one round compares: a round is never a burst.
 const CUSTOMERS: u32 = 5;
-
-/// Pause after a peer that was busy, unless it asks for a longer one.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A look and what was there.
 type Looked = (Look, Seen);
@@ -166,7 +159,7 @@ pub(super) fn answer(tx: &mut Tx<'_>, now: Timestamp, job: &mut Job, result: &Ca
         round.failed += 1;
         round.why = Some(what.to_owned());
         end_account(&mut round);
-        job.schedule(now + after.unwrap_or(PAUSE).clamp(PAUSE, LONGEST_PAUSE));
+        super::put_off(job, now, after);
     }
     round.write(tx)
 }

@@ -21,6 +21,13 @@ use super::{
     upstream::{Call, CallResult},
 };
 use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Pause after a peer that was busy, unless it asks for a longer one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Claims the job that is ready first and answers its next call. Jobs that turn out to need none are completed on the way.
 ///
@@ -104,6 +111,11 @@ pub fn finish(
     }
     tx.put_job(&job)?;
     Ok(Finished::Taken)
+}
+
+/// A recurring look goes on a little later: after what the peer asked for, within bounds.
+fn put_off(job: &mut Job, now: Timestamp, asked: Option<Duration>) {
+    job.schedule(now + asked.unwrap_or(PAUSE).clamp(PAUSE, LONGEST_PAUSE));
 }
 
 fn plain_answer(now: Timestamp, job: &mut Job, result: &CallResult, settings: &Settings) {

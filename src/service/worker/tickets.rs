@@ -13,16 +13,9 @@ use crate::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// Open tickets that one round asks about: a round is never a burst.
 const TICKETS: u32 = 20;
-
-/// Pause after a desk that was busy, unless it asks for a longer one.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where the round stands.
 const CURSOR: &str = "tickets";
@@ -103,7 +96,7 @@ pub(super) fn call(
 }
 
 pub(super) fn answer(tx: &mut Tx<'_>, now: Timestamp, job: &mut Job, result: &CallResult) -> Result<(), StoreError> {
-    let pause = match result {
+    let asked = match result {
         CallResult::Seen(Seen::Tickets(tickets)) => {
             let round: Round = read(tx, Shelf::Cursor, CURSOR)?.unwrap_or_default();
             let solved = tickets.iter().find_map(|ticket| ticket.solved_at.clone());
@@ -114,17 +107,17 @@ pub(super) fn answer(tx: &mut Tx<'_>, now: Timestamp, job: &mut Job, result: &Ca
             job.advance(Step::First, now);
             return Ok(());
         }
-        CallResult::Later { after, .. } => after.unwrap_or(PAUSE),
+        CallResult::Later { after, .. } => *after,
         CallResult::Seen(Seen::Events(_) | Seen::Subscriptions(_) | Seen::Contacts(_))
         | CallResult::Rejected { .. }
         | CallResult::Found(_)
         | CallResult::Created(_)
         | CallResult::Conflict(_)
         | CallResult::Updated
-        | CallResult::Missing => PAUSE,
+        | CallResult::Missing => None,
     };
     // This ticket is passed over until the next round.
-    job.schedule(now + pause.clamp(PAUSE, LONGEST_PAUSE));
+    super::put_off(job, now, asked);
     Ok(())
 }
 
@@ -132,6 +125,7 @@ pub(super) fn answer(tx: &mut Tx<'_>, now: Timestamp, job: &mut Job, result: &Ca
 mod tests {
     use super::*;
     use crate::service::{store::Store, upstream::TicketSeen};
+    use std::time::Duration;
 
     #[test]
     fn a_ticket_is_open_until_the_desk_says_that_it_is_solved() {
