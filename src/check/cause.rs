@@ -141,7 +141,11 @@ fn calls(case: &Case<'_>, person: usize) -> Vec<Step> {
         Effect::ContactCreated { contact, .. } | Effect::ContactUpdated { contact, .. } => contacts.contains(contact),
         Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => tickets.contains(ticket),
         Effect::TaskCreated { contact, .. } => contact.as_ref().is_some_and(|contact| contacts.contains(contact)),
-        Effect::SessionOpened { .. } | Effect::SubscriptionCanceled { .. } | Effect::AlertRaised { .. } => false,
+        // A call names whom it is about, or what it did is told of nobody.
+        Effect::SessionOpened { .. }
+        | Effect::SubscriptionCanceled { .. }
+        | Effect::AlertRaised { .. }
+        | Effect::Declared { .. } => false,
     };
     let mine = |id: &InstanceId| case.people[person].instances.iter().any(|instance| instance.id == *id);
     let calls = case.seen.calls.iter();

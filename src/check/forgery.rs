@@ -5,7 +5,7 @@
 use super::{
     anomaly::Anomaly,
     case::{Case, Person, acked},
-    effect,
+    declared, effect,
     finding::{Finding, exceeds},
     stale, words,
 };
@@ -109,8 +109,14 @@ fn ghost_traces(case: &Case<'_>, index: usize, ghost: &Person<'_>) -> Vec<Trace>
             found.push(trace(format!("ticket {} belongs to {who}", ticket.id), n));
         }
     }
-    let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(|effect| (call.n, effect)));
-    for (n, effect) in made {
+    let made = case.seen.calls.iter().flat_map(|call| call.what.effects.iter().map(move |effect| (call, effect)));
+    for (call, effect) in made {
+        let n = call.n;
+        if let Effect::Declared { double, effect: name, key, .. } = effect
+            && declared::people(case, effect, call.what).contains(&index)
+        {
+            found.push(trace(format!("{} names {who}", format!("{double}.{name} {key}").trim_end()), n));
+        }
         let Effect::ContactCreated { contact, email: Some(email) } = effect else { continue };
         if case.owners.of_email(email) == Some(index) && contacts.insert(contact) {
             found.push(trace(format!("contact {contact} was made for {who}"), n));

@@ -8,6 +8,7 @@ pub mod anomaly;
 mod case;
 mod cause;
 mod contacts;
+mod declared;
 mod delivery;
 mod diagnosis;
 mod effect;
@@ -116,6 +117,7 @@ fn usual(criterion: &Criterion) -> Option<Anomaly> {
         | Criterion::TicketsPerRequest(_)
         | Criterion::CrmTasks(_)
         | Criterion::ReplayEffects(_)
+        | Criterion::EffectsPerCustomer { .. }
         | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
         Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
         Criterion::Activation { .. } | Criterion::AckLatency { .. } => Anomaly::Late,
@@ -161,6 +163,9 @@ fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
         Criterion::ManualSteps(bound) => manual::steps(case, *bound),
         Criterion::ReplayEffects(bound) => replay::effects(case, *bound),
         Criterion::FailedVisits(bound) => visits::failed(case, *bound),
+        Criterion::EffectsPerCustomer { of, story, bound } => {
+            declared::per_customer(case, of, story.as_deref(), *bound)
+        }
         Criterion::Alerts(kinds) => alerts::raised(case, kinds),
         Criterion::ProbeValue { name, bound } => state::probe_value(case, name, *bound),
     }

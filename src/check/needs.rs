@@ -15,7 +15,7 @@ pub(super) fn missing(criterion: &Criterion, case: &Case<'_>) -> Option<Finding>
         return refusal("the history has no start record: nothing is known of the run".to_owned());
     }
     let by_acks_alone = matches!(criterion, Criterion::SuccessRate { .. }) && case.nothing_is_written();
-    let lacking = criterion.needs().iter().find(|need| !case.seen.able(need.word()));
+    let lacking = criterion.needs().into_iter().find(|need| !case.seen.able(&need.word()));
     match lacking {
         Some(need) if !by_acks_alone => refusal(format!("the target has no {}", need.describe())),
         _ => None,

@@ -62,6 +62,13 @@ impl Owners {
         self.emails.get(&email.trim().to_lowercase()).copied()
     }
 
+    /// People whom a text names: by an id or by an address in it.
+    pub(super) fn in_text(&self, text: &str) -> BTreeSet<usize> {
+        let between = |c: char| !(c.is_alphanumeric() || "._+-@'".contains(c));
+        let addresses = text.split(between).filter_map(|word| self.of_email(word.trim_matches(['.', '\''])));
+        addresses.chain(self.mentioned(text)).collect()
+    }
+
     /// Owners of the ids in a text, each id a run of whole parts between other characters than letters and digits.
     fn mentioned(&self, text: &str) -> Vec<usize> {
         let parts = parts(text);

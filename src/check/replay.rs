@@ -5,12 +5,12 @@
 use super::{
     anomaly::Anomaly,
     case::{Case, Chain, acked},
-    diagnosis, effect,
+    declared, diagnosis, effect,
     finding::{Finding, exceeds},
     words,
 };
 use crate::{
-    history::record::{Effect, Probe, RunPhase},
+    history::record::{Call, Effect, Probe, RunPhase},
     plan::model::Phase,
     scenario::criterion::Bound,
 };
@@ -33,7 +33,7 @@ pub(super) fn effects(case: &Case<'_>, bound: Bound) -> Finding {
             found.push((text, call.n));
             let went_back = matches!(effect, Effect::ContactUpdated { contact, changed }
                 if changed.iter().any(|(name, (_, now))| held_before(case, began, contact, name, now.as_ref())));
-            named.push((if went_back { Anomaly::Stale } else { Anomaly::Duplicate }, owner(case, effect)));
+            named.push((if went_back { Anomaly::Stale } else { Anomaly::Duplicate }, owner(case, call.what, effect)));
         }
     }
     for chain in &case.chains {
@@ -91,6 +91,8 @@ fn effect_words(effect: &Effect) -> Option<String> {
         Effect::TaskCreated { task, .. } => Some(format!("task {task} was made")),
         Effect::SessionOpened { session } => Some(format!("Checkout session {session} was opened")),
         Effect::SubscriptionCanceled { subscription } => Some(format!("subscription {subscription} was cancelled")),
+        Effect::Declared { double, effect, key, .. } if key.is_empty() => Some(format!("{double}.{effect} happened")),
+        Effect::Declared { double, effect, key, .. } => Some(format!("{double}.{effect} {key} happened")),
         // Says something of the service, not of a customer.
         Effect::AlertRaised { .. } => None,
     }
@@ -129,7 +131,7 @@ fn held_before(case: &Case<'_>, began: u64, contact: &str, name: &str, value: Op
 }
 
 /// Whose effect it is: the person of its contact, as far as it can be told.
-fn owner(case: &Case<'_>, effect: &Effect) -> Option<usize> {
+fn owner(case: &Case<'_>, call: &Call, effect: &Effect) -> Option<usize> {
     match effect {
         Effect::ContactCreated { email, .. } => case.owners.of_email(email.as_deref()?),
         Effect::ContactUpdated { contact: id, .. } | Effect::TaskCreated { contact: Some(id), .. } => {
@@ -140,6 +142,7 @@ fn owner(case: &Case<'_>, effect: &Effect) -> Option<usize> {
             let has = |person: &usize| case.ends.iter().any(|end| end.tickets[*person].iter().any(|t| t.id == *ticket));
             (0..case.people.len()).find(has)
         }
+        Effect::Declared { .. } => declared::people(case, effect, call).into_iter().next(),
         Effect::TaskCreated { contact: None, .. }
         | Effect::SessionOpened { .. }
         | Effect::SubscriptionCanceled { .. }

@@ -202,7 +202,10 @@ pub(super) fn calls<'s, 'h: 's>(plan: &Plan, calls: impl Iterator<Item = &'s See
 
 fn call_weight(call: &Call) -> Weight {
     let makes = |effect: &Effect| match effect {
-        Effect::ContactCreated { .. } | Effect::TicketCreated { .. } | Effect::TaskCreated { .. } => true,
+        Effect::ContactCreated { .. }
+        | Effect::TicketCreated { .. }
+        | Effect::TaskCreated { .. }
+        | Effect::Declared { .. } => true,
         Effect::ContactUpdated { .. }
         | Effect::TicketUpdated { .. }
         | Effect::SessionOpened { .. }
@@ -228,7 +231,7 @@ fn call_words(call: &Call) -> String {
         (None, true) => " (as planned)".to_owned(),
         (None, false) => String::new(),
     };
-    format!("the service called {} ({}): {did}{fault}", double_words(call.double), call.operation)
+    format!("the service called {} ({}): {did}{fault}", double_words(&call.double), call.operation)
 }
 
 fn effect_words(effect: &Effect) -> String {
@@ -247,16 +250,19 @@ fn effect_words(effect: &Effect) -> String {
         Effect::TaskCreated { task, .. } => format!("made task {task}"),
         Effect::SessionOpened { session } => format!("opened Checkout session {session}"),
         Effect::SubscriptionCanceled { subscription } => format!("cancelled subscription {subscription}"),
+        Effect::Declared { effect, key, .. } if key.is_empty() => format!("caused {effect}"),
+        Effect::Declared { effect, key, .. } => format!("caused {effect} {key}"),
         Effect::AlertRaised { alert, .. } => format!("raised the alert {alert}"),
     }
 }
 
-fn double_words(double: Double) -> &'static str {
+fn double_words(double: &Double) -> &str {
     match double {
         Double::Crm => "the CRM",
         Double::Support => "the support desk",
         Double::Stripe => "Stripe's API",
         Double::Alerts => "the receiver of alerts",
+        Double::Declared(name) => name.as_str(),
     }
 }
 

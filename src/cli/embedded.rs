@@ -209,6 +209,7 @@ pub(crate) fn target(
         support: true,
         stripe: doubles.stripe,
         alerts: doubles.alerts,
+        declared: Vec::new(),
         process: true,
     })
 }

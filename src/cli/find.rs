@@ -145,6 +145,7 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
         simulation: Simulation::default(),
         quiet: Quiet { budget: Duration::from_secs(20), least: Duration::ZERO },
         doubles: Doubles::default(),
+        declared: Vec::new(),
         criteria: vec![Criterion::EventsLost(Bound::Exactly(0))],
     }
 }

@@ -135,7 +135,7 @@ fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> 
     let mut wrong = Vec::new();
     for f in found.iter().filter(|f| f.scenario.body != Body::Simulated) {
         for criterion in &f.scenario.criteria {
-            for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| a == n.word())) {
+            for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| *a == n.word())) {
                 wrong.push(format!(
                     "{}: `{}` cannot be judged on {}: it needs a {} (or leave the scenario out: --filter '!{}')",
                     f.path.display(),

@@ -83,6 +83,7 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         support: file.mocks.support.is_some(),
         stripe: false,
         alerts: false,
+        declared: Vec::new(),
         process: false,
     };
     Ok(Project {

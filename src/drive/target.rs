@@ -3,6 +3,7 @@
 //! Must not know: how the target came about (a child process, a URL of the user's).
 
 use super::{probe::ProbeSpec, signing::SigningSecrets};
+use crate::{id::DoubleName, scenario::criterion::Need};
 use std::collections::BTreeMap;
 
 /// A running target.
@@ -32,6 +33,8 @@ pub struct Target {
     pub stripe: bool,
     /// Whether it posts its alerts to our receiver.
     pub alerts: bool,
+    /// Declared doubles that it calls.
+    pub declared: Vec<DoubleName>,
     /// Whether it is a process of ours that can be killed.
     pub process: bool,
 }
@@ -64,6 +67,7 @@ impl Target {
         .into_iter()
         .filter(|(_, has)| *has)
         .map(|(name, _)| name.to_owned())
+        .chain(self.declared.iter().map(|name| Need::declared(*name)))
         .collect()
     }
 }

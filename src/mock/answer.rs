@@ -6,10 +6,14 @@ use super::effect::Effect;
 use crate::wire::{Request, Response};
 use sha2::{Digest, Sha256};
 
+/// The operation of a declared double, as far as its model knows.
+pub const DECLARED: &str = "declared";
+
 /// What a model answers to one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// Name of the operation for the history: `create_contact`, `search_tickets`, …, or `unknown`.
+    /// Name of the operation for the history: `create_contact`, `search_tickets`, …, or `unknown`; [`DECLARED`]
+    /// where the project file has a name for it, which [`super::models::Models::operation`] gives.
     pub operation: &'static str,
     /// The answer, without delay.
     pub response: Response,

@@ -2,6 +2,7 @@
 //!
 //! Must not know: who counts them.
 
+use crate::id::DoubleName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -55,6 +56,18 @@ pub enum Effect {
     SubscriptionCanceled {
         /// Its id.
         subscription: String,
+    },
+    /// Something that a declared double counts.
+    Declared {
+        /// Which double.
+        double: DoubleName,
+        /// Its name there: `receipt`.
+        effect: String,
+        /// What tells two of them apart, or makes them one; empty where nothing is declared.
+        key: String,
+        /// Further values, by the names that are declared.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        fields: BTreeMap<String, String>,
     },
     /// An alert was raised.
     AlertRaised {

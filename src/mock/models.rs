@@ -4,13 +4,18 @@
 
 use super::{
     alerts::Alerts,
-    answer::Answered,
+    answer::{self, Answered},
     crm::{Crm, CrmOptions},
     desk::{Desk, DeskOptions},
     scopes::Scopes,
     stripe::{Stripe, StripeOptions},
 };
-use crate::{scenario::fault::Double, wire::Request};
+use crate::{
+    scenario::fault::Double,
+    wire::{Request, Response},
+};
+use serde_json::json;
+use std::borrow::Cow;
 
 /// How the models behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,13 +71,15 @@ impl Models {
     }
 
     /// What the history calls this request, whoever answers it.
-    pub fn operation(of: Double, request: &Request) -> &'static str {
-        match of {
+    pub fn operation(&self, of: Double, request: &Request) -> Cow<'static, str> {
+        let operation = match of {
             Double::Crm => Crm::operation(request),
             Double::Support => Desk::operation(request),
             Double::Stripe => Stripe::operation(request),
             Double::Alerts => Alerts::operation(request),
-        }
+            Double::Declared(_) => "unknown",
+        };
+        operation.into()
     }
 
     /// As [`Self::handle`], where what this call writes reaches a search index `lag_ms` later instead of the usual time.
@@ -89,7 +96,7 @@ impl Models {
     pub fn handle_in_part(&mut self, of: Double, now_ms: u64, request: &Request, fails: u32) -> Answered {
         match of {
             Double::Crm => self.crm.handle_in_part(now_ms, request, fails as usize),
-            Double::Support | Double::Stripe | Double::Alerts => self.handle(of, now_ms, request),
+            Double::Support | Double::Stripe | Double::Alerts | Double::Declared(_) => self.handle(of, now_ms, request),
         }
     }
 
@@ -100,6 +107,11 @@ impl Models {
             Double::Support => self.desk.handle(now_ms, request),
             Double::Stripe => self.stripe.handle(now_ms, request),
             Double::Alerts => self.alerts.handle(now_ms, request),
+            Double::Declared(name) => Answered {
+                operation: answer::DECLARED,
+                response: Response::json(404, &json!({ "error": format!("there is no double `{name}`") })),
+                effects: Vec::new(),
+            },
         }
     }
 }

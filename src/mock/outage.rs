@@ -53,7 +53,7 @@ pub(super) fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Res
         (Double::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),
         (Double::Stripe, 409) => stripe_error("idempotency_error", "Another request with this key is in progress."),
         (Double::Stripe, _) => stripe_error("api_error", "scripted outage"),
-        (Double::Alerts, _) => json!({ "error": "scripted outage" }),
+        (Double::Alerts | Double::Declared(_), _) => json!({ "error": "scripted outage" }),
     };
     let mut response = Response::json(status, &body);
     response.headers.extend(retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));

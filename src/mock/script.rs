@@ -9,7 +9,7 @@
 //! Must not know: sockets, clocks; who reads the calls.
 
 use super::{
-    answer::Answered,
+    answer::{self, Answered},
     models::Models,
     outage::{self, Interference},
     subject::Subjects,
@@ -26,6 +26,7 @@ use crate::{
 };
 use rand::RngExt;
 use std::{
+    borrow::Cow,
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -134,7 +135,9 @@ pub enum Break {
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Called {
-    /// Operation, answer with its delay, effects. The status of a call that gets no answer and was not done is 0.
+    /// What was asked, by its name in the history.
+    pub operation: Cow<'static, str>,
+    /// Answer with its delay, effects. The status of a call that gets no answer and was not done is 0.
     pub answered: Answered,
     /// How the connection ends when not by the whole answer.
     pub breaks: Option<Break>,
@@ -201,10 +204,10 @@ impl Script {
 
     /// Decides what happens to a call at `now_ms`, lets the model do what is to be done, and says what became of it.
     pub fn call(&mut self, models: &mut Models, of: Double, now_ms: u64, request: &Request) -> Called {
-        let operation = Models::operation(of, request);
+        let operation = models.operation(of, request);
         let about = self.subjects.of(models, of, request);
-        let Decision { ending, fault, delay, lag_ms, kill_ms } = self.decide(of, operation, now_ms, request);
-        let unheard = |response| Answered { operation, response, effects: Vec::new() };
+        let Decision { ending, fault, delay, lag_ms, kill_ms } = self.decide(of, &operation, now_ms, request);
+        let unheard = |response| Answered { operation: answer::DECLARED, response, effects: Vec::new() };
         let done = |models: &mut Models| models.handle_lagging(of, now_ms, request, lag_ms);
         let (mut answered, breaks, faulted) = match ending {
             None => (done(models), None, false),
@@ -220,7 +223,7 @@ impl Script {
             }
         };
         answered.response.delay = delay;
-        Called { answered, breaks, faulted, fault, about, kill_ms }
+        Called { operation, answered, breaks, faulted, fault, about, kill_ms }
     }
 
     fn decide(&mut self, of: Double, operation: &str, now_ms: u64, request: &Request) -> Decision {

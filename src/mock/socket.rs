@@ -62,7 +62,7 @@ pub enum DoublesError {
     /// Another program listens there.
     #[error(
         "listen on {address} for the {} double: the port is taken; stop what listens there, or choose another port (0 takes a free one)",
-        name(*.double)
+        name(.double)
     )]
     PortTaken {
         /// Which double.
@@ -71,7 +71,7 @@ pub enum DoublesError {
         address: SocketAddr,
     },
     /// The address cannot be listened on.
-    #[error("listen on {address} for the {} double: {reason}", name(*.double))]
+    #[error("listen on {address} for the {} double: {reason}", name(.double))]
     Listen {
         /// Which double.
         double: Double,
@@ -82,12 +82,13 @@ pub enum DoublesError {
     },
 }
 
-fn name(double: Double) -> &'static str {
+fn name(double: &Double) -> &str {
     match double {
         Double::Crm => "CRM",
         Double::Support => "support",
         Double::Stripe => "Stripe API",
         Double::Alerts => "alerts",
+        Double::Declared(name) => name.as_str(),
     }
 }
 
@@ -222,8 +223,8 @@ impl Shared {
         let state = &mut *guard;
         let called = state.script.call(&mut state.models, double, now_ms, request);
         state.kills_ms.extend(called.kill_ms);
-        let Called { answered, breaks, faulted, fault, about, .. } = called;
-        let (operation, status) = (answered.operation.to_owned(), answered.response.status);
+        let Called { operation, answered, breaks, faulted, fault, about, .. } = called;
+        let (operation, status) = (operation.into_owned(), answered.response.status);
         let call = Call { double, operation, status, faulted, fault, about, effects: answered.effects };
         // Nobody listens any more when the run is over: then there is nothing to record.
         self.calls.send((now_ms, call)).ok();

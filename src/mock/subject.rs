@@ -42,7 +42,11 @@ impl Subjects {
         let mut found = BTreeSet::new();
         self.read(&request.path.replace("%40", "@"), &mut found);
         request.query.iter().for_each(|(_, value)| self.read(value, &mut found));
-        self.read(&String::from_utf8_lossy(&request.body), &mut found);
+        let body = String::from_utf8_lossy(&request.body);
+        match request.header("content-type").is_some_and(|kind| kind.contains("form-urlencoded")) {
+            true => self.read(&body.replace("%40", "@").replace("%2B", "+"), &mut found),
+            false => self.read(&body, &mut found),
+        }
         let contact = request.path.rsplit_once("/contacts/").map(|(_, id)| id).filter(|_| of == Double::Crm);
         let properties = contact.and_then(|id| models.crm.properties(id));
         properties.into_iter().flatten().for_each(|(_, value)| self.read(value, &mut found));
@@ -93,6 +97,9 @@ mod tests {
             about.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(about("/x", r#"{"email":"A.B+c@example.com","id":"cus_1AB"}"#), ["buy/1"]);
+        let header = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
+        let form = Request { headers: vec![header], body: b"to=a.b%2Bc%40example.com".to_vec(), ..Request::default() };
+        assert_eq!(subjects.of(&models, Double::Stripe, &form), [InstanceId::from("buy/1")]);
         assert_eq!(about("/x/cs_test_3", "dunning_in_2"), ["buy/2", "buy/3"]);
         assert_eq!(about(&format!("/crm/v3/objects/contacts/{id}"), "{}"), ["buy/1"]);
         assert_eq!(about("/x", "cus_1ABC in_22 xcus_1AB@"), Vec::<String>::new());

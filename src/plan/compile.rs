@@ -145,6 +145,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         quiet_budget_ms: millis(scenario.quiet.budget),
         stripe,
         alerts: scenario.doubles.alerts,
+        declared: scenario.declared.clone(),
         quiet_least_ms: millis(scenario.quiet.least),
         store_busy: scenario.faults.iter().filter_map(busy).collect(),
         clock: scenario.faults.iter().filter_map(clock).collect(),

@@ -4,7 +4,7 @@
 //! Must not know: how a plan is made or carried out.
 
 use crate::{
-    id::{CustomerId, DeliveryId, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
+    id::{CustomerId, DeliveryId, DoubleName, EventId, InstanceId, InvoiceId, SubscriptionId, UserId},
     scenario::{
         downstream::{AtCall, Which},
         fault::{Double, MalformedBody, Place, offset},
@@ -52,6 +52,9 @@ pub struct Plan {
     /// Whether the service is given a receiver of alerts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alerts: bool,
+    /// Declared doubles that the target must call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<DoubleName>,
     /// The quiet phase lasts this long at least.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub quiet_least_ms: u64,

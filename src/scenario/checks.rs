@@ -12,7 +12,7 @@ use super::{
     raw::{At, Mistakes, Span},
     transport::Treatment,
 };
-use crate::stripe::recording::Expectation;
+use crate::{id::DoubleName, stripe::recording::Expectation};
 use std::{collections::BTreeSet, time::Duration};
 
 /// All parts that were read without a mistake, with the places that messages need.
@@ -23,6 +23,7 @@ pub(super) struct Parts<'a> {
     pub(super) faults: &'a [At<Fault>],
     pub(super) delivery: &'a DeliveryOptions,
     pub(super) doubles: Doubles,
+    pub(super) declared: &'a [DoubleName],
     pub(super) criteria: &'a [At<Criterion>],
     /// Place of the largest story.
     pub(super) largest: Span,
@@ -56,6 +57,10 @@ pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
 fn identity(criterion: &Criterion) -> String {
     match criterion {
         Criterion::ProbeValue { name, .. } => format!("`probe_value` of `{name}`"),
+        Criterion::EffectsPerCustomer { of, story, .. } => {
+            let story = story.as_ref().map_or(String::new(), |story| format!(" in `{story}`"));
+            format!("`effects_per_customer` of `{of}`{story}")
+        }
         Criterion::TicketsPerFailedInvoice { queue, .. } => format!("`tickets_per_failed_invoice` in `{queue}`"),
         other => format!("`{}`", other.name()),
     }
@@ -193,6 +198,8 @@ fn absent_doubles(parts: &Parts<'_>, mistakes: &mut Mistakes) {
             Double::Crm | Double::Support => true,
             Double::Stripe => parts.doubles.stripe,
             Double::Alerts => parts.doubles.alerts,
+            // What is not listed is refused where it is read.
+            Double::Declared(_) => true,
         };
         if !there {
             let word = of.word();
@@ -270,6 +277,14 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         Criterion::Alerts(_) if !parts.doubles.alerts => {
             lack("nobody receives alerts", "write alerts = true under [doubles]")
         }
+        Criterion::EffectsPerCustomer { of, .. } if !parts.declared.contains(&of.double) => {
+            lack("its double is not listed", "write declared = [\"…\"] with its name under [doubles]")
+        }
+        Criterion::EffectsPerCustomer { story: Some(story), .. }
+            if !parts.stories.iter().any(|known| known.name == *story) =>
+        {
+            lack("there is no such story", "name one of the [[story]] tables, or leave `story` out")
+        }
         Criterion::FailedVisits(_) if !parts.steps.iter().any(|step| matches!(step.value, Step::Visit { .. })) => {
             lack("nobody visits a page", "add a [[step]] `visit`")
         }
@@ -297,6 +312,7 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         | Criterion::ReplayEffects(_)
         | Criterion::FailedVisits(_)
         | Criterion::Alerts(_)
+        | Criterion::EffectsPerCustomer { .. }
         | Criterion::ProbeValue { .. } => Ok(()),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Must not know: how a criterion is judged.
 
-use crate::{stripe::recording::Access, time::format_duration};
-use std::{collections::BTreeSet, time::Duration};
+use crate::{id::DoubleName, stripe::recording::Access, time::format_duration};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 /// One `[[criterion]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +67,32 @@ pub enum Criterion {
         /// What it must be.
         bound: Bound,
     },
+    /// Effects of one kind that a declared double counted for each customer.
+    EffectsPerCustomer {
+        /// Which.
+        of: EffectName,
+        /// Story whose customers are meant; all stories when absent.
+        story: Option<String>,
+        /// How many.
+        bound: Bound,
+    },
     /// Kinds of alerts that were raised: exactly these, each once for its key. None at all when it is empty.
     Alerts(BTreeSet<String>),
+}
+
+/// A kind of effect of a declared double, in files `mail.receipt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectName {
+    /// Which double.
+    pub double: DoubleName,
+    /// Its effect.
+    pub effect: String,
+}
+
+impl std::fmt::Display for EffectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.double, self.effect)
+    }
 }
 
 /// What access must be.
@@ -122,12 +146,14 @@ pub enum Need {
     Queue,
     /// The target is a process that can be killed.
     Process,
+    /// The declared double of this name is in use.
+    Declared(DoubleName),
 }
 
 impl Need {
     /// Its word among the abilities of a history.
-    pub const fn word(self) -> &'static str {
-        match self {
+    pub fn word(self) -> Cow<'static, str> {
+        let word = match self {
             Self::AccessProbe => "access_probe",
             Self::StateProbe => "state_probe",
             Self::ValueProbe => "value_probe",
@@ -138,12 +164,19 @@ impl Need {
             Self::Pages => "pages",
             Self::Queue => "queue",
             Self::Process => "process",
-        }
+            Self::Declared(name) => return Cow::Owned(Self::declared(name)),
+        };
+        Cow::Borrowed(word)
+    }
+
+    /// The ability to be called through the declared double of a name.
+    pub fn declared(name: DoubleName) -> String {
+        format!("declared {name}")
     }
 
     /// What it is, in words that follow "it needs a".
-    pub const fn describe(self) -> &'static str {
-        match self {
+    pub fn describe(self) -> Cow<'static, str> {
+        let what = match self {
             Self::AccessProbe => "probe that reads a customer's access (`[probe.customer]` with `access`)",
             Self::StateProbe => "probe that reads status and plan (`status` and `plan` in `[probe.customer]`)",
             Self::ValueProbe => "probe that reads named values (`values` in `[probe.customer]`)",
@@ -154,7 +187,11 @@ impl Need {
             Self::Pages => "success page (`[pages]`)",
             Self::Queue => "report of its queue, which only the embedded service gives",
             Self::Process => "process that hookdrill started",
-        }
+            Self::Declared(name) => {
+                return Cow::Owned(format!("declared double `{name}` (`[mocks.{name}]` with `file`)"));
+            }
+        };
+        Cow::Borrowed(what)
     }
 }
 
@@ -179,6 +216,7 @@ impl Criterion {
         "replay_effects",
         "failed_visits",
         "probe_value",
+        "effects_per_customer",
         "alerts",
     ];
 
@@ -203,28 +241,32 @@ impl Criterion {
             Self::ReplayEffects(_) => "replay_effects",
             Self::FailedVisits(_) => "failed_visits",
             Self::ProbeValue { .. } => "probe_value",
+            Self::EffectsPerCustomer { .. } => "effects_per_customer",
             Self::Alerts(_) => "alerts",
         }
     }
 
     /// What the target must offer so that it can be judged at all.
-    pub const fn needs(&self) -> &'static [Need] {
+    pub fn needs(&self) -> Vec<Need> {
         match self {
-            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) | Self::ForgeryTraces(_) => &[],
-            Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => &[Need::Crm],
-            Self::CrmTasks(_) => &[Need::Crm],
-            Self::TicketsPerFailedInvoice { .. } | Self::TicketsPerRequest(_) => &[Need::Support],
+            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) | Self::ForgeryTraces(_) => {
+                Vec::new()
+            }
+            Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => vec![Need::Crm],
+            Self::CrmTasks(_) => vec![Need::Crm],
+            Self::TicketsPerFailedInvoice { .. } | Self::TicketsPerRequest(_) => vec![Need::Support],
             // A replay shows in the probe's answer; calls of the doubles are counted besides where there are any.
             Self::SuccessRate { .. }
             | Self::AckedWithoutEffect(_)
             | Self::ReplayEffects(_)
             | Self::Access { .. }
-            | Self::Activation { .. } => &[Need::AccessProbe],
-            Self::CustomerState => &[Need::StateProbe],
-            Self::ManualSteps(_) => &[Need::Queue],
-            Self::FailedVisits(_) => &[Need::Pages],
-            Self::ProbeValue { .. } => &[Need::ValueProbe],
-            Self::Alerts(_) => &[Need::Alerts],
+            | Self::Activation { .. } => vec![Need::AccessProbe],
+            Self::CustomerState => vec![Need::StateProbe],
+            Self::ManualSteps(_) => vec![Need::Queue],
+            Self::FailedVisits(_) => vec![Need::Pages],
+            Self::ProbeValue { .. } => vec![Need::ValueProbe],
+            Self::EffectsPerCustomer { of, .. } => vec![Need::Declared(of.double)],
+            Self::Alerts(_) => vec![Need::Alerts],
         }
     }
 
@@ -269,6 +311,12 @@ impl Criterion {
             Self::Alerts(kinds) => {
                 let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
                 format!("the alerts {}, each once, and no other", kinds.join(", "))
+            }
+            Self::EffectsPerCustomer { of, bound, story: None } => {
+                format!("{} {of} for each customer", bound.number())
+            }
+            Self::EffectsPerCustomer { of, bound, story: Some(story) } => {
+                format!("{} {of} for each customer of {story}", bound.number())
             }
             Self::ProbeValue { name, bound } => format!("{name} is {} for each customer", bound.number()),
         }

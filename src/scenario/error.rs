@@ -54,6 +54,8 @@ kinds! {
     BadSpan,
     /// A word that is not among the possible ones.
     UnknownWord,
+    /// A double that is neither one of ours nor listed under `[doubles]`.
+    UnknownDouble,
     /// An operation that a double does not tell apart.
     UnknownOperation,
     /// A number out of its range.

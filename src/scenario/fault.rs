@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use super::{
     clock::{TOLERANCE, is_beyond_tolerance, offset},
+    double::Double,
     forms::BadSignature,
     selector::{EventSelector, SelectorError},
 };
@@ -272,20 +273,6 @@ pub enum Place {
     Last,
 }
 
-/// A doubled downstream API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Double {
-    /// The CRM.
-    Crm,
-    /// The support desk.
-    Support,
-    /// Stripe's API.
-    Stripe,
-    /// The receiver of alerts.
-    Alerts,
-}
-
 macro_rules! words {
     ($type:ident { $($variant:ident => $word:literal),+ $(,)? }) => {
         impl $type {
@@ -305,20 +292,6 @@ macro_rules! words {
 words!(MalformedBody { TruncatedJson => "truncated_json", Empty => "empty", NotAnEvent => "not_an_event" });
 
 words!(Place { First => "first", Last => "last" });
-
-words!(Double { Crm => "crm", Support => "support", Stripe => "stripe", Alerts => "alerts" });
-
-impl Double {
-    /// What the target must have so that faults of this double can be carried out.
-    const fn needs(self) -> &'static [Need] {
-        match self {
-            Self::Crm => &[Need::Crm],
-            Self::Support => &[Need::Support],
-            Self::Stripe => &[Need::Stripe],
-            Self::Alerts => &[Need::Alerts],
-        }
-    }
-}
 
 impl Fault {
     /// The fault in words, with what stays owed.
@@ -399,7 +372,7 @@ impl FaultKind {
     }
 
     /// What the target must have so that the fault can be carried out.
-    pub const fn needs(&self) -> &'static [Need] {
+    pub fn needs(&self) -> Vec<Need> {
         match self {
             Self::Duplicate { .. }
             | Self::Reorder { .. }
@@ -415,9 +388,9 @@ impl FaultKind {
             | Self::SecondEvent { .. }
             | Self::SecondEndpoint { .. }
             | Self::Foreign { .. }
-            | Self::Transport(_) => &[],
-            Self::Outage { of, .. } | Self::Slow { of, .. } => of.needs(),
-            Self::Downstream(fault) => fault.calls.of.needs(),
+            | Self::Transport(_) => Vec::new(),
+            Self::Outage { of, .. } | Self::Slow { of, .. } => vec![of.needs()],
+            Self::Downstream(fault) => vec![fault.calls.of.needs()],
             Self::Kill { .. }
             | Self::Down { .. }
             | Self::Crash { .. }
@@ -425,7 +398,7 @@ impl FaultKind {
             | Self::RandomKills { .. }
             | Self::Stop { .. }
             | Self::Clock { .. }
-            | Self::KillAtCall(_) => &[Need::Process],
+            | Self::KillAtCall(_) => vec![Need::Process],
         }
     }
 

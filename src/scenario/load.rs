@@ -12,15 +12,19 @@ use super::{
     model::{Body, DeliveryOptions, Doubles, GivenContact, Quiet, Scenario, Simulation, Step, StoryUse},
     raw::{At, Fields, Mistakes, array, count, duration, fields, text, wrong_type},
     read_criteria::read_criterion,
+    read_doubles::read_declared,
     read_faults::read_fault,
     read_steps::{read_given, read_step},
     read_stories::{Recordings, Stories},
     shape::{self, Shape, Table, Tie},
 };
-use crate::stripe::{
-    import::{self, ImportOptions},
-    recording::Recording,
-    retry::RetrySchedule,
+use crate::{
+    id::DoubleName,
+    stripe::{
+        import::{self, ImportOptions},
+        recording::Recording,
+        retry::RetrySchedule,
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -202,11 +206,11 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
     let delivery = read_delivery(&mut root, mistakes);
     let quiet = read_quiet(&mut root, mistakes);
     let simulation = read_simulation(&mut root, mistakes);
-    let doubles = read_doubles(&mut root, mistakes);
-    let tables = Tables::read(&mut root, recordings, mistakes);
+    let (doubles, declared) = read_doubles(&mut root, mistakes);
+    let tables = Tables::read(&mut root, recordings, &declared, mistakes);
     only_simulated(body.as_ref(), &tables.faults, mistakes);
     root.close(mistakes);
-    let stories = tables.check(&delivery, doubles, mistakes);
+    let stories = tables.check(&delivery, (doubles, &declared), mistakes);
     Some(Scenario {
         name: name?,
         slug: String::new(),
@@ -220,6 +224,7 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
         delivery,
         quiet,
         doubles,
+        declared,
         simulation,
         criteria: tables.criteria.into_iter().map(|at| at.value).collect(),
     })
@@ -368,11 +373,12 @@ fn read_quiet(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Quiet {
     Quiet { budget, least }
 }
 
-fn read_doubles(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Doubles {
+fn read_doubles(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> (Doubles, Vec<DoubleName>) {
     let Some(mut fields) = root.get_as("doubles", Shape::Inner).and_then(|value| fields(value, "[doubles]", mistakes))
     else {
-        return Doubles::default();
+        return (Doubles::default(), Vec::new());
     };
+    let declared = read_declared(&mut fields, mistakes);
     let mut is_on = |key, mistakes: &mut Mistakes| {
         let Some(value) = fields.get_as(key, Shape::Flag) else { return false };
         value.get_ref().as_bool().unwrap_or_else(|| {
@@ -382,7 +388,7 @@ fn read_doubles(root: &mut Fields<'_>, mistakes: &mut Mistakes) -> Doubles {
     };
     let doubles = Doubles { stripe: is_on("stripe", mistakes), alerts: is_on("alerts", mistakes) };
     fields.close(mistakes);
-    doubles
+    (doubles, declared)
 }
 
 /// Most processes and workers of a simulated service: more add events, not interleavings.
@@ -438,7 +444,12 @@ struct Tables {
 }
 
 impl Tables {
-    fn read(root: &mut Fields<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Self {
+    fn read(
+        root: &mut Fields<'_>,
+        recordings: Recordings<'_>,
+        declared: &[DoubleName],
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let help = "add a [[story]] with a name and a recording";
         let message = "there is no [[story]]: nothing would be sent";
         let stories = some_entries(root, "story", (Kind::NoStories, message, help), mistakes);
@@ -448,7 +459,8 @@ impl Tables {
         let given_entries = entries(root, "given", mistakes);
         let given: Vec<_> = given_entries.iter().filter_map(|entry| read_given(entry, &stories, mistakes)).collect();
         let fault_entries = entries(root, "fault", mistakes);
-        let faults: Vec<_> = fault_entries.iter().filter_map(|entry| read_fault(entry, &stories, mistakes)).collect();
+        let faults: Vec<_> =
+            fault_entries.iter().filter_map(|entry| read_fault(entry, (&stories, declared), mistakes)).collect();
         let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
         let message = "there is no [[criterion]]: nothing would be shown";
         root.tie(Tie::AtLeast(&["story", "include"]));
@@ -462,7 +474,12 @@ impl Tables {
     }
 
     /// The stories, once all of them could be read; what needs the whole is checked then.
-    fn check(&self, delivery: &DeliveryOptions, doubles: Doubles, mistakes: &mut Mistakes) -> Option<Vec<StoryUse>> {
+    fn check(
+        &self,
+        delivery: &DeliveryOptions,
+        (doubles, declared): (Doubles, &[DoubleName]),
+        mistakes: &mut Mistakes,
+    ) -> Option<Vec<StoryUse>> {
         let stories = self.stories.complete().filter(|stories| !stories.is_empty())?;
         if self.whole {
             let parts = Parts {
@@ -472,6 +489,7 @@ impl Tables {
                 faults: &self.faults,
                 delivery,
                 doubles,
+                declared,
                 criteria: &self.criteria,
                 largest: self.stories.largest().cloned().unwrap_or(0..0),
             };

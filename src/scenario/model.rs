@@ -3,7 +3,10 @@
 //! Must not know: TOML, spans, files.
 
 use super::{criterion::Criterion, fault::Fault};
-use crate::stripe::{recording::Recording, retry::RetrySchedule};
+use crate::{
+    id::DoubleName,
+    stripe::{recording::Recording, retry::RetrySchedule},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -40,6 +43,8 @@ pub struct Scenario {
     pub quiet: Quiet,
     /// Which further doubles the embedded service is given.
     pub doubles: Doubles,
+    /// Declared doubles that the target must call; `declared` under `[doubles]`.
+    pub declared: Vec<DoubleName>,
     /// How the simulated body behaves; means nothing to a live run.
     pub simulation: Simulation,
     /// What must hold, in file order.

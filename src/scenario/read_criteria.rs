@@ -6,6 +6,7 @@ use super::{
     criterion::{AccessIs, Bound, Criterion},
     error::ScenarioErrorKind as Kind,
     raw::{At, Fields, Mistakes, array, choice, count, fields, text, within, word, wrong_type},
+    read_doubles::{is_name, need_effect},
     shape::{Shape, Tie},
 };
 use crate::stripe::recording::Access;
@@ -33,6 +34,7 @@ const CRITERIA: &[(&str, ReadCriterion)] = &[
     ("replay_effects", |f, m| bound(f, m).map(Criterion::ReplayEffects)),
     ("failed_visits", |f, m| bound(f, m).map(Criterion::FailedVisits)),
     ("probe_value", probe_value),
+    ("effects_per_customer", effects),
     // Read by itself: what it holds is no table.
     ("alerts", |_, _| None),
 ];
@@ -130,6 +132,19 @@ fn probe_value(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Crite
     let name = not_empty(fields, "name", mistakes);
     let bound = bound(fields, mistakes);
     Some(Criterion::ProbeValue { name: name?, bound: bound? })
+}
+
+fn effects(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    let of = need_effect(fields, mistakes);
+    let story = fields.text_as("story", Shape::Name, mistakes);
+    if let Some(story) = &story
+        && !is_name(story.value)
+    {
+        mistakes.add(&story.span, Kind::BadName, format!("`{}` is no name of a story", story.value));
+    }
+    let story = story.map(|story| story.value.to_owned());
+    let bound = bound(fields, mistakes);
+    Some(Criterion::EffectsPerCustomer { of: of?, story, bound: bound? })
 }
 
 fn p95(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {

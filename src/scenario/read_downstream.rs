@@ -8,6 +8,7 @@ use super::{
     fault::{Double, FaultKind},
     model::Between,
     raw::{At, Fields, Mistakes, Span, between, count, duration, fields, within},
+    read_doubles::{is_name, need_double},
     read_faults::{DEFAULT_RESTART, Reading},
     read_stories::ReadStory,
     read_transport::probability,
@@ -81,6 +82,7 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
             "cancel_subscription",
         ],
         Double::Alerts => &["alert"],
+        Double::Declared(_) => &[],
     }
 }
 
@@ -110,7 +112,7 @@ pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 }
 
 fn calls(on: &mut Reading<'_, '_>) -> Option<Calls> {
-    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let of = need_double(&mut on.fields, on.declared, on.mistakes);
     let operation = operation(&mut on.fields, of, on.mistakes);
     let customer = customer(&mut on.fields, &on.stories, on.mistakes);
     let which = which(&mut on.fields, on.mistakes);
@@ -133,13 +135,27 @@ pub(super) fn lasting(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Optio
 }
 
 fn operation(fields: &mut Fields<'_>, of: Option<Double>, mistakes: &mut Mistakes) -> Option<String> {
-    let At { value: typed, span } = fields.text_as("operation", Shape::Words(every_operation()), mistakes)?;
+    // The routes of a declared double are its operations; the project's own file says which there are.
+    let shape = Shape::Either(vec![Shape::Words(every_operation()), Shape::Name]);
+    let At { value: typed, span } = fields.text_as("operation", shape, mistakes)?;
+    if let Some(Double::Declared(_)) = of {
+        return is_route(&At { value: typed, span }, mistakes);
+    }
     let known = operations(of?);
     if !known.contains(&typed) {
         let message = format!("`{typed}` is no operation of `{}`", of?.word());
         mistakes.add_help(&span, Kind::UnknownOperation, message, suggest(typed, known));
     }
     Some(typed.to_owned())
+}
+
+/// A word that a route of a declared double may have for its name.
+fn is_route(typed: &At<&str>, mistakes: &mut Mistakes) -> Option<String> {
+    if !is_name(typed.value) {
+        let message = format!("`{}` is no name of a route", typed.value);
+        mistakes.add(&typed.span, Kind::UnknownOperation, message);
+    }
+    Some(typed.value.to_owned())
 }
 
 pub(super) fn which(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Which> {
@@ -277,7 +293,7 @@ fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Du
 pub(super) fn kill_at_call(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
     let value = on.fields.get_as("at_call", Shape::Inner)?;
     let mut inner = fields(value, "`at_call`", on.mistakes)?;
-    let of = inner.need_word("of", Double::WORDS, on.mistakes);
+    let of = need_double(&mut inner, on.declared, on.mistakes);
     let operation = operation(&mut inner, of, on.mistakes);
     let nth = inner.count("nth", 1, 1..MAX_CALLS + 1, on.mistakes);
     let moment = inner.need_word("moment", Moment::WORDS, on.mistakes);

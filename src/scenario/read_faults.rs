@@ -7,13 +7,14 @@ use super::{
     fault::{ALL_ATTEMPTS, BadSignature, Double, DuplicateSpacing, Fault, FaultKind, MalformedBody, Order, Place},
     forms::{BodyForm, Expects},
     raw::{At, Fields, Mistakes, array, between, choice, count, duration, fields, text, within, wrong_type},
+    read_doubles::need_double,
     read_downstream::{ERRORS, downstream, kill_at_call},
     read_extras, read_process,
     read_stories::{ReadStory, Stories},
     read_transport::transport,
     shape::{Shape, Tie},
 };
-use crate::time::parse_duration;
+use crate::{id::DoubleName, time::parse_duration};
 use std::{ops::Range, time::Duration};
 use toml::{Spanned, de::DeValue};
 
@@ -39,6 +40,8 @@ const AFTER_EVERYTHING: &str = "after everything";
 pub(super) struct Reading<'a, 't> {
     pub(super) fields: Fields<'t>,
     pub(super) stories: Vec<&'a ReadStory>,
+    /// Declared doubles of the scenario.
+    pub(super) declared: &'a [DoubleName],
     pub(super) mistakes: &'a mut Mistakes,
 }
 
@@ -86,7 +89,7 @@ pub(super) const FAULTS: &[(&str, (Scope, ReadFault))] = &[
 /// Reads one `[[fault]]`.
 pub(super) fn read_fault(
     entry: &Spanned<DeValue<'_>>,
-    stories: &Stories,
+    (stories, declared): (&Stories, &[DoubleName]),
     mistakes: &mut Mistakes,
 ) -> Option<At<Fault>> {
     let chosen = choice("`[[fault]]`", entry, FAULTS, mistakes)?;
@@ -98,7 +101,7 @@ pub(super) fn read_fault(
         Some(found) => found.into_iter().collect(),
         None => stories.all(),
     };
-    let mut reading = Reading { fields, stories: scope, mistakes };
+    let mut reading = Reading { fields, stories: scope, declared, mistakes };
     let kind = read(&mut reading);
     let expects = match limits {
         Scope::Extra => reading.fields.some_word("expects", Expects::WORDS, reading.mistakes),
@@ -238,7 +241,7 @@ fn secret_roll(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 }
 
 fn outage(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
-    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let of = need_double(&mut on.fields, on.declared, on.mistakes);
     let from = on.fields.between("from", Duration::ZERO.into(), on.mistakes);
     let lasts = lasts(on);
     let answer = on.fields.need_count("answer", ERRORS, on.mistakes);
@@ -264,7 +267,7 @@ fn slow(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
 }
 
 fn window(on: &mut Reading<'_, '_>) -> (Option<Double>, Duration, Option<Duration>) {
-    let of = on.fields.need_word("of", Double::WORDS, on.mistakes);
+    let of = need_double(&mut on.fields, on.declared, on.mistakes);
     let from = on.fields.duration("from", Duration::ZERO, on.mistakes);
     (of, from, lasts(on))
 }

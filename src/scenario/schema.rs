@@ -198,6 +198,7 @@ fn takes_parameter(shape: &Shape) -> bool {
         | Shape::True
         | Shape::Words(_)
         | Shape::Numbers(_)
+        | Shape::Effect
         | Shape::Name => true,
         Shape::Either(some) => some.iter().any(takes_parameter),
         // Text takes it anyway, and a parameter stands for no table and no array.
@@ -223,6 +224,7 @@ fn one_by_one(shape: &Shape, name: &str, found: &mut Vec<Value>) {
         Shape::Text => json!({ "type": "string" }),
         Shape::Said => json!({ "type": "string", "pattern": r"\S" }),
         Shape::Name => json!({ "type": "string", "pattern": "^[a-z0-9_-]+$" }),
+        Shape::Effect => json!({ "type": "string", "pattern": r"^[a-z0-9_-]{1,31}\.[a-z0-9_-]+$" }),
         Shape::Duration => said("duration"),
         Shape::Positive => said("positive"),
         Shape::Events => said("events"),

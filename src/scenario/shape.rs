@@ -24,6 +24,8 @@ pub(super) enum Shape {
     Span,
     /// The name of events: type, glob or position.
     Events,
+    /// An effect of a declared double: two names with a dot between them.
+    Effect,
     /// A whole number, both ends included.
     Count {
         /// The least.

@@ -284,6 +284,7 @@ fn empty_plan() -> Plan {
         troubles: Vec::new(),
         stripe: None,
         alerts: false,
+        declared: Vec::new(),
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),
@@ -330,6 +331,7 @@ pub(super) fn scenario(criteria: Vec<Criterion>) -> Scenario {
         simulation: Default::default(),
         quiet: Quiet { budget: Duration::from_secs(10), least: Duration::ZERO },
         doubles: Default::default(),
+        declared: Vec::new(),
         criteria,
     }
 }

@@ -29,6 +29,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
     Plan {
         stripe: None,
         alerts: false,
+        declared: Vec::new(),
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),

@@ -77,6 +77,7 @@ fn target(webhook: String) -> Target {
         support: false,
         stripe: false,
         alerts: false,
+        declared: Vec::new(),
         process: false,
     }
 }

@@ -33,6 +33,7 @@ fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
     Plan {
         stripe: None,
         alerts: false,
+        declared: Vec::new(),
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),

@@ -95,7 +95,6 @@ const OF_FORM: &[Kind] = &[
     Kind::BadDuration,
     Kind::BadSpan,
     Kind::UnknownWord,
-    Kind::UnknownOperation,
     Kind::OutOfRange,
     Kind::UnknownClass,
     Kind::BadSelector,

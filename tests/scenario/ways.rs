@@ -2,7 +2,7 @@
 
 use super::recordings::find;
 use hookdrill::{
-    mock::models::Models,
+    mock::models::{ModelOptions, Models},
     plan::{compile::compile, model::Plan, text::timeline},
     scenario::{fault::Double, load::parse, transport::Transport},
     time::Timestamp,
@@ -128,7 +128,8 @@ fn a_file_may_name_every_operation_that_a_double_tells_apart() {
         (Double::Support, "GET", "/api/v2/search.json".to_owned()),
     ];
     for (of, method, path) in calls {
-        let operation = Models::operation(of, &Request { method: method.to_owned(), path, ..Request::default() });
+        let operation = Models::new(&ModelOptions::default())
+            .operation(of, &Request { method: method.to_owned(), path, ..Request::default() });
         assert_ne!(operation, "unknown", "{method}");
         let word = of.word();
         plan(

@@ -47,6 +47,7 @@ fn setup() -> Setup {
         support_form: None,
         stripe: false,
         alerts: false,
+        declared: Vec::new(),
         crm: true,
         support: true,
         process: true,

@@ -255,9 +255,9 @@ impl World<'_> {
         let request = upstream::request(call, "simulated");
         let (now_ms, double) = (self.now_ms(), double_of(call.upstream()));
         let called = self.script.call(&mut self.models, double, now_ms, &request);
-        let Called { answered, breaks, faulted, fault, about, kill_ms } = called;
-        let Answered { operation, response, effects } = answered;
-        let (status, operation, delay) = (response.status, operation.to_owned(), response.delay);
+        let Called { operation, answered, breaks, faulted, fault, about, kill_ms } = called;
+        let Answered { response, effects, .. } = answered;
+        let (status, operation, delay) = (response.status, operation.into_owned(), response.delay);
         self.record(Record::Call(CallRecord { double, operation, status, faulted, fault, about, effects }));
         self.tell(Input::Called);
         if let Some(restart_after_ms) = kill_ms {
