@@ -277,7 +277,7 @@ async fn live(
     let doubles = Doubles::start(DoublesOptions {
         listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
         models: match project {
-            Some(_) => ModelOptions::at(clock.started()).for_any_target(),
+            Some(project) => ModelOptions::at(clock.started()).for_any_target().speaking(&project.dialects),
             None => ModelOptions::at(clock.started()),
         },
         outages: plan.outages.clone(),

@@ -7,7 +7,7 @@ mod mocks;
 mod reader;
 
 use super::target::{SignUp, Target};
-use crate::{redact::Redactor, scenario::fault::Double};
+use crate::{mock::dialect::Dialects, redact::Redactor, scenario::fault::Double};
 use file::File;
 use reader::Reader;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
@@ -21,6 +21,8 @@ pub struct Project {
     pub target: Target,
     /// Where doubles listen; on a free port when not named.
     pub listen: BTreeMap<Double, SocketAddr>,
+    /// Which APIs they speak, and how strict they are.
+    pub dialects: Dialects,
 }
 
 /// Why a project file cannot be used.
@@ -87,10 +89,11 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         process: false,
     };
     Ok(Project {
+        dialects: reader.dialects(&file.mocks)?,
         target,
         listen: [
-            (Double::Crm, reader.listen(file.mocks.crm.as_ref(), "hubspot")?),
-            (Double::Support, reader.listen(file.mocks.support.as_ref(), "zendesk")?),
+            (Double::Crm, reader.listen(file.mocks.crm.as_ref().and_then(|crm| crm.listen.as_ref()))?),
+            (Double::Support, reader.listen(file.mocks.support.as_ref().and_then(|desk| desk.listen.as_ref()))?),
         ]
         .into_iter()
         .filter_map(|(double, address)| Some((double, address?)))

@@ -1,32 +1,38 @@
 //! Pure model of a CRM with HubSpot's contacts and tasks API (v3): reads and creates are consistent at once, search lags.
 //!
 //! What is modelled is what breaks integrations: an e-mail belongs to one contact whatever its letter case, a create that
-//! loses the race gets 409 with the id of the winner, and a search right after a write does not see it (HubSpot's guide
-//! "search the CRM", section on limitations). Property definitions are not: any property name is accepted.
+//! loses the race gets 409 with the id of the winner, a search right after a write does not see it (HubSpot's guide
+//! "search the CRM", section on limitations), a batch may be done in part, and calls may be limited.
 //! Must not know: sockets, clocks, faults.
 
+mod associations;
 mod batch;
+mod contacts;
+mod definitions;
 mod merge;
 mod properties;
 mod refusal;
+mod route;
 mod scope;
 mod search;
 mod tasks;
 
 use super::{
-    answer::{Answered, has_credentials, segments},
+    answer::{Answered, correlation_id, has_credentials},
     effect::{Contact, Effect},
     lagged::Lagged,
+    limit::Window,
+    scopes,
 };
 use crate::{
     time::Timestamp,
     wire::{Request, Response},
 };
+use definitions::Definitions;
+use properties::{View, email_key};
+use refusal::{Policy, Refusal, limit_headers, too_many};
+use route::{Route, Verb};
 pub use scope::{Scope, Scopes};
-
-use super::scopes;
-use properties::{View, differences, email_key, written};
-use refusal::Refusal;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,8 +49,14 @@ pub(super) const DEFAULT_EPOCH: Timestamp = Timestamp::from_secs(1_767_225_600);
 /// First contact id; later ones count up.
 const FIRST_ID: u64 = 1001;
 
+/// The span of HubSpot's rolling limit.
+const WINDOW_MS: u64 = 10_000;
+
+/// Searches that HubSpot allows a token in a second (its usage guidelines).
+const SEARCHES_A_SECOND: u32 = 5;
+
 /// How the model behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CrmOptions {
     /// How long a search does not see a write, milliseconds.
     pub search_lag_ms: u64,
@@ -52,18 +64,35 @@ pub struct CrmOptions {
     pub epoch: Timestamp,
     /// What the caller's token may do.
     pub scopes: Scopes,
+    /// The account's own properties: any other name, HubSpot's own aside, is refused. Every name is taken when absent.
+    pub properties: Option<BTreeSet<String>>,
+    /// Own properties of which no two contacts may have the same value.
+    pub unique_properties: BTreeSet<String>,
+    /// Calls that are allowed in ten seconds, and with it five searches in a second; no limit when absent.
+    pub rate_limit: Option<u32>,
 }
 
 impl Default for CrmOptions {
     fn default() -> Self {
-        Self { search_lag_ms: DEFAULT_SEARCH_LAG_MS, epoch: DEFAULT_EPOCH, scopes: scope::of_the_service() }
+        Self {
+            search_lag_ms: DEFAULT_SEARCH_LAG_MS,
+            epoch: DEFAULT_EPOCH,
+            scopes: scope::of_the_service(),
+            properties: None,
+            unique_properties: BTreeSet::new(),
+            rate_limit: None,
+        }
     }
 }
 
 /// The CRM's state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Crm {
-    options: CrmOptions,
+    search_lag_ms: u64,
+    epoch: Timestamp,
+    scopes: Scopes,
+    definitions: Definitions,
+    limits: Option<(Window, Window)>,
     contacts: BTreeMap<u64, Stored>,
     /// Whose an e-mail is, by [`email_key`].
     emails: BTreeMap<String, u64>,
@@ -84,82 +113,13 @@ struct Stored {
 struct Version {
     properties: BTreeMap<String, String>,
     updated_ms: u64,
+    /// In the recycle bin: nothing finds it but who asks for what is archived.
+    archived: bool,
 }
 
-enum Route {
-    Search,
-    Create,
-    Read(String),
-    Update(String),
-    Merge,
-    Upsert,
-    SearchTasks,
-    CreateTask,
-    ReadTask(String),
-    WrongMethod(&'static str),
-    Unknown,
-}
-
-impl Route {
-    fn of(request: &Request) -> Self {
-        let segments = segments(&request.path);
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match segments.as_slice() {
-            ["crm", "v3", "objects", "contacts", rest @ ..] => Self::of_contacts(rest, &request.method),
-            ["crm", "v3", "objects", "tasks", rest @ ..] => Self::of_tasks(rest, &request.method),
-            _ => Self::Unknown,
-        }
-    }
-
-    fn of_tasks(rest: &[&str], method: &str) -> Self {
-        match (rest, method) {
-            (["search"], "POST") => Self::SearchTasks,
-            ([], "POST") => Self::CreateTask,
-            ([] | ["search"], _) => Self::WrongMethod("POST"),
-            ([id], "GET") => Self::ReadTask((*id).to_owned()),
-            ([_], _) => Self::WrongMethod("GET"),
-            _ => Self::Unknown,
-        }
-    }
-
-    fn of_contacts(rest: &[&str], method: &str) -> Self {
-        match (rest, method) {
-            (["merge"], "POST") => Self::Merge,
-            (["batch", "upsert"], "POST") => Self::Upsert,
-            (["batch", "upsert"], _) => Self::WrongMethod("POST"),
-            (["search"], "POST") => Self::Search,
-            ([], "POST") => Self::Create,
-            ([] | ["search" | "merge"], _) => Self::WrongMethod("POST"),
-            ([id], "GET") => Self::Read((*id).to_owned()),
-            ([id], "PATCH") => Self::Update((*id).to_owned()),
-            ([_], _) => Self::WrongMethod("GET, PATCH"),
-            _ => Self::Unknown,
-        }
-    }
-
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::Search => "search_contacts",
-            Self::Create => "create_contact",
-            Self::Read(_) => "get_contact",
-            Self::Update(_) => "update_contact",
-            Self::Merge => "merge_contacts",
-            Self::Upsert => "upsert_contacts",
-            Self::SearchTasks => "search_tasks",
-            Self::CreateTask => "create_task",
-            Self::ReadTask(_) => "get_task",
-            Self::WrongMethod(_) | Self::Unknown => "unknown",
-        }
-    }
-
-    fn scope(&self) -> Option<Scope> {
-        match self {
-            Self::Search | Self::Read(_) | Self::SearchTasks | Self::ReadTask(_) => Some(Scope::ContactsRead),
-            Self::Create | Self::Update(_) | Self::Merge | Self::Upsert | Self::CreateTask => {
-                Some(Scope::ContactsWrite)
-            }
-            Self::WrongMethod(_) | Self::Unknown => None,
-        }
+impl Stored {
+    fn is_archived(&self) -> bool {
+        self.versions.current().archived
     }
 }
 
@@ -168,13 +128,19 @@ type Done = Result<(Response, Vec<Effect>), Refusal>;
 impl Crm {
     /// From now on searches see a write this much later, milliseconds; returns what it was.
     pub(super) fn lag(&mut self, lag_ms: u64) -> u64 {
-        std::mem::replace(&mut self.options.search_lag_ms, lag_ms)
+        std::mem::replace(&mut self.search_lag_ms, lag_ms)
     }
 
     /// A CRM without contacts.
-    pub fn new(options: CrmOptions) -> Self {
+    pub fn new(options: &CrmOptions) -> Self {
+        let limits =
+            options.rate_limit.map(|most| (Window::new(most, WINDOW_MS), Window::new(SEARCHES_A_SECOND, 1_000)));
         Self {
-            options,
+            search_lag_ms: options.search_lag_ms,
+            epoch: options.epoch,
+            scopes: options.scopes,
+            definitions: Definitions::new(options.properties.as_ref(), &options.unique_properties),
+            limits,
             contacts: BTreeMap::new(),
             emails: BTreeMap::new(),
             merged: BTreeMap::new(),
@@ -197,13 +163,32 @@ impl Crm {
     pub(super) fn handle_in_part(&mut self, now_ms: u64, request: &Request, fails: usize) -> Answered {
         let route = Route::of(request);
         let operation = route.operation();
-        let done = if has_credentials(request) {
-            self.answer(now_ms, route, request, fails)
-        } else {
-            Err(Refusal::no_credentials())
+        if !has_credentials(request) {
+            let response = Refusal::no_credentials().response(now_ms, request);
+            return Answered { operation, response, effects: Vec::new() };
+        }
+        let headers = match self.limited(now_ms, &route, request) {
+            Ok(headers) => headers,
+            Err(response) => return Answered { operation, response, effects: Vec::new() },
         };
-        let (response, effects) = done.unwrap_or_else(|refusal| (refusal.response(now_ms, request), Vec::new()));
+        let done = self.answer(now_ms, route, request, fails);
+        let (mut response, effects) = done.unwrap_or_else(|refusal| (refusal.response(now_ms, request), Vec::new()));
+        response.headers.extend(headers);
         Answered { operation, response, effects }
+    }
+
+    /// The headers that tell how far the limit is used up; a 429 when it is.
+    fn limited(&mut self, now_ms: u64, route: &Route, request: &Request) -> Result<Vec<(String, String)>, Response> {
+        let Some((all, searches)) = &mut self.limits else { return Ok(Vec::new()) };
+        let refused = |policy, most| Err(too_many(policy, most, &correlation_id(now_ms, request)));
+        if route.is_search() && searches.take(now_ms).is_err() {
+            return refused(Policy::Secondly, None);
+        }
+        match all.take(now_ms) {
+            Ok(_) if route.is_search() => Ok(Vec::new()),
+            Ok(left) => Ok(limit_headers(all.most(), left).to_vec()),
+            Err(_) => refused(Policy::TenSecondly, Some(all.most())),
+        }
     }
 
     /// Names of the scopes that calls have made use of so far; refused calls use none.
@@ -213,33 +198,39 @@ impl Crm {
 
     /// From now on the caller's token may do this.
     pub fn grant(&mut self, scopes: Scopes) {
-        self.options.scopes = scopes;
+        self.scopes = scopes;
     }
 
     fn answer(&mut self, now_ms: u64, route: Route, request: &Request, fails: usize) -> Done {
         let scope = route.scope();
-        if let Some(scope) = scope.filter(|scope| !self.options.scopes.allows(*scope)) {
+        if let Some(scope) = scope.filter(|scope| !self.scopes.allows(*scope)) {
             return Err(Refusal::missing_scope(scope));
         }
-        let done = match route {
-            Route::Upsert => self.upsert(now_ms, request, fails),
-            other => self.carry_out(now_ms, other, request),
-        };
+        let done = self.carry_out(now_ms, route, request, fails);
         self.scopes_used.extend(scope.filter(|_| done.is_ok()));
         done
     }
 
-    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request) -> Done {
+    fn carry_out(&mut self, now_ms: u64, route: Route, request: &Request, fails: usize) -> Done {
         match route {
+            Route::Search => self.search(now_ms, request),
+            Route::Create => self.create(now_ms, request),
+            Route::List => self.list(request),
+            Route::Read(key) => self.read(&key, request),
+            Route::Update(key) => self.update(now_ms, &key, request),
+            Route::Archive(key) => self.archive(now_ms, &key, request),
+            Route::Purge => self.purge(request),
             Route::Merge => self.merge_asked(now_ms, request),
-            Route::Upsert => self.upsert(now_ms, request, 0),
+            Route::Batch(Verb::Read) => self.read_batch(now_ms, request),
+            Route::Batch(Verb::Archive) => self.archive_batch(now_ms, request),
+            Route::Batch(verb) => self.write_batch(now_ms, verb, request, fails),
             Route::SearchTasks => self.search_tasks(now_ms, request),
             Route::CreateTask => self.create_task(now_ms, request),
             Route::ReadTask(key) => self.read_task(&key, request),
-            Route::Search => self.search(now_ms, request),
-            Route::Create => self.create(now_ms, request),
-            Route::Read(key) => self.read(&key, request),
-            Route::Update(key) => self.update(now_ms, &key, request),
+            Route::Definitions => self.list_definitions(),
+            Route::Define => self.define(now_ms, request),
+            Route::Definition(name) => self.read_definition(&name),
+            Route::Associations(ends, link) => self.associations(now_ms, ends, &link, request),
             Route::WrongMethod(allowed) => Err(Refusal::wrong_method(allowed)),
             Route::Unknown => Err(Refusal::not_found("resource not found")),
         }
@@ -256,7 +247,7 @@ impl Crm {
             known.and_then(|id| self.contacts.get(&id)).map(|stored| stored.versions.current().properties.clone());
         let mut all = before.unwrap_or_default();
         all.extend(properties);
-        let version = Version { properties: all, updated_ms: 0 };
+        let version = Version { properties: all, updated_ms: 0, archived: false };
         self.store(id, Stored { versions: Lagged::new(0, version), created_ms: 0, given: true });
         id.to_string()
     }
@@ -267,7 +258,7 @@ impl Crm {
         Some(&stored.versions.current().properties)
     }
 
-    /// All contacts by id, as they are now.
+    /// All contacts by id, as they are now; none that is archived.
     pub fn contacts(&self) -> Vec<Contact> {
         let contact = |(id, stored): (&u64, &Stored)| Contact {
             id: id.to_string(),
@@ -275,85 +266,7 @@ impl Crm {
             created_ms: stored.created_ms,
             given: stored.given,
         };
-        self.contacts.iter().map(contact).collect()
-    }
-
-    fn search(&self, now_ms: u64, request: &Request) -> Done {
-        let search = search::Search::parse(&request.body)?;
-        let indexed = self.contacts.iter().filter_map(|(id, stored)| {
-            let version = stored.versions.indexed(now_ms)?;
-            Some(self.view(*id, stored, version))
-        });
-        Ok((Response::json(200, &search.answer(indexed, &properties::default_names())), Vec::new()))
-    }
-
-    fn create(&mut self, now_ms: u64, request: &Request) -> Done {
-        let mut properties = BTreeMap::new();
-        for (name, value) in written(&request.body)? {
-            properties.extend(value.map(|value| (name, value)));
-        }
-        let email = properties.get("email").cloned();
-        self.email_is_free(email.as_deref(), None)?;
-        let id = self.next_id();
-        let versions =
-            Lagged::new(now_ms.saturating_add(self.options.search_lag_ms), Version { properties, updated_ms: now_ms });
-        self.store(id, Stored { versions, created_ms: now_ms, given: false });
-        Ok((self.shown(201, id, &[]), vec![Effect::ContactCreated { contact: id.to_string(), email }]))
-    }
-
-    fn read(&self, key: &str, request: &Request) -> Done {
-        let id = self.find(key, request)?;
-        let wanted: Vec<String> = request
-            .query
-            .iter()
-            .filter(|(name, _)| name == "properties")
-            .flat_map(|(_, value)| value.split(','))
-            .map(str::to_owned)
-            .collect();
-        let wanted = if wanted.is_empty() { properties::default_names() } else { wanted };
-        Ok((self.shown(200, id, &wanted), Vec::new()))
-    }
-
-    fn update(&mut self, now_ms: u64, key: &str, request: &Request) -> Done {
-        let id = self.find(key, request)?;
-        let writes = written(&request.body)?;
-        let before = self.contacts.get(&id).map(|stored| stored.versions.current().properties.clone());
-        let mut properties = before.unwrap_or_default();
-        let changed = differences(&properties, writes);
-        if changed.is_empty() {
-            return Ok((self.shown(200, id, &[]), Vec::new()));
-        }
-        if let Some((old, new)) = changed.get("email") {
-            self.email_is_free(new.as_deref(), Some(id))?;
-            self.emails.remove(&email_key(old.as_deref().unwrap_or_default()));
-            self.emails.extend(new.as_deref().map(|email| (email_key(email), id)));
-        }
-        for (name, (_, new)) in &changed {
-            match new {
-                Some(value) => properties.insert(name.clone(), value.clone()),
-                None => properties.remove(name),
-            };
-        }
-        if let Some(stored) = self.contacts.get_mut(&id) {
-            stored.versions.write(now_ms, self.options.search_lag_ms, Version { properties, updated_ms: now_ms });
-        }
-        Ok((self.shown(200, id, &[]), vec![Effect::ContactUpdated { contact: id.to_string(), changed }]))
-    }
-
-    fn email_is_free(&self, email: Option<&str>, owner: Option<u64>) -> Result<(), Refusal> {
-        match email.and_then(|email| self.emails.get(&email_key(email))) {
-            Some(other) if Some(*other) != owner => Err(Refusal::contact_exists(*other)),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn find(&self, key: &str, request: &Request) -> Result<u64, Refusal> {
-        let id = match request.query("idProperty") {
-            None | Some("hs_object_id") => key.parse().ok().map(|id| self.living(id)),
-            Some("email") => self.emails.get(&email_key(key)).copied(),
-            Some(other) => return Err(Refusal::invalid(format!("`{other}` is not a unique property of contacts"))),
-        };
-        id.filter(|id| self.contacts.contains_key(id)).ok_or_else(|| Refusal::not_found("resource not found"))
+        self.contacts.iter().filter(|(_, stored)| !stored.is_archived()).map(contact).collect()
     }
 
     fn next_id(&self) -> u64 {
@@ -367,19 +280,22 @@ impl Crm {
         self.contacts.insert(id, stored);
     }
 
-    /// The contact as it is now; all its properties when `wanted` is empty.
-    fn shown(&self, status: u16, id: u64, wanted: &[String]) -> Response {
-        let shown = |stored: &Stored| self.view(id, stored, stored.versions.current()).json(wanted);
-        Response::json(status, &self.contacts.get(&id).map_or(Value::Null, shown))
+    fn at(&self, ms: u64) -> String {
+        (self.epoch + Duration::from_millis(ms)).to_string()
     }
 
     fn view<'a>(&self, id: u64, stored: &Stored, version: &'a Version) -> View<'a> {
-        let at = |ms: u64| (self.options.epoch + Duration::from_millis(ms)).to_string();
-        View { id, properties: &version.properties, created: at(stored.created_ms), updated: at(version.updated_ms) }
+        View { id, version, created: self.at(stored.created_ms), updated: self.at(version.updated_ms) }
     }
 }
 
 /// Body of an error in HubSpot's shape, for answers that do not come from the model.
 pub(super) fn error_body(category: &str, message: &str, correlation_id: &str) -> Value {
     json!({ "status": "error", "message": message, "correlationId": correlation_id, "category": category })
+}
+
+/// A 429 in HubSpot's shape, for a call that never reached the model.
+pub(super) fn rate_limited(operation: &str, correlation_id: &str) -> Response {
+    let policy = if operation.starts_with("search_") { Policy::Secondly } else { Policy::TenSecondly };
+    too_many(policy, None, correlation_id)
 }

@@ -7,6 +7,8 @@ use super::{
     answer::{self, Answered},
     crm::{Crm, CrmOptions},
     desk::{Desk, DeskOptions},
+    dialect::Dialects,
+    outage::Shape,
     scopes::Scopes,
     stripe::{Stripe, StripeOptions},
 };
@@ -44,6 +46,15 @@ impl ModelOptions {
         (self.crm.scopes, self.desk.scopes) = (Scopes::all(), Scopes::all());
         self
     }
+
+    /// As a project file asks for.
+    #[must_use]
+    pub fn speaking(mut self, asked: &Dialects) -> Self {
+        self.crm.rate_limit = asked.crm.rate_limit;
+        self.crm.properties.clone_from(&asked.properties);
+        self.crm.unique_properties.clone_from(&asked.unique_properties);
+        self
+    }
 }
 
 /// The models and their state.
@@ -63,10 +74,20 @@ impl Models {
     /// Empty models.
     pub fn new(options: &ModelOptions) -> Self {
         Self {
-            crm: Crm::new(options.crm),
+            crm: Crm::new(&options.crm),
             desk: Desk::new(options.desk),
             stripe: Stripe::new(options.stripe),
             alerts: Alerts::default(),
+        }
+    }
+
+    /// Whose errors a double writes.
+    pub fn shape(&self, of: Double) -> Shape {
+        match of {
+            Double::Crm => Shape::HubSpot,
+            Double::Support => Shape::Zendesk,
+            Double::Stripe => Shape::Stripe,
+            Double::Alerts | Double::Declared(_) => Shape::Plain,
         }
     }
 

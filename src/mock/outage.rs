@@ -3,6 +3,7 @@
 //! A call that an outage answers never reaches the model. Belongs to the shell: the models know nothing of it.
 //! Must not know: sockets, clocks.
 
+use super::crm;
 use crate::{plan::model::Outage, scenario::fault::Double, wire::Response};
 use serde_json::json;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub struct Interference {
 
 /// What `outages` do to a call of the double `of` at `now_ms`. When several are on at once, the first that answers does
 /// so and the longest delay counts.
-pub fn decide(outages: &[Outage], of: Double, now_ms: u64) -> Interference {
+pub fn decide(outages: &[Outage], of: Double, shape: Shape, operation: &str, now_ms: u64) -> Interference {
     let is_on = |outage: &&Outage| outage.of == of && (outage.from_ms..outage.until_ms).contains(&now_ms);
     let on: Vec<&Outage> = outages.iter().filter(is_on).collect();
     let slowest = on.iter().max_by_key(|outage| outage.delay_ms).filter(|outage| outage.delay_ms > 0);
@@ -28,36 +29,53 @@ pub fn decide(outages: &[Outage], of: Double, now_ms: u64) -> Interference {
     let said: Vec<String> = said.map(|outage| outage.what()).collect();
     Interference {
         fault: (!said.is_empty()).then(|| said.join("; ")),
-        answer: on.iter().find_map(|outage| Some(answer(of, outage.answer?, outage.retry_after_s))),
+        answer: on.iter().find_map(|outage| Some(answer(shape, operation, outage.answer?, outage.retry_after_s))),
         delay: Duration::from_millis(on.iter().map(|outage| outage.delay_ms).max().unwrap_or(0)),
     }
 }
 
+/// Whose errors a double writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// HubSpot's.
+    HubSpot,
+    /// Zendesk's.
+    Zendesk,
+    /// Stripe's.
+    Stripe,
+    /// Nobody's: those of the receiver of alerts.
+    Plain,
+}
+
 /// An error as the API that is doubled writes it.
-pub(super) fn answer(of: Double, status: u16, retry_after_s: Option<u64>) -> Response {
-    let body = match (of, status) {
-        (Double::Crm, 429) => super::crm::error_body("RATE_LIMITS", "You have reached your rate limit", NO_CALL),
-        (Double::Crm, 401) => super::crm::error_body("INVALID_AUTHENTICATION", "Authentication failed", NO_CALL),
-        (Double::Crm, 403) => super::crm::error_body("MISSING_SCOPES", "A required scope is missing", NO_CALL),
-        (Double::Crm, 409) => {
-            super::crm::error_body("CONFLICT", "The object is being written by another call", NO_CALL)
-        }
-        (Double::Crm, _) => super::crm::error_body("INTERNAL_ERROR", "scripted outage", NO_CALL),
-        (Double::Support, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
-        (Double::Support, 401) => json!({ "error": "Couldn't authenticate you" }),
-        (Double::Support, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
-        (Double::Support, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),
-        (Double::Support, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
-        (Double::Stripe, 429) => stripe_error("rate_limit_error", "Too many requests."),
-        (Double::Stripe, 401) => stripe_error("invalid_request_error", "Invalid API Key provided."),
-        (Double::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),
-        (Double::Stripe, 409) => stripe_error("idempotency_error", "Another request with this key is in progress."),
-        (Double::Stripe, _) => stripe_error("api_error", "scripted outage"),
-        (Double::Alerts | Double::Declared(_), _) => json!({ "error": "scripted outage" }),
+pub(super) fn answer(shape: Shape, operation: &str, status: u16, retry_after_s: Option<u64>) -> Response {
+    let mut response = match (shape, status) {
+        (Shape::HubSpot, 429) => crm::rate_limited(operation, NO_CALL),
+        (shape, status) => Response::json(status, &body(shape, status)),
     };
-    let mut response = Response::json(status, &body);
     response.headers.extend(retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
     response
+}
+
+fn body(shape: Shape, status: u16) -> serde_json::Value {
+    let hubspot = |category, message| crm::error_body(category, message, NO_CALL);
+    match (shape, status) {
+        (Shape::HubSpot, 401) => hubspot("INVALID_AUTHENTICATION", "Authentication failed"),
+        (Shape::HubSpot, 403) => hubspot("MISSING_SCOPES", "A required scope is missing"),
+        (Shape::HubSpot, 409) => hubspot("CONFLICT", "The object is being written by another call"),
+        (Shape::HubSpot, _) => hubspot("INTERNAL_ERROR", "scripted outage"),
+        (Shape::Zendesk, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
+        (Shape::Zendesk, 401) => json!({ "error": "Couldn't authenticate you" }),
+        (Shape::Zendesk, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
+        (Shape::Zendesk, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),
+        (Shape::Zendesk, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
+        (Shape::Stripe, 429) => stripe_error("rate_limit_error", "Too many requests."),
+        (Shape::Stripe, 401) => stripe_error("invalid_request_error", "Invalid API Key provided."),
+        (Shape::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),
+        (Shape::Stripe, 409) => stripe_error("idempotency_error", "Another request with this key is in progress."),
+        (Shape::Stripe, _) => stripe_error("api_error", "scripted outage"),
+        (Shape::Plain, _) => json!({ "error": "scripted outage" }),
+    }
 }
 
 fn stripe_error(kind: &str, message: &str) -> serde_json::Value {
@@ -78,7 +96,8 @@ mod tests {
     #[test]
     fn an_outage_is_on_from_its_start_until_just_before_its_end_and_for_its_double() {
         let outages = [outage(Double::Crm, 10..20, Some(503), 0)];
-        let status = |of, now_ms| decide(&outages, of, now_ms).answer.map(|answer| answer.status);
+        let status =
+            |of, now_ms| decide(&outages, of, Shape::HubSpot, "get_contact", now_ms).answer.map(|answer| answer.status);
         assert_eq!(status(Double::Crm, 10), Some(503));
         assert_eq!(status(Double::Crm, 19), Some(503));
         assert_eq!((status(Double::Crm, 9), status(Double::Crm, 20), status(Double::Support, 15)), (None, None, None));
@@ -91,11 +110,24 @@ mod tests {
             outage(Double::Support, 0..100, Some(429), 50),
             outage(Double::Support, 0..100, Some(500), 0),
         ];
-        let interference = decide(&outages, Double::Support, 5);
+        let interference = decide(&outages, Double::Support, Shape::Zendesk, "get_ticket", 5);
         let answer = interference.answer.expect("an answer");
         assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
         assert_eq!(interference.delay, Duration::from_millis(300));
-        assert_eq!(decide(&outages[..1], Double::Support, 5).answer, None);
-        assert_eq!(decide(&outages, Double::Support, 100), Interference::default());
+        assert_eq!(decide(&outages[..1], Double::Support, Shape::Zendesk, "get_ticket", 5).answer, None);
+        assert_eq!(decide(&outages, Double::Support, Shape::Zendesk, "get_ticket", 100), Interference::default());
+    }
+
+    #[test]
+    fn hubspot_names_the_limit_and_the_one_of_searches_is_another() {
+        let of = |operation: &str| {
+            let answer = answer(Shape::HubSpot, operation, 429, None);
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let left = answer.header("x-hubspot-ratelimit-remaining").map(str::to_owned);
+            (body["policyName"].clone(), body["message"].clone(), left)
+        };
+        let all = "You have reached your ten_secondly_rolling limit.";
+        assert_eq!(of("create_contact"), ("TEN_SECONDLY_ROLLING".into(), all.into(), Some("0".into())));
+        assert_eq!(of("search_contacts"), ("SECONDLY".into(), "You have reached your secondly limit.".into(), None));
     }
 }

@@ -11,7 +11,7 @@
 use super::{
     answer::{self, Answered},
     models::Models,
-    outage::{self, Interference},
+    outage::{self, Interference, Shape},
     subject::Subjects,
 };
 use crate::{
@@ -206,7 +206,8 @@ impl Script {
     pub fn call(&mut self, models: &mut Models, of: Double, now_ms: u64, request: &Request) -> Called {
         let operation = models.operation(of, request);
         let about = self.subjects.of(models, of, request);
-        let Decision { ending, fault, delay, lag_ms, kill_ms } = self.decide(of, &operation, now_ms, request);
+        let Decision { ending, fault, delay, lag_ms, kill_ms } =
+            self.decide(of, models.shape(of), &operation, now_ms, request);
         let unheard = |response| Answered { operation: answer::DECLARED, response, effects: Vec::new() };
         let done = |models: &mut Models| models.handle_lagging(of, now_ms, request, lag_ms);
         let (mut answered, breaks, faulted) = match ending {
@@ -226,9 +227,9 @@ impl Script {
         Called { operation, answered, breaks, faulted, fault, about, kill_ms }
     }
 
-    fn decide(&mut self, of: Double, operation: &str, now_ms: u64, request: &Request) -> Decision {
+    fn decide(&mut self, of: Double, shape: Shape, operation: &str, now_ms: u64, request: &Request) -> Decision {
         let mut decision = match self.stage {
-            Stage::Faults => self.outage(of, now_ms),
+            Stage::Faults => self.outage(of, shape, operation, now_ms),
             Stage::Draining => Decision::default(),
             Stage::Over => return Decision::default(),
         };
@@ -241,7 +242,7 @@ impl Script {
             (broken.last_ms, broken.repeats) = (now_ms, broken.repeats + 1);
             return broken.decision.clone();
         }
-        self.troubles(&mut decision, of, operation, now_ms, request);
+        self.troubles(&mut decision, (of, shape), operation, now_ms, request);
         self.kills(&mut decision, of, operation);
         // A repetition after a kill comes from another process: it is a call of its own.
         if decision.ending.is_some() && decision.kill_ms.is_none() {
@@ -251,13 +252,20 @@ impl Script {
         decision
     }
 
-    fn outage(&self, of: Double, now_ms: u64) -> Decision {
-        let Interference { answer, delay, fault } = outage::decide(&self.outages, of, now_ms);
+    fn outage(&self, of: Double, shape: Shape, operation: &str, now_ms: u64) -> Decision {
+        let Interference { answer, delay, fault } = outage::decide(&self.outages, of, shape, operation, now_ms);
         Decision { ending: answer.map(Ending::Instead), fault, delay, ..Decision::default() }
     }
 
     /// Of several troubles the first that ends the call does so, the longest delay counts; each counts for itself.
-    fn troubles(&mut self, decision: &mut Decision, of: Double, operation: &str, now_ms: u64, request: &Request) {
+    fn troubles(
+        &mut self,
+        decision: &mut Decision,
+        (of, shape): (Double, Shape),
+        operation: &str,
+        now_ms: u64,
+        request: &Request,
+    ) {
         for Counted { what: trouble, fitted, happened } in &mut self.troubles {
             if trouble.of != of || !fits(trouble, operation, now_ms, request) {
                 continue;
@@ -276,7 +284,7 @@ impl Script {
             let ends = |ending| decision.ending.is_none().then_some(ending);
             let ending = match trouble.does {
                 CallDoes::Answer { status, retry_after_s } => {
-                    ends(Ending::Instead(outage::answer(of, status, retry_after_s)))
+                    ends(Ending::Instead(outage::answer(shape, operation, status, retry_after_s)))
                 }
                 CallDoes::Hang => ends(Ending::Unheard(Break::Silence)),
                 CallDoes::Reset => ends(Ending::Unheard(Break::Reset)),
@@ -490,7 +498,7 @@ mod tests {
         let effects: Vec<_> = called.iter().map(|called| called.answered.effects.len()).collect();
         assert_eq!((statuses, effects), (vec![201, 207, 200], vec![1, 1, 1]), "{called:?}");
         let told: serde_json::Value = serde_json::from_slice(&called[1].answered.response.body).expect("JSON");
-        assert_eq!((&told["numErrors"], &told["errors"][0]["context"]["id"][0]), (&1.into(), &"b@example.com".into()));
+        assert_eq!((&told["numErrors"], &told["errors"][0]["context"]["ids"][0]), (&1.into(), &"b@example.com".into()));
         assert_eq!(told["results"][0]["new"], true);
     }
 

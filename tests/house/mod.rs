@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scenario", &["time", "rng", "id", "stripe", "scenario"]),
     ("plan", &["time", "rng", "id", "stripe", "scenario", "plan"]),
     ("mock", &["time", "rng", "id", "wire", "mock"]),
-    ("mock/outage", &["wire", "scenario", "plan"]),
+    ("mock/outage", &["wire", "scenario", "plan", "mock"]),
     ("mock/models", &["id", "time", "wire", "mock", "scenario"]),
     ("mock/script", &["id", "wire", "rng", "scenario", "plan", "mock"]),
     ("mock/subject", &["id", "wire", "scenario", "plan", "mock"]),

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const CONTACTS: &str = "/crm/v3/objects/contacts";
 
 fn crm() -> Crm {
-    Crm::new(CrmOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600), ..CrmOptions::default() })
+    Crm::new(&CrmOptions { search_lag_ms: 100, epoch: Timestamp::from_secs(1_767_225_600), ..CrmOptions::default() })
 }
 
 fn create(crm: &mut Crm, now_ms: u64, properties: Value) -> Answered {
@@ -231,8 +231,8 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
         ("PATCH", "/crm/v3/objects/contacts/999", properties(json!({ "plan": "pro" })), 404),
         ("GET", "/crm/v3/objects/contacts/anna@example.com", Value::Null, 404),
         ("GET", "/crm/v3/objects/contacts/1001?idProperty=plan", Value::Null, 400),
-        ("GET", CONTACTS, Value::Null, 405),
-        ("DELETE", one.as_str(), Value::Null, 405),
+        ("PUT", CONTACTS, Value::Null, 405),
+        ("PUT", one.as_str(), Value::Null, 405),
         ("GET", "/crm/v3/objects/deals", Value::Null, 404),
     ];
     for (method, path, body, status) in cases {

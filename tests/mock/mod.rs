@@ -1,7 +1,9 @@
 //! The doubles: rules of the models, invariants under random calls, and the same over real sockets.
 
+mod clients;
 mod crm;
 mod desk;
+mod hubspot;
 mod random;
 pub(crate) mod relay;
 pub(crate) mod socket;

@@ -91,7 +91,7 @@ proptest! {
     #[test]
     fn the_crm_keeps_emails_unique_and_tells_every_change(calls in prop::collection::vec((crm_call(), 0..200_u64), 1..60)) {
         let options = CrmOptions { search_lag_ms: 100, ..CrmOptions::default() };
-        let mut crm = Crm::new(options);
+        let mut crm = Crm::new(&options);
         let mut told = BTreeMap::new();
         let mut now_ms = 0;
         for (one, pause) in &calls {

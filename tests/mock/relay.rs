@@ -208,7 +208,7 @@ fn broken_json_is_a_whole_answer_and_an_error_is_in_the_words_of_the_api() {
     let body = answer.0.split_once("\r\n\r\n").expect("a body").1;
     assert!(serde_json::from_str::<serde_json::Value>(body).is_err(), "{body}");
     assert_eq!(running.contacts(), 1);
-    for (status, word) in [(401, "INVALID_AUTHENTICATION"), (403, "MISSING_SCOPES"), (429, "RATE_LIMITS")] {
+    for (status, word) in [(401, "INVALID_AUTHENTICATION"), (403, "MISSING_SCOPES"), (429, "TEN_SECONDLY_ROLLING")] {
         let running = first(CallDoes::Answer { status, retry_after_s: Some(3) });
         let (text, _) = create(&running, "a@example.com");
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(word), "{text}");

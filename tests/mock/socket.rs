@@ -138,7 +138,7 @@ async fn an_outage_answers_instead_of_the_model_until_it_ends_or_is_ended() {
 
     running.now_ms.store(100, Ordering::SeqCst);
     let (status, _, body) = create(&running, "anna@example.com").await.expect("an answer");
-    assert_eq!((status, body["category"].as_str()), (429, Some("RATE_LIMITS")));
+    assert_eq!((status, body["errorType"].as_str()), (429, Some("RATE_LIMIT")));
     running.doubles.faults_off();
     assert_eq!(create(&running, "anna@example.com").await.expect("an answer").0, 201);
     let (_, second) = running.calls.recv().await.expect("a call");

@@ -3,18 +3,38 @@
 //! Must not know: what a double answers.
 
 use super::{ProjectError, reader::Reader};
+use crate::mock::dialect::{Account, Dialects, Speaks};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 use toml::Spanned;
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Mocks {
     /// The CRM.
-    pub(super) crm: Option<MockTable>,
+    pub(super) crm: Option<CrmTable>,
     /// The support desk; a tag `queue_billing` puts a ticket into the queue `billing`.
     pub(super) support: Option<MockTable>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CrmTable {
+    /// Address on this machine, like 127.0.0.1:4101; a free port when absent.
+    #[schemars(with = "Option<String>")]
+    pub(super) listen: Option<Spanned<String>>,
+    /// Whose API it speaks: hubspot.
+    #[schemars(with = "Option<String>")]
+    pub(super) dialect: Option<Spanned<String>>,
+    /// Calls in ten seconds that it allows, and with it five searches in a second; no limit when absent.
+    #[schemars(with = "Option<u32>")]
+    pub(super) rate_limit: Option<Spanned<u32>>,
+    /// Your account's own properties of contacts; any other name is refused, as HubSpot does. Every name is taken when absent.
+    pub(super) properties: Option<BTreeSet<String>>,
+    /// Own properties of which no two contacts may have the same value.
+    #[serde(default)]
+    pub(super) unique_properties: BTreeSet<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -23,21 +43,18 @@ pub(super) struct MockTable {
     /// Address on this machine, like 127.0.0.1:4101; a free port when absent.
     #[schemars(with = "Option<String>")]
     pub(super) listen: Option<Spanned<String>>,
-    /// Whose API it speaks: hubspot, or zendesk.
+    /// Whose API it speaks: zendesk.
     #[schemars(with = "Option<String>")]
     pub(super) dialect: Option<Spanned<String>>,
+    /// Calls in a minute that it allows; no limit when absent.
+    #[schemars(with = "Option<u32>")]
+    pub(super) rate_limit: Option<Spanned<u32>>,
 }
 
 impl Reader<'_> {
-    pub(super) fn listen(&self, table: Option<&MockTable>, dialect: &str) -> Result<Option<SocketAddr>, ProjectError> {
-        let Some(table) = table else { return Ok(None) };
-        if let Some(wanted) = &table.dialect
-            && wanted.get_ref() != dialect
-        {
-            return Err(self
-                .wrong(wanted, format!("the dialect `{}` is not known here; write \"{dialect}\"", wanted.get_ref())));
-        }
-        let Some(listen) = &table.listen else { return Ok(None) };
+    /// Where a double listens, when its table says so.
+    pub(super) fn listen(&self, listen: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, ProjectError> {
+        let Some(listen) = listen else { return Ok(None) };
         let address: SocketAddr = listen.get_ref().parse().map_err(|_| {
             self.wrong(listen, format!("`{}` is no address; write it as \"127.0.0.1:4101\"", listen.get_ref()))
         })?;
@@ -48,5 +65,39 @@ impl Reader<'_> {
             ));
         }
         Ok(Some(address))
+    }
+
+    /// How the doubles behave.
+    pub(super) fn dialects(&self, mocks: &Mocks) -> Result<Dialects, ProjectError> {
+        let mut asked = Dialects::default();
+        if let Some(crm) = &mocks.crm {
+            asked.crm = self.account(crm.dialect.as_ref(), "hubspot", crm.rate_limit.as_ref())?;
+            asked.properties.clone_from(&crm.properties);
+            asked.unique_properties.clone_from(&crm.unique_properties);
+        }
+        if let Some(support) = &mocks.support {
+            asked.support = self.account(support.dialect.as_ref(), "zendesk", support.rate_limit.as_ref())?;
+        }
+        Ok(asked)
+    }
+
+    fn account(
+        &self,
+        dialect: Option<&Spanned<String>>,
+        usual: &str,
+        limit: Option<&Spanned<u32>>,
+    ) -> Result<Account, ProjectError> {
+        let speaks = match dialect {
+            None => Speaks::Usual,
+            Some(dialect) if dialect.get_ref() == usual => Speaks::Usual,
+            Some(other) => {
+                let what = format!("the dialect `{}` is not known here; write \"{usual}\"", other.get_ref());
+                return Err(self.wrong(other, what));
+            }
+        };
+        if let Some(none) = limit.filter(|limit| *limit.get_ref() == 0) {
+            return Err(self.wrong(none, "no call would be answered; write 1 or more".to_owned()));
+        }
+        Ok(Account { speaks, rate_limit: limit.map(|limit| *limit.get_ref()) })
     }
 }

@@ -32,7 +32,12 @@ impl Crm {
     /// The CRM's own people merge two contacts: what `primary` says wins. Returns the id of the one that is left; `None` when
     /// there are no two such contacts.
     pub fn merge(&mut self, now_ms: u64, primary: &str, other: &str) -> Option<String> {
-        let id = |text: &str| text.parse().ok().map(|id| self.living(id)).filter(|id| self.contacts.contains_key(id));
+        let id = |text: &str| {
+            text.parse()
+                .ok()
+                .map(|id| self.living(id))
+                .filter(|id| self.contacts.get(id).is_some_and(|stored| !stored.is_archived()))
+        };
         let (primary, other) = (id(primary)?, id(other)?);
         if primary == other {
             return None;
@@ -56,8 +61,8 @@ impl Crm {
         // All of their addresses are this contact's now: nobody can make another one with them.
         self.emails.extend(emails.iter().map(|email| (email_key(email), id)));
         self.merged.extend([(primary, id), (other, id)]);
-        let seen_from = now_ms.saturating_add(self.options.search_lag_ms);
-        let versions = Lagged::new(seen_from, Version { properties, updated_ms: now_ms });
+        let seen_from = now_ms.saturating_add(self.search_lag_ms);
+        let versions = Lagged::new(seen_from, Version { properties, updated_ms: now_ms, archived: false });
         let (created_ms, given) = (kept.created_ms.min(gone.created_ms), kept.given || gone.given);
         self.contacts.insert(id, Stored { versions, created_ms, given });
         Some(id.to_string())

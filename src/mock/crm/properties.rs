@@ -2,13 +2,14 @@
 //!
 //! Must not know: other contacts.
 
-use super::refusal::Refusal;
+use super::{
+    Version,
+    definitions::{Definitions, READ_ONLY},
+    refusal::{Problem, Refusal},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, collections::BTreeMap};
-
-/// Properties that the CRM itself keeps; writing one is refused.
-const READ_ONLY: [&str; 3] = ["createdate", "hs_object_id", "lastmodifieddate"];
 
 /// What HubSpot shows of a contact when no properties are asked for.
 const DEFAULT: [&str; 6] = ["createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"];
@@ -23,21 +24,38 @@ pub(super) fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
+/// What a create or update writes; `None` clears a property (`null` and the empty text do).
+pub(super) type Writes = BTreeMap<String, Option<String>>;
+
+/// The body of a create or update of one object.
 #[derive(Deserialize)]
-struct Body {
-    properties: Map<String, Value>,
+pub(super) struct Body {
+    pub(super) properties: Map<String, Value>,
+    #[serde(default)]
+    pub(super) associations: Vec<super::associations::Wanted>,
 }
 
-/// Properties that a create or update writes; `None` clears one (`null` and the empty text do).
-pub(super) fn written(body: &[u8]) -> Result<BTreeMap<String, Option<String>>, Refusal> {
-    let body: Body =
-        serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("invalid input JSON: {error}")))?;
-    body.properties.into_iter().map(|(name, value)| text_of(&name, value).map(|text| (name, text))).collect()
+impl Body {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("invalid input JSON: {error}")))
+    }
+}
+
+/// Properties that a create or update writes. Everything that is wrong with them is told at once.
+pub(super) fn written(definitions: &Definitions, properties: Map<String, Value>) -> Result<Writes, Refusal> {
+    let (mut writes, mut problems) = (Writes::new(), Vec::new());
+    for (name, value) in properties {
+        let text = text_of(&name, value)?;
+        problems.extend(definitions.problem(&name, text.as_deref().unwrap_or_default()));
+        writes.insert(name, text);
+    }
+    if problems.is_empty() { Ok(writes) } else { Err(Refusal::properties(problems)) }
 }
 
 pub(super) fn text_of(name: &str, value: Value) -> Result<Option<String>, Refusal> {
-    if name.is_empty() || READ_ONLY.contains(&name) {
-        return Err(Refusal::invalid(format!("property values were not valid: `{name}` is read only")));
+    if name.is_empty() {
+        let problem = Problem::new(name, "PROPERTY_DOESNT_EXIST", "Property \"\" does not exist".to_owned());
+        return Err(Refusal::properties(vec![problem]));
     }
     let text = match value {
         Value::Null => return Ok(None),
@@ -50,13 +68,10 @@ pub(super) fn text_of(name: &str, value: Value) -> Result<Option<String>, Refusa
             )));
         }
     };
-    if name == "email" && !text.is_empty() && !is_email(&text) {
-        return Err(Refusal::invalid("property values were not valid: `email` is not a valid e-mail address"));
-    }
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     let parts = text.trim().split_once('@');
     parts.is_some_and(|(name, host)| {
         !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.trim().contains(char::is_whitespace)
@@ -69,10 +84,10 @@ pub(super) fn same(name: &str, a: &str, b: &str) -> bool {
 }
 
 /// Property: value before, value now.
-type Changed = BTreeMap<String, (Option<String>, Option<String>)>;
+pub(super) type Changed = BTreeMap<String, (Option<String>, Option<String>)>;
 
 /// What `writes` would change: only properties whose value is another one afterwards.
-pub(super) fn differences(now: &BTreeMap<String, String>, writes: BTreeMap<String, Option<String>>) -> Changed {
+pub(super) fn differences(now: &BTreeMap<String, String>, writes: Writes) -> Changed {
     let change = |(name, new): (String, Option<String>)| {
         let old = now.get(&name).cloned();
         let equal = match (&old, &new) {
@@ -85,10 +100,10 @@ pub(super) fn differences(now: &BTreeMap<String, String>, writes: BTreeMap<Strin
     writes.into_iter().filter_map(change).collect()
 }
 
-/// One version of one contact, as it is shown and searched.
+/// One version of one object, as it is shown and searched.
 pub(super) struct View<'a> {
     pub(super) id: u64,
-    pub(super) properties: &'a BTreeMap<String, String>,
+    pub(super) version: &'a Version,
     pub(super) created: String,
     pub(super) updated: String,
 }
@@ -100,25 +115,29 @@ impl View<'_> {
             "hs_object_id" => Some(Cow::Owned(self.id.to_string())),
             "createdate" => Some(Cow::Borrowed(&self.created)),
             "lastmodifieddate" => Some(Cow::Borrowed(&self.updated)),
-            other => self.properties.get(other).map(|value| Cow::Borrowed(value.as_str())),
+            other => self.version.properties.get(other).map(|value| Cow::Borrowed(value.as_str())),
         }
     }
 
-    /// The contact in HubSpot's shape with the `wanted` properties (`null` where unset); all when it is empty.
+    /// The object in HubSpot's shape with the `wanted` properties (`null` where unset); all when it is empty.
     pub(super) fn json(&self, wanted: &[String]) -> Value {
         let names: Vec<&str> = if wanted.is_empty() {
-            self.properties.keys().map(String::as_str).chain(READ_ONLY).collect()
+            self.version.properties.keys().map(String::as_str).chain(READ_ONLY).collect()
         } else {
             wanted.iter().map(String::as_str).chain(READ_ONLY).collect()
         };
         let properties: Map<String, Value> =
             names.into_iter().map(|name| (name.to_owned(), json!(self.property(name)))).collect();
-        json!({
+        let mut shown = json!({
             "id": self.id.to_string(),
             "properties": properties,
             "createdAt": self.created,
             "updatedAt": self.updated,
-            "archived": false,
-        })
+            "archived": self.version.archived,
+        });
+        if self.version.archived {
+            shown["archivedAt"] = json!(self.updated);
+        }
+        shown
     }
 }

@@ -10,15 +10,21 @@ pub enum Scope {
     ContactsRead,
     /// Make, change and merge them.
     ContactsWrite,
+    /// Read which properties contacts have.
+    SchemasRead,
+    /// Make further properties.
+    SchemasWrite,
 }
 
 impl crate::mock::scopes::Scope for Scope {
-    const ALL: &'static [Self] = &[Self::ContactsRead, Self::ContactsWrite];
+    const ALL: &'static [Self] = &[Self::ContactsRead, Self::ContactsWrite, Self::SchemasRead, Self::SchemasWrite];
 
     fn name(self) -> &'static str {
         match self {
             Self::ContactsRead => "crm.objects.contacts.read",
             Self::ContactsWrite => "crm.objects.contacts.write",
+            Self::SchemasRead => "crm.schemas.contacts.read",
+            Self::SchemasWrite => "crm.schemas.contacts.write",
         }
     }
 }

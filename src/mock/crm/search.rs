@@ -8,6 +8,7 @@ use super::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 
 /// HubSpot's limits of one search: groups, filters in a group, filters in all, results on a page, results in all.
 const MOST_GROUPS: usize = 5;
@@ -27,7 +28,7 @@ pub(super) struct Search {
     #[serde(default)]
     filter_groups: Vec<Group>,
     #[serde(default)]
-    sorts: Vec<Sort>,
+    sorts: Vec<AnySort>,
     query: Option<String>,
     #[serde(default)]
     properties: Vec<String>,
@@ -46,6 +47,7 @@ struct Filter {
     property_name: String,
     operator: Operator,
     value: Option<Scalar>,
+    high_value: Option<Scalar>,
     #[serde(default)]
     values: Vec<Scalar>,
 }
@@ -55,6 +57,11 @@ struct Filter {
 enum Operator {
     Eq,
     Neq,
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+    Between,
     In,
     NotIn,
     HasProperty,
@@ -81,7 +88,28 @@ impl Scalar {
     }
 }
 
+/// Clients send a sort as an object, as its text, or as the name of the property, after a minus for the other direction.
 #[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum AnySort {
+    Whole(Sort),
+    Text(String),
+}
+
+impl AnySort {
+    fn read(&self) -> Sort {
+        match self {
+            Self::Whole(sort) => sort.clone(),
+            Self::Text(text) => serde_json::from_str(text).unwrap_or_else(|_| {
+                let falling = text.strip_prefix('-');
+                let direction = if falling.is_some() { Direction::Descending } else { Direction::Ascending };
+                Sort { property_name: falling.unwrap_or(text).to_owned(), direction }
+            }),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Sort {
     property_name: String,
@@ -143,9 +171,13 @@ impl Search {
     /// The page of `contacts` that was asked for, in HubSpot's shape; with the `default` properties when none are named.
     pub(super) fn answer<'a>(&self, contacts: impl Iterator<Item = View<'a>>, default: &[String]) -> Value {
         let mut found: Vec<View<'a>> = contacts.filter(|contact| self.matches(contact)).collect();
-        for sort in self.sorts.iter().rev() {
+        for sort in self.sorts.iter().rev().map(AnySort::read) {
             found.sort_by(|a, b| {
-                let order = a.property(&sort.property_name).cmp(&b.property(&sort.property_name));
+                let (a, b) = (a.property(&sort.property_name), b.property(&sort.property_name));
+                let order = a
+                    .is_some()
+                    .cmp(&b.is_some())
+                    .then_with(|| compared(a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default()));
                 match sort.direction {
                     Direction::Ascending => order,
                     Direction::Descending => order.reverse(),
@@ -159,7 +191,7 @@ impl Search {
         let mut answer = json!({ "total": found.len(), "results": page });
         let next = offset + limit;
         if limit > 0 && next < found.len() {
-            answer["paging"] = json!({ "next": { "after": next.to_string() } });
+            answer["paging"] = json!({ "next": { "after": next.to_string(), "link": format!("?after={next}") } });
         }
         answer
     }
@@ -180,9 +212,15 @@ fn has_words(contact: &View<'_>, query: &str) -> bool {
 impl Filter {
     fn has_its_value(&self) -> Result<(), Refusal> {
         let (given, field) = match self.operator {
-            Operator::Eq | Operator::Neq | Operator::ContainsToken | Operator::NotContainsToken => {
-                (self.value.is_some(), "value")
-            }
+            Operator::Eq
+            | Operator::Neq
+            | Operator::Lt
+            | Operator::Lte
+            | Operator::Gt
+            | Operator::Gte
+            | Operator::ContainsToken
+            | Operator::NotContainsToken => (self.value.is_some(), "value"),
+            Operator::Between => (self.value.is_some() && self.high_value.is_some(), "value` and `highValue"),
             Operator::In | Operator::NotIn => (!self.values.is_empty(), "values"),
             Operator::HasProperty | Operator::NotHasProperty => (true, ""),
         };
@@ -197,7 +235,15 @@ impl Filter {
         };
         let equals = |value: &Scalar| same(&self.property_name, &text, &value.text());
         let contains = |value: &Scalar| contains_token(&text, &value.text());
+        let against = |value: &Option<Scalar>, fits: fn(Ordering) -> bool| {
+            value.iter().any(|value| fits(compared(&text, &value.text())))
+        };
         match self.operator {
+            Operator::Lt => against(&self.value, Ordering::is_lt),
+            Operator::Lte => against(&self.value, Ordering::is_le),
+            Operator::Gt => against(&self.value, Ordering::is_gt),
+            Operator::Gte => against(&self.value, Ordering::is_ge),
+            Operator::Between => against(&self.value, Ordering::is_ge) && against(&self.high_value, Ordering::is_le),
             Operator::Eq => self.value.iter().any(equals),
             Operator::Neq => !self.value.iter().any(equals),
             Operator::In => self.values.iter().any(equals),
@@ -208,6 +254,21 @@ impl Filter {
             Operator::NotContainsToken => !self.value.iter().any(contains),
         }
     }
+}
+
+/// Numbers by their size, times by when they are (as text or as milliseconds), all else by letters.
+fn compared(a: &str, b: &str) -> Ordering {
+    let number = |text: &str| text.parse::<f64>().ok().or_else(|| millis(text));
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (Some(_), None) | (None, Some(_)) | (None, None) => a.cmp(b),
+    }
+}
+
+fn millis(text: &str) -> Option<f64> {
+    let whole = if text.len() == "2026-01-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let at = time::OffsetDateTime::parse(&whole, &time::format_description::well_known::Rfc3339).ok()?;
+    Some((at.unix_timestamp_nanos() / 1_000_000) as f64)
 }
 
 /// Whether `text` contains the words of `wanted` one after the other; with `*`, whether a word fits the pattern.

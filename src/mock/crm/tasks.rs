@@ -5,7 +5,7 @@
 
 use super::{
     Crm, Done, Stored, Version,
-    properties::{View, text_of},
+    properties::{Body, View, text_of},
     refusal::Refusal,
     search::Search,
 };
@@ -13,12 +13,8 @@ use crate::{
     mock::{effect::Effect, lagged::Lagged},
     wire::{Request, Response},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// HubSpot's number of the association from a task to a contact.
-const TASK_TO_CONTACT: u64 = 204;
 
 /// First task id; later ones count up. Apart from those of contacts, so that nobody can take one for the other.
 const FIRST_ID: u64 = 50_001;
@@ -30,80 +26,39 @@ const TYPES: [&str; 3] = ["TODO", "EMAIL", "CALL"];
 /// What HubSpot shows of a task when no properties are asked for.
 const DEFAULT: [&str; 3] = ["hs_createdate", "hs_lastmodifieddate", "hs_object_id"];
 
-/// A task and the contact that it stands beside.
+/// A task and the contacts that it stands beside.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Task {
-    stored: Stored,
-    contact: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    properties: Map<String, Value>,
-    #[serde(default)]
-    associations: Vec<Association>,
-}
-
-#[derive(Deserialize)]
-struct Association {
-    to: To,
-    types: Vec<Kind>,
-}
-
-#[derive(Deserialize)]
-struct To {
-    id: Value,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kind {
-    association_type_id: u64,
+    pub(super) stored: Stored,
+    pub(super) contacts: Vec<u64>,
 }
 
 impl Crm {
-    /// Tasks by id: their properties, and the contact that each stands beside.
+    /// Tasks by id: their properties, and the first contact that each stands beside.
     pub fn tasks(&self) -> Vec<(String, BTreeMap<String, String>, Option<String>)> {
         let one = |(id, task): (&u64, &Task)| {
-            let contact = task.contact.map(|id| self.living(id).to_string());
+            let contact = task.contacts.first().map(|id| self.living(*id).to_string());
             (id.to_string(), task.stored.versions.current().properties.clone(), contact)
         };
         self.tasks.iter().map(one).collect()
     }
 
     pub(super) fn create_task(&mut self, now_ms: u64, request: &Request) -> Done {
-        let body: Body = serde_json::from_slice(&request.body)
-            .map_err(|error| Refusal::invalid(format!("invalid input JSON: {error}")))?;
+        let body = Body::read(&request.body)?;
         let mut properties = BTreeMap::new();
         for (name, value) in body.properties {
             properties.extend(text_of(&name, value)?.map(|value| (name, value)));
         }
         check(&properties)?;
-        let contact = self.associated(&body.associations)?;
+        let contacts = self.contacts_to_join(&body.associations)?;
         let id = self.tasks.last_key_value().map_or(FIRST_ID, |(last, _)| last + 1);
         let subject = properties.get("hs_task_subject").cloned().unwrap_or_default();
-        let seen_from = now_ms.saturating_add(self.options.search_lag_ms);
-        let versions = Lagged::new(seen_from, Version { properties, updated_ms: now_ms });
-        self.tasks.insert(id, Task { stored: Stored { versions, created_ms: now_ms, given: false }, contact });
-        let effect = Effect::TaskCreated { task: id.to_string(), contact: contact.map(|id| id.to_string()), subject };
+        let seen_from = now_ms.saturating_add(self.search_lag_ms);
+        let versions = Lagged::new(seen_from, Version { properties, updated_ms: now_ms, archived: false });
+        let contact = contacts.first().map(u64::to_string);
+        self.tasks.insert(id, Task { stored: Stored { versions, created_ms: now_ms, given: false }, contacts });
+        let effect = Effect::TaskCreated { task: id.to_string(), contact, subject };
         Ok((self.shown_task(201, id, &[]), vec![effect]))
-    }
-
-    /// The contact of the associations; one that was merged away stands for the one that is left.
-    fn associated(&self, associations: &[Association]) -> Result<Option<u64>, Refusal> {
-        let mut contact = None;
-        for Association { to, types } in associations {
-            if !types.iter().any(|kind| kind.association_type_id == TASK_TO_CONTACT) {
-                return Err(Refusal::invalid("this double knows association type 204 only, from task to contact"));
-            }
-            let id = match &to.id {
-                Value::String(text) => text.parse().ok(),
-                other => other.as_u64(),
-            };
-            let id = id.map(|id| self.living(id)).filter(|id| self.contacts.contains_key(id));
-            contact = Some(id.ok_or_else(|| Refusal::not_found("the contact of the association does not exist"))?);
-        }
-        Ok(contact)
     }
 
     pub(super) fn read_task(&self, key: &str, request: &Request) -> Done {
