@@ -14,6 +14,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod doctor;
 pub mod drive;
 pub mod history;
 pub mod id;

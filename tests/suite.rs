@@ -3,6 +3,7 @@
 mod apps;
 mod check;
 mod cli;
+mod doctor;
 mod drive;
 mod fixtures;
 mod house;

@@ -2,6 +2,8 @@
 //!
 //! Must not know: files, the environment.
 
+pub mod doctor;
+
 use crate::stripe::import::ImportOptions;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub enum Command {
     Signature(SignatureArgs),
     /// Start the reference service (webhooks at /webhooks/stripe)
     Serve(ServeArgs),
+    /// Examine a webhook endpoint with some twenty requests, and name what is wrong with it
+    Doctor(doctor::DoctorArgs),
     /// Print where Stripe, the reference service's own state, CRM and desk disagree
     Audit(AuditArgs),
     /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?

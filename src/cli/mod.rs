@@ -5,6 +5,7 @@
 pub mod args;
 pub mod audit;
 pub mod check;
+pub mod doctor;
 pub mod embedded;
 pub mod exit;
 pub mod find;
@@ -49,6 +50,7 @@ pub fn main() -> std::process::ExitCode {
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),
+            Command::Doctor(options) => doctor::doctor(&options),
             Command::Init(options) => start::init(&options),
             Command::Schema(options) => schema::schema(&options),
             Command::Completions(options) => shell::completions(&options),

@@ -28,6 +28,23 @@ impl fmt::Display for Finished {
     }
 }
 
+/// The reference service as it is deployed, for examinations from outside.
+pub(crate) struct ForDoctor(served::Served);
+
+impl ForDoctor {
+    pub(crate) fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    pub(crate) const fn webhook_secret(&self) -> &'static str {
+        served::WEBHOOK
+    }
+}
+
+pub(crate) fn served_for_doctor() -> ForDoctor {
+    ForDoctor(served::Served::start(&[], &[]))
+}
+
 /// A folder that goes away with the test.
 pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")

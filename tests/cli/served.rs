@@ -16,7 +16,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-const WEBHOOK: &str = "whsec_served_0123456789abcdef";
+pub(super) const WEBHOOK: &str = "whsec_served_0123456789abcdef";
 const SECRETS: [(&str, &str); 6] = [
     ("STRIPE_WEBHOOK_SECRET", WEBHOOK),
     ("HOOKDRILL_CRM_TOKEN", "crm-token-served-4711"),

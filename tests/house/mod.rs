@@ -31,11 +31,14 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "service", "drive"],
     ),
     ("report", &["time", "id", "redact", "scenario", "plan", "history", "check", "report"]),
+    ("doctor", &["time", "wire", "stripe", "doctor"]),
+    ("doctor/prober", &["redact", "drive", "doctor"]),
+    ("doctor/tls", &["doctor"]),
     (
         "cli",
         &[
             "time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "mock", "service", "history", "check",
-            "drive", "report", "cli",
+            "drive", "report", "doctor", "cli",
         ],
     ),
     ("lib", &["cli"]),
@@ -65,6 +68,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::check",
         ],
     ),
+    ("doctor", &["tokio", "hyper", "rustls", "Instant::now", "SystemTime", "std::fs", "crate::redact"]),
+    ("doctor/prober", &[]),
+    ("doctor/tls", &[]),
     ("mock/crm", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
     ("mock/desk", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
 ];
