@@ -162,12 +162,25 @@ pub struct RunArgs {
     /// Seed of the customers' identities (default: --seed); with --seeds all runs share it
     #[arg(long, value_name = "N", requires = "simulate")]
     pub cast_seed: Option<u64>,
+    /// Mark what did not pass at its line of the scenario file, as a CI system reads it (default: github where GITHUB_ACTIONS is
+    /// true, else none)
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub annotations: Option<Annotations>,
     /// Machine output on stdout, everything else on stderr
     #[arg(long)]
     pub json: bool,
     /// Only the final verdict
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// Systems that read annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// GitHub Actions.
+    Github,
+    /// Nobody.
+    None,
 }
 
 /// Databases of the embedded service.

@@ -59,6 +59,9 @@ pub fn main() -> std::process::ExitCode {
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");
+            if voice::on_github() {
+                eprint!("{}", crate::report::annotations::github_failure(&failure.to_string()));
+            }
             failure.exit()
         })
     })

@@ -27,7 +27,7 @@ use crate::{
     },
     plan::{compile::compile, model::Plan},
     redact::Redactor,
-    report::{self, NotRun, RunReport, ScenarioReport},
+    report::{self, NotRun, RunReport, ScenarioReport, annotations::Place},
     scenario::{
         fault::{Double, FaultKind},
         model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
@@ -227,6 +227,7 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     ScenarioReport {
         name: found.scenario.name.clone(),
         slug: found.scenario.slug.clone(),
+        place: found.text.as_ref().map(|text| Place::of(&found.path.display().to_string(), text)),
         about: found.scenario.about.clone(),
         covers: found.scenario.covers.clone(),
         seed: args.seed,

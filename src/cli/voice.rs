@@ -2,10 +2,13 @@
 //!
 //! Must not know: how verdicts come about.
 
-use super::{args::RunArgs, find::Found};
+use super::{
+    args::{Annotations, RunArgs},
+    find::Found,
+};
 use crate::{
     drive::project::Project,
-    report::{self, RunReport, ScenarioReport, terminal::Style},
+    report::{self, RunReport, ScenarioReport, annotations, terminal::Style},
     scenario::model::Scenario,
 };
 use std::{
@@ -19,13 +22,15 @@ pub(crate) struct Voice {
     quiet: bool,
     colour: bool,
     live_line: bool,
+    github: bool,
 }
 
 impl Voice {
     pub(crate) fn new(args: &RunArgs) -> Self {
         let terminal = std::io::stdout().is_terminal();
+        let github = args.annotations.map_or_else(on_github, |system| system == Annotations::Github);
         let colour = terminal && super::environment("NO_COLOR").is_none() && !args.json;
-        Self { json: args.json, quiet: args.quiet, colour, live_line: terminal && !args.json && !args.quiet }
+        Self { json: args.json, quiet: args.quiet, colour, live_line: terminal && !args.json && !args.quiet, github }
     }
 
     pub(crate) fn opening(&self, found: &[Found], project: Option<&Project>) {
@@ -46,26 +51,44 @@ impl Voice {
     }
 
     pub(crate) fn closing(&self, whole: &RunReport, reports: &Path) -> std::io::Result<()> {
+        self.report(whole, reports)?;
+        let marks = if self.github { annotations::github(whole) } else { String::new() };
+        // The runner reads both streams; with --json the one holds JSON alone.
+        if self.json { write_to(&mut std::io::stderr(), &marks) } else { print(&marks) }
+    }
+
+    fn report(&self, whole: &RunReport, reports: &Path) -> std::io::Result<()> {
         if self.json {
             return print(&report::json::render(whole));
         }
         let mut text = String::from("\n");
         let style = Style { colour: self.colour, ..Style::default() };
         if self.quiet && report::exit_code(whole) == 0 {
-            return print(&format!("{}\n", report::terminal::summary(whole, style)));
+            return print(&self.said(format!("{}\n", report::terminal::summary(whole, style))));
         }
         text.push_str(&report::terminal::table(whole, style));
         text.push_str(&format!("\nReports: {} (junit.xml, summary.json, summary.md)\n", reports.display()));
-        print(&text)
+        print(&self.said(text))
+    }
+
+    /// What an app has answered is part of the text, and must not give a CI system commands.
+    fn said(&self, text: String) -> String {
+        if self.github { annotations::harmless(&text) } else { text }
     }
 
     pub(crate) fn progress(&self, text: &str) {
         if self.quiet {
             return;
         }
+        let text = self.said(text.to_owned());
         // Progress that nobody reads is no reason to stop.
-        drop(if self.json { write_to(&mut std::io::stderr(), text) } else { print(text) });
+        drop(if self.json { write_to(&mut std::io::stderr(), &text) } else { print(&text) });
     }
+}
+
+/// Whether GitHub Actions runs this.
+pub(crate) fn on_github() -> bool {
+    super::environment("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
 /// Writes to standard output; a reader that went away is not an error of the run.

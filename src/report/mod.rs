@@ -2,6 +2,7 @@
 //!
 //! Must not know: how a verdict was reached, nor anything of targets and sockets.
 
+pub mod annotations;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -24,6 +25,9 @@ pub struct ScenarioReport {
     pub name: String,
     /// File stem.
     pub slug: String,
+    /// The file in which it stands, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<annotations::Place>,
     /// What it shows.
     pub about: String,
     /// What it covers, in words.
@@ -177,6 +181,7 @@ impl ScenarioReport {
 
     /// The same without secrets, in every text.
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
+        self.place.iter_mut().for_each(|place| redactor.apply(&mut place.file));
         let texts = [&mut self.name, &mut self.slug, &mut self.about, &mut self.folder, &mut self.again];
         let lists = self.covers.iter_mut().chain(&mut self.notes).chain(&mut self.broken);
         texts.into_iter().chain(lists).for_each(|text| redactor.apply(text));

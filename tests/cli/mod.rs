@@ -1,5 +1,6 @@
 //! The real binary: exit codes, what it says, what it leaves behind.
 
+mod annotations;
 mod exits;
 mod files;
 mod operated;
@@ -61,6 +62,7 @@ pub(crate) fn hookdrill_reading(arguments: &[&str], environment: &[(&str, &str)]
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_remove("STRIPE_WEBHOOK_SECRET")
+        .env_remove("GITHUB_ACTIONS")
         .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
