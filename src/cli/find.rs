@@ -2,7 +2,10 @@
 //!
 //! Must not know: how anything is run.
 
-use super::Failure;
+use super::{
+    Failure,
+    shipped::{self, Shipped},
+};
 use crate::{
     plan::model::Plan,
     scenario::{
@@ -35,19 +38,39 @@ pub(crate) struct Found {
 
 /// Reads all that the paths name, and reports everything that is wrong at once.
 pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, Failure> {
+    let shipped = Shipped::needed(paths, fixtures).map_err(|error| {
+        Failure::Broken(format!("cannot write the shipped scenarios to a temporary folder: {error}"))
+    })?;
+    let roots: Vec<PathBuf> =
+        [fixtures.to_owned()].into_iter().chain(shipped.as_ref().map(Shipped::fixtures)).collect();
     let mut found = Vec::new();
     let mut wrong = Vec::new();
     for path in paths {
-        match files(path) {
+        let real = shipped.as_ref().and_then(|shipped| shipped.real(path));
+        if real.as_ref().is_some_and(|real| !real.exists()) {
+            wrong.push(format!(
+                "{} is not among the shipped scenarios: {}",
+                path.display(),
+                shipped::scenarios().join(", ")
+            ));
+            continue;
+        }
+        match files(real.as_deref().unwrap_or(path)) {
             Ok(files) => {
                 for file in files {
-                    match one(&file, fixtures, options) {
+                    match one(&file, &roots, options) {
                         Ok(scenarios) => found.extend(scenarios),
                         Err(what) => wrong.push(what),
                     }
                 }
             }
             Err(what) => wrong.push(what),
+        }
+    }
+    // Where they were unpacked to is gone when this returns.
+    for found in &mut found {
+        if let Some(shown) = shipped.as_ref().and_then(|shipped| shipped.shown(&found.path)) {
+            found.path = shown;
         }
     }
     if wrong.is_empty() { Ok(found) } else { Err(Failure::Usage(wrong.join("\n"))) }
@@ -57,7 +80,7 @@ pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptio
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.exists() {
         return Err(format!(
-            "{} does not exist; name a scenario (*.toml), a folder of them, or an export of events",
+            "{} does not exist; name a scenario (*.toml), a folder of them, or an export of events; `shipped` are those that come with hookdrill",
             path.display()
         ));
     }
@@ -88,18 +111,18 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), String> {
 }
 
 /// Files of stories that scenarios include are none themselves, wherever they lie.
-fn is_included(path: &Path) -> bool {
+pub(crate) fn is_included(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".inc.toml"))
 }
 
-fn one(path: &Path, fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, String> {
+fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Vec<Found>, String> {
     if is_included(path) {
         let what = "holds stories that scenarios take in with `include`, and is no scenario; name one of those";
         return Err(format!("{} {what}", path.display()));
     }
     if path.extension().is_some_and(|e| e == "toml") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let scenarios = load::load_all(path, &[fixtures.to_owned()], options).map_err(|e| e.to_string())?;
+        let scenarios = load::load_all(path, fixtures, options).map_err(|e| e.to_string())?;
         let several = scenarios.len() > 1;
         let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several, plan: None };
         return Ok(scenarios.into_iter().map(found).collect());

@@ -17,6 +17,7 @@ pub mod run;
 pub mod schema;
 pub mod serve;
 pub mod shell;
+mod shipped;
 pub mod signature;
 pub mod simulate;
 mod simulated;

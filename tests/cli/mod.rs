@@ -6,6 +6,7 @@ mod files;
 mod operated;
 mod replay;
 mod served;
+mod shipped;
 mod signature;
 mod start;
 mod teeth;
