@@ -4,6 +4,7 @@ mod apps;
 mod check;
 mod cli;
 mod doctor;
+mod docs;
 mod drive;
 mod fixtures;
 mod house;

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-const SECRET: &str = "whsec_of_the_counting_shop";
+pub(crate) const SECRET: &str = "whsec_of_the_counting_shop";
 
 pub(crate) struct App {
     child: Child,
@@ -27,15 +27,16 @@ pub(crate) fn here(file: &str) -> PathBuf {
 
 /// Starts the app on a free port; `None` where there is no Node.
 pub(crate) fn start(sound: bool) -> Option<App> {
-    let child = Command::new("node")
-        .arg(here("counter.mjs"))
-        .env("STRIPE_WEBHOOK_SECRET", SECRET)
-        .env("SOUND", if sound { "1" } else { "0" })
-        .env("PORT", "0")
-        .stdout(Stdio::piped())
-        .spawn();
-    let Ok(mut child) = child else {
-        crate::skip("an app of Node's", "node is not installed");
+    let mut command = Command::new("node");
+    let sound = if sound { "1" } else { "0" };
+    command.arg(here("counter.mjs")).envs([("STRIPE_WEBHOOK_SECRET", SECRET), ("SOUND", sound), ("PORT", "0")]);
+    serve(&mut command)
+}
+
+/// Starts an app that prints a line with its port at the end; `None` where its program is not installed.
+pub(crate) fn serve(command: &mut Command) -> Option<App> {
+    let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {
+        crate::skip("an app of somebody's", &format!("{:?} is not installed", command.get_program()));
         return None;
     };
     let mut line = String::new();
