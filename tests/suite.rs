@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod doctor;
 mod docs;
+mod contract;
 mod drive;
 mod fixtures;
 mod house;

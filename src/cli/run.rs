@@ -25,7 +25,10 @@ use crate::{
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
-    plan::{compile::compile, model::Plan},
+    plan::{
+        compile::{compile, compile_timed},
+        model::Plan,
+    },
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport, annotations::Place},
     scenario::{
@@ -252,10 +255,16 @@ async fn attempt(
     report: &mut ScenarioReport,
 ) -> Result<(), String> {
     let epoch = args.epoch.map_or(clock.started(), Timestamp::from_secs);
+    let reads_stripe = project.is_some_and(|project| project.target.stripe);
     let plan = match &found.plan {
         Some(plan) => plan.clone(),
-        None => compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?,
+        None => {
+            // An app that reads Stripe in its handler does so in every scenario.
+            let compile = if reads_stripe { compile_timed } else { compile };
+            compile(&found.scenario, args.seed, epoch).map_err(|error| error.to_string())?
+        }
     };
+    let plan = if reads_stripe { plan.timed() } else { plan };
     let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
     report.folder = folder.display().to_string();
     let scenario_text = found.text.clone().unwrap_or_default();

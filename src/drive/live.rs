@@ -102,6 +102,8 @@ enum Event {
 
 /// Probes, queue readings and visits answer at once or count as failed.
 const SIDE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// So long before an event is sent it is to be read from Stripe's API.
+const EVENT_LEAD_MS: u64 = 10;
 /// Bytes of an answer's text that a record keeps.
 pub(super) const KEPT_TEXT: usize = 400;
 /// Longest sleep between two looks at the child process.
@@ -204,7 +206,8 @@ impl Driver<'_> {
                     RunPhase::Faults | RunPhase::QuietAfterReplay => {}
                 }
                 if phase == RunPhase::Faults {
-                    let now_ms = self.run.clock.now_ms();
+                    // Stripe makes an event before it sends it.
+                    let now_ms = self.run.clock.now_ms().saturating_sub(EVENT_LEAD_MS);
                     for (at_ms, body) in self.run.plan.listed() {
                         let given = self.run.doubles.give_event(now_ms + at_ms, body);
                         given.map_err(|error| DriveError::Request(error.to_string()))?;

@@ -83,7 +83,7 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         support_form: None,
         crm: file.mocks.crm.is_some(),
         support: file.mocks.support.is_some(),
-        stripe: false,
+        stripe: file.mocks.stripe.is_some(),
         alerts: false,
         declared: Vec::new(),
         process: false,
@@ -94,6 +94,7 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         listen: [
             (Double::Crm, reader.listen(file.mocks.crm.as_ref().and_then(|crm| crm.listen.as_ref()))?),
             (Double::Support, reader.listen(file.mocks.support.as_ref().and_then(|desk| desk.listen.as_ref()))?),
+            (Double::Stripe, reader.listen(file.mocks.stripe.as_ref().and_then(|stripe| stripe.listen.as_ref()))?),
         ]
         .into_iter()
         .filter_map(|(double, address)| Some((double, address?)))

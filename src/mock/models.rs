@@ -44,6 +44,7 @@ impl ModelOptions {
     #[must_use]
     pub fn for_any_target(mut self) -> Self {
         (self.crm.scopes, self.desk.scopes) = (Scopes::all(), Scopes::all());
+        self.stripe.scopes = super::stripe::Scopes::all();
         self
     }
 
@@ -111,6 +112,14 @@ impl Models {
         self.crm.lag(usual.0);
         self.desk.lag(usual.1);
         answered
+    }
+
+    /// As [`Self::handle`], where a read of Stripe's sees the state of `by_ms` ago.
+    pub fn handle_stale(&mut self, of: Double, now_ms: u64, by_ms: u64, request: &Request) -> Answered {
+        match of {
+            Double::Stripe => self.stripe.handle_as_of(now_ms, now_ms.saturating_sub(by_ms), request),
+            Double::Crm | Double::Support | Double::Alerts | Double::Declared(_) => self.handle(of, now_ms, request),
+        }
     }
 
     /// As [`Self::handle`], where the last `fails` inputs of a batch fail; what is no batch is done as ever.

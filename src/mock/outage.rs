@@ -53,6 +53,13 @@ pub(super) fn answer(shape: Shape, operation: &str, status: u16, retry_after_s: 
         (Shape::HubSpot, 429) => crm::rate_limited(operation, NO_CALL),
         (shape, status) => Response::json(status, &body(shape, status)),
     };
+    if shape == Shape::Stripe {
+        response.headers.push(("request-id".to_owned(), "req_scriptedoutage".to_owned()));
+        // Stripe's libraries repeat a 429 only where it says so.
+        if matches!(status, 409 | 429) {
+            response.headers.push(("stripe-should-retry".to_owned(), "true".to_owned()));
+        }
+    }
     response.headers.extend(retry_after_s.map(|seconds| ("retry-after".to_owned(), seconds.to_string())));
     response
 }
@@ -69,13 +76,22 @@ fn body(shape: Shape, status: u16) -> serde_json::Value {
         (Shape::Zendesk, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
         (Shape::Zendesk, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),
         (Shape::Zendesk, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
-        (Shape::Stripe, 429) => stripe_error("rate_limit_error", "Too many requests."),
+        (Shape::Stripe, 429) => stripe_refusal("invalid_request_error", "rate_limit", TOO_MANY),
         (Shape::Stripe, 401) => stripe_error("invalid_request_error", "Invalid API Key provided."),
         (Shape::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),
-        (Shape::Stripe, 409) => stripe_error("idempotency_error", "Another request with this key is in progress."),
+        (Shape::Stripe, 409) => stripe_refusal("idempotency_error", "idempotency_key_in_use", IN_PROGRESS),
         (Shape::Stripe, _) => stripe_error("api_error", "scripted outage"),
         (Shape::Plain, _) => json!({ "error": "scripted outage" }),
     }
+}
+
+const TOO_MANY: &str =
+    "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.";
+const IN_PROGRESS: &str = "There is currently another in-progress request using this Idempotent Key (that probably means you \
+                           submitted twice, and the other request is still going through). Please try again later.";
+
+fn stripe_refusal(kind: &str, code: &str, message: &str) -> serde_json::Value {
+    json!({ "error": { "code": code, "message": message, "type": kind } })
 }
 
 fn stripe_error(kind: &str, message: &str) -> serde_json::Value {

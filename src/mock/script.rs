@@ -12,6 +12,7 @@ use super::{
     answer::{self, Answered},
     models::Models,
     outage::{self, Interference, Shape},
+    stripe::Stripe,
     subject::Subjects,
 };
 use crate::{
@@ -95,6 +96,18 @@ struct Same {
     keyed: bool,
 }
 
+/// A call, as far as faults ask about it.
+#[derive(Clone, Copy, Debug)]
+struct Asked<'a> {
+    of: Double,
+    /// Whose errors it is answered with.
+    shape: Shape,
+    operation: &'a str,
+    now_ms: u64,
+    /// How long after now the next event comes of what it reads.
+    next_ms: Option<u64>,
+}
+
 /// What is to happen to a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Decision {
@@ -104,6 +117,8 @@ struct Decision {
     fault: Option<String>,
     delay: Duration,
     lag_ms: Option<u64>,
+    /// A read sees the state of so long ago.
+    stale_ms: Option<u64>,
     kill_ms: Option<u64>,
 }
 
@@ -206,13 +221,20 @@ impl Script {
     pub fn call(&mut self, models: &mut Models, of: Double, now_ms: u64, request: &Request) -> Called {
         let operation = models.operation(of, request);
         let about = self.subjects.of(models, of, request);
-        let Decision { ending, fault, delay, lag_ms, kill_ms } =
-            self.decide(of, models.shape(of), &operation, now_ms, request);
+        let next_ms = self.next_event(models, of, now_ms, request);
+        let asked = Asked { of, shape: models.shape(of), operation: &operation, now_ms, next_ms };
+        let Decision { ending, fault, delay, lag_ms, stale_ms, kill_ms } = self.decide(asked, request);
         let unheard = |response| Answered { operation: answer::DECLARED, response, effects: Vec::new() };
-        let done = |models: &mut Models| models.handle_lagging(of, now_ms, request, lag_ms);
+        let done = |models: &mut Models| match stale_ms {
+            Some(by_ms) => models.handle_stale(of, now_ms, by_ms, request),
+            None => models.handle_lagging(of, now_ms, request, lag_ms),
+        };
         let (mut answered, breaks, faulted) = match ending {
             None => (done(models), None, false),
-            Some(Ending::Instead(response)) => (unheard(response), None, true),
+            Some(Ending::Instead(response)) => {
+                let missing = of == Double::Stripe && response.status == 404;
+                (unheard(if missing { Stripe::not_visible(request) } else { response }), None, true)
+            }
             Some(Ending::Unheard(breaks)) => (unheard(Response::default()), Some(breaks), true),
             Some(Ending::Unseen(breaks)) => (done(models), Some(breaks), true),
             Some(Ending::InPart(fails)) => (models.handle_in_part(of, now_ms, request, fails), None, true),
@@ -227,7 +249,15 @@ impl Script {
         Called { operation, answered, breaks, faulted, fault, about, kill_ms }
     }
 
-    fn decide(&mut self, of: Double, shape: Shape, operation: &str, now_ms: u64, request: &Request) -> Decision {
+    /// How long after now the next event comes of what a read is about; asked where a fault waits for it.
+    fn next_event(&self, models: &Models, of: Double, now_ms: u64, request: &Request) -> Option<u64> {
+        let waits = |trouble: &Counted<CallTrouble>| matches!(trouble.what.does, CallDoes::Overtaken { .. });
+        let wanted = of == Double::Stripe && self.troubles.iter().any(waits);
+        wanted.then(|| models.stripe.next_event_ms(now_ms, request)).flatten()
+    }
+
+    fn decide(&mut self, asked: Asked<'_>, request: &Request) -> Decision {
+        let Asked { of, shape, operation, now_ms, .. } = asked;
         let mut decision = match self.stage {
             Stage::Faults => self.outage(of, shape, operation, now_ms),
             Stage::Draining => Decision::default(),
@@ -242,7 +272,7 @@ impl Script {
             (broken.last_ms, broken.repeats) = (now_ms, broken.repeats + 1);
             return broken.decision.clone();
         }
-        self.troubles(&mut decision, (of, shape), operation, now_ms, request);
+        self.troubles(&mut decision, asked, request);
         self.kills(&mut decision, of, operation);
         // A repetition after a kill comes from another process: it is a call of its own.
         if decision.ending.is_some() && decision.kill_ms.is_none() {
@@ -258,16 +288,10 @@ impl Script {
     }
 
     /// Of several troubles the first that ends the call does so, the longest delay counts; each counts for itself.
-    fn troubles(
-        &mut self,
-        decision: &mut Decision,
-        (of, shape): (Double, Shape),
-        operation: &str,
-        now_ms: u64,
-        request: &Request,
-    ) {
+    fn troubles(&mut self, decision: &mut Decision, asked: Asked<'_>, request: &Request) {
+        let Asked { of, shape, operation, .. } = asked;
         for Counted { what: trouble, fitted, happened } in &mut self.troubles {
-            if trouble.of != of || !fits(trouble, operation, now_ms, request) {
+            if trouble.of != of || !fits(trouble, asked, request) {
                 continue;
             }
             *fitted += 1;
@@ -305,6 +329,17 @@ impl Script {
                 }
                 CallDoes::LaggingIndex { by_ms } => {
                     decision.lag_ms = decision.lag_ms.max(Some(by_ms));
+                    decision.say(trouble.does.what());
+                    None
+                }
+                CallDoes::Overtaken { by_ms } => {
+                    let held = Duration::from_millis(asked.next_ms.unwrap_or(0).saturating_add(by_ms));
+                    decision.delay = decision.delay.max(held);
+                    decision.say(trouble.does.what());
+                    None
+                }
+                CallDoes::StaleRead { by_ms } => {
+                    decision.stale_ms = decision.stale_ms.max(Some(by_ms));
                     decision.say(trouble.does.what());
                     None
                 }
@@ -380,7 +415,14 @@ fn long_tail(p50_ms: u64, p99_ms: u64, rank: u64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-fn fits(trouble: &CallTrouble, operation: &str, now_ms: u64, request: &Request) -> bool {
+fn fits(trouble: &CallTrouble, asked: Asked<'_>, request: &Request) -> bool {
+    let Asked { operation, now_ms, .. } = asked;
+    // Only what is followed by an event can be overtaken, and only a read can be out of date.
+    let overtaken = matches!(trouble.does, CallDoes::Overtaken { .. });
+    let stale = matches!(trouble.does, CallDoes::StaleRead { .. });
+    if (overtaken && asked.next_ms.is_none()) || (stale && request.method != "GET") {
+        return false;
+    }
     let in_time = now_ms >= trouble.from_ms && trouble.until_ms.is_none_or(|until_ms| now_ms < until_ms);
     let asked = match (&trouble.operation, trouble.does) {
         (Some(wanted), _) => wanted == operation,

@@ -1,19 +1,30 @@
-//! Pure model of the part of Stripe's API that a subscription shop needs: customers, Checkout sessions with their hosted
-//! page, subscriptions, and the list of events.
+//! Pure model of Stripe's API: the objects of the stories as they stand at each point of Stripe's own timeline, what callers
+//! make of them, and the shop of `hookdrill serve` with its hosted page.
 //!
-//! Answers have the shape of API version 2025-09-30.clover whatever `Stripe-Version` asks for. Objects begin as those of the
+//! What is asked for in a version has the shape of that version. Objects that the double makes itself begin as those of the
 //! recordings, with ids, times and amounts of their own. Must not know: sockets, clocks, faults.
 
 mod catalog;
 mod customers;
 mod events;
+mod expand;
 mod form;
 mod keys;
+mod kinds;
+mod lists;
+mod made_up;
 mod pay;
+mod reads;
 mod refusal;
+mod route;
+mod search;
 mod sessions;
 mod shapes;
 mod subscriptions;
+mod timeline;
+mod versions;
+mod view;
+mod writes;
 
 use super::{
     answer::{Answered, correlation_id, segments},
@@ -24,8 +35,10 @@ use crate::{
     wire::{Request, Response},
 };
 use events::Events;
+use expand::Asked;
 use form::Form;
 use refusal::Refusal;
+use route::Route;
 use serde_json::Value;
 use sessions::Session;
 use std::{
@@ -37,7 +50,7 @@ pub use catalog::{PRICES, Price};
 pub use events::BadEvent;
 pub use keys::{Scope, Scopes};
 
-/// The version whose shapes are answered.
+/// The version of what the double makes itself.
 pub const API_VERSION: &str = "2025-09-30.clover";
 
 /// How the model behaves.
@@ -65,6 +78,8 @@ pub struct Stripe {
     /// Ids given so far.
     given_ids: u64,
     events: Events,
+    /// What callers changed of the timeline's objects.
+    patches: BTreeMap<String, Vec<view::Patch>>,
     /// Answers by `Idempotency-Key`.
     answered: BTreeMap<String, Remembered>,
     scopes_used: BTreeSet<Scope>,
@@ -78,82 +93,11 @@ struct Remembered {
     body: Arc<str>,
 }
 
-enum Route {
-    CreateCustomer,
-    GetCustomer(String),
-    CreateSession,
-    GetSession(String),
-    ExpireSession(String),
-    ListSubscriptions,
-    GetSubscription(String),
-    UpdateSubscription(String),
-    CancelSubscription(String),
-    ListEvents,
-    GetEvent(String),
-    /// The hosted page.
-    Hosted(String),
-    Unknown,
-}
-
-impl Route {
-    fn of(request: &Request) -> Self {
-        let segments = segments(&request.path);
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let own = |id: &&str| (*id).to_owned();
-        match (request.method.as_str(), segments.as_slice()) {
-            ("POST", ["v1", "customers"]) => Self::CreateCustomer,
-            ("GET", ["v1", "customers", id]) => Self::GetCustomer(own(id)),
-            ("POST", ["v1", "checkout", "sessions"]) => Self::CreateSession,
-            ("GET", ["v1", "checkout", "sessions", id]) => Self::GetSession(own(id)),
-            ("POST", ["v1", "checkout", "sessions", id, "expire"]) => Self::ExpireSession(own(id)),
-            ("GET", ["v1", "subscriptions"]) => Self::ListSubscriptions,
-            ("GET", ["v1", "subscriptions", id]) => Self::GetSubscription(own(id)),
-            ("POST", ["v1", "subscriptions", id]) => Self::UpdateSubscription(own(id)),
-            ("DELETE", ["v1", "subscriptions", id]) => Self::CancelSubscription(own(id)),
-            ("GET" | "POST", ["c", "pay", id]) => Self::Hosted(own(id)),
-            ("GET", ["v1", "events"]) => Self::ListEvents,
-            ("GET", ["v1", "events", id]) => Self::GetEvent(own(id)),
-            _ => Self::Unknown,
-        }
-    }
-
-    const fn operation(&self) -> &'static str {
-        match self {
-            Self::CreateCustomer => "create_customer",
-            Self::GetCustomer(_) => "get_customer",
-            Self::CreateSession => "create_session",
-            Self::GetSession(_) => "get_session",
-            Self::ExpireSession(_) => "expire_session",
-            Self::ListSubscriptions => "list_subscriptions",
-            Self::GetSubscription(_) => "get_subscription",
-            Self::UpdateSubscription(_) => "update_subscription",
-            Self::CancelSubscription(_) => "cancel_subscription",
-            Self::Hosted(_) => "hosted_page",
-            Self::ListEvents => "list_events",
-            Self::GetEvent(_) => "get_event",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    const fn scope(&self) -> Option<Scope> {
-        match self {
-            Self::CreateCustomer => Some(Scope::CustomerWrite),
-            Self::GetCustomer(_) => Some(Scope::CustomerRead),
-            Self::CreateSession | Self::ExpireSession(_) => Some(Scope::CheckoutSessionWrite),
-            Self::GetSession(_) => Some(Scope::CheckoutSessionRead),
-            Self::ListSubscriptions | Self::GetSubscription(_) => Some(Scope::SubscriptionRead),
-            Self::UpdateSubscription(_) | Self::CancelSubscription(_) => Some(Scope::SubscriptionWrite),
-            Self::ListEvents | Self::GetEvent(_) => Some(Scope::EventRead),
-            Self::Hosted(_) | Self::Unknown => None,
-        }
-    }
-}
-
 type Done = Result<(String, Vec<Effect>), Refusal>;
 
 impl Stripe {
     /// An account without customers.
-    pub const fn new(options: StripeOptions) -> Self {
+    pub fn new(options: StripeOptions) -> Self {
         Self {
             options,
             customers: BTreeMap::new(),
@@ -161,6 +105,7 @@ impl Stripe {
             subscriptions: BTreeMap::new(),
             given_ids: 0,
             events: Events::new(),
+            patches: BTreeMap::new(),
             answered: BTreeMap::new(),
             scopes_used: BTreeSet::new(),
         }
@@ -199,19 +144,27 @@ impl Stripe {
 
     /// Answers one call at `now_ms` after the start of the run.
     pub fn handle(&mut self, now_ms: u64, request: &Request) -> Answered {
+        self.handle_as_of(now_ms, now_ms, request)
+    }
+
+    /// As [`Self::handle`], where a read sees the state of `seen_ms`.
+    pub fn handle_as_of(&mut self, now_ms: u64, seen_ms: u64, request: &Request) -> Answered {
         let route = Route::of(request);
         let operation = route.operation();
         self.advance(now_ms);
         if let Route::Hosted(id) = &route {
             return Answered { operation, response: self.hosted(now_ms, id, request), effects: Vec::new() };
         }
+        let now_ms = if route.reads() { seen_ms } else { now_ms };
         let (mut response, effects) = match self.answer(now_ms, &route, request) {
-            Ok((body, effects)) => (json(body), effects),
+            Ok(Answer { body, effects, replayed }) => (json(body, replayed), effects),
             Err(refusal) => (refusal.response(), Vec::new()),
         };
         let id = correlation_id(now_ms, request).replace('-', "");
         response.headers.push(("request-id".into(), format!("req_{}", &id[..14])));
-        response.headers.push(("stripe-version".into(), API_VERSION.into()));
+        let asked = request.header("stripe-version").map(str::to_owned);
+        let version = asked.unwrap_or_else(|| self.account_version(now_ms));
+        response.headers.push(("stripe-version".into(), version));
         Answered { operation, response, effects }
     }
 
@@ -239,44 +192,70 @@ impl Stripe {
         format!("{prefix}{}", shapes::token(&seed, length, "aA1"))
     }
 
-    fn answer(&mut self, now_ms: u64, route: &Route, request: &Request) -> Done {
+    fn answer(&mut self, now_ms: u64, route: &Route, request: &Request) -> Result<Answer, Refusal> {
         let Some(scope) = route.scope() else { return Err(Refusal::unknown_url(&request.method, &request.path)) };
         keys::check(request, scope, self.options.scopes)?;
-        if let Some(version) = request.header("stripe-version").filter(|version| !is_version(version)) {
+        let version = request.header("stripe-version");
+        if let Some(version) = version.filter(|version| !is_version(version)) {
             return Err(Refusal::bad_version(version));
         }
+        if route.is_about_invoice_payments() && version.is_some_and(|version| !versions::has_invoice_payments(version))
+        {
+            return Err(Refusal::unknown_url(&request.method, &request.path));
+        }
         self.scopes_used.insert(scope);
-        let form =
+        let mut form =
             if request.method == "POST" { Form::of_body(&request.body) } else { Form::of_query(&request.query) }?;
+        if request.method == "DELETE" && !request.body.is_empty() {
+            form = Form::of_body(&request.body)?;
+        }
+        let asked = Asked { now_ms, version };
         match request.header("idempotency-key").filter(|_| request.method == "POST") {
-            Some(key) => self.once(now_ms, route, request, form, key.to_owned()),
-            None => self.act(now_ms, route, request, &form),
+            Some(key) => self.once(asked, route, request, form, key.to_owned()),
+            None => self.act(asked, route, request, &form).map(Answer::fresh),
         }
     }
 
     /// A key's first call acts; later ones with the same parameters get its answer. Refusals are not remembered.
-    fn once(&mut self, now_ms: u64, route: &Route, request: &Request, form: Form, key: String) -> Done {
+    fn once(
+        &mut self,
+        asked: Asked<'_>,
+        route: &Route,
+        request: &Request,
+        form: Form,
+        key: String,
+    ) -> Result<Answer, Refusal> {
         if let Some(before) = self.answered.get(&key) {
             let same = before.path == request.path && before.form == form;
-            return if same { Ok((before.body.to_string(), vec![])) } else { Err(Refusal::key_reused(&key)) };
+            let answer = Answer { body: before.body.to_string(), effects: Vec::new(), replayed: true };
+            return if same { Ok(answer) } else { Err(Refusal::key_reused(&key)) };
         }
-        let (body, effects) = self.act(now_ms, route, request, &form)?;
+        let (body, effects) = self.act(asked, route, request, &form)?;
         self.answered.insert(key, Remembered { path: request.path.clone(), form, body: body.as_str().into() });
-        Ok((body, effects))
+        Ok(Answer { body, effects, replayed: false })
     }
 
-    fn act(&mut self, now_ms: u64, route: &Route, request: &Request, form: &Form) -> Done {
-        let read = |body: String| (body, Vec::new());
+    fn act(&mut self, asked: Asked<'_>, route: &Route, request: &Request, form: &Form) -> Done {
+        let (now_ms, read) = (asked.now_ms, |body: String| (body, Vec::new()));
         match route {
+            Route::Read(kind, id) => self.read(asked, *kind, id, form),
+            Route::List(kind) => self.list(asked, *kind, form, None),
+            Route::Search(kind) => self.search(asked, *kind, form),
+            Route::Lines(id) => self.lines(asked, id, form),
+            Route::SessionItems(id) => self.session_items(asked, id, form),
+            Route::OfCustomer(kind, id) => self.of_customer(asked, *kind, id, form),
             Route::CreateCustomer => self.create_customer(now_ms, form),
-            Route::GetCustomer(id) => self.get_customer(id),
+            Route::UpdateCustomer(id) => self.update_customer(asked, id, form),
+            Route::DeleteCustomer(id) => self.delete_customer(asked, id, form),
             Route::CreateSession => self.create_session(now_ms, request, form),
-            Route::GetSession(id) => self.get_session(id),
-            Route::ExpireSession(id) => self.expire_session(now_ms, id),
-            Route::ListSubscriptions => self.list_subscriptions(form),
-            Route::GetSubscription(id) => self.get_subscription(id),
-            Route::UpdateSubscription(id) => self.update_subscription(now_ms, id, form),
-            Route::CancelSubscription(id) => self.cancel_subscription(now_ms, id, form),
+            Route::ExpireSession(id) => self.expire_session(asked, id, form),
+            Route::UpdateSubscription(id) => self.update_subscription(asked, id, form),
+            Route::CancelSubscription(id) => self.cancel_subscription(asked, id, form),
+            Route::CreateRefund => self.create_refund(asked, form),
+            Route::PayInvoice(id) => self.pay_invoice(asked, id, form),
+            Route::VoidInvoice(id) => self.void_invoice(asked, id, form),
+            Route::Amend(kind, id) => self.amend(asked, *kind, id, form),
+            Route::OpenPortal => self.open_portal(asked, form),
             Route::ListEvents => self.events.list(now_ms, form).map(read),
             Route::GetEvent(id) => self.events.get(now_ms, id).map(read),
             Route::Hosted(_) | Route::Unknown => Err(Refusal::unknown_url(&request.method, &request.path)),
@@ -284,8 +263,25 @@ impl Stripe {
     }
 }
 
-fn json(body: String) -> Response {
-    let headers = vec![("content-type".into(), "application/json".into())];
+/// What a call leads to.
+struct Answer {
+    body: String,
+    effects: Vec<Effect>,
+    /// It is that of an earlier call under the same key.
+    replayed: bool,
+}
+
+impl Answer {
+    fn fresh((body, effects): (String, Vec<Effect>)) -> Self {
+        Self { body, effects, replayed: false }
+    }
+}
+
+fn json(body: String, replayed: bool) -> Response {
+    let mut headers = vec![("content-type".into(), "application/json".into())];
+    if replayed {
+        headers.push(("idempotent-replayed".into(), "true".into()));
+    }
     Response { status: 200, headers, body: body.into_bytes(), ..Response::default() }
 }
 

@@ -105,6 +105,23 @@ impl<'s> Cast<'s> {
     }
 }
 
+/// As [`compile`], for an app that reads Stripe's objects: the plan holds Stripe's timeline whatever the scenario asks for.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_timed(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    let mut plan = compile(scenario, seed, epoch)?;
+    if plan.stripe.is_none() {
+        let stage = cast(scenario, seed, epoch)?;
+        let events = timeline(&stage);
+        let listed: BTreeSet<&str> = events.iter().map(|event| event.body.as_str()).collect();
+        // A fault may have replaced the body of a delivery: Stripe's own is kept beside it.
+        plan.bodies.extend(stage.bodies.0.into_iter().filter(|(hash, _)| listed.contains(hash.as_str())));
+        plan.timeline = Some(events);
+    }
+    Ok(plan)
+}
+
 /// Compiles a scenario. `epoch` is the payload time on which the last event of each chain of stories falls.
 ///
 /// # Errors
@@ -144,6 +161,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         timeout_ms: millis(scenario.delivery.timeout),
         quiet_budget_ms: millis(scenario.quiet.budget),
         stripe,
+        timeline: None,
         alerts: scenario.doubles.alerts,
         declared: scenario.declared.clone(),
         quiet_least_ms: millis(scenario.quiet.least),

@@ -49,6 +49,9 @@ pub struct Plan {
     /// What Stripe's own list of events holds, in the order of appearing; absent when nobody can ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe: Option<Vec<StripeEvent>>,
+    /// The same where the app can read Stripe's objects without being told, by the scenario, to fetch what never arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Vec<StripeEvent>>,
     /// Whether the service is given a receiver of alerts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alerts: bool,
@@ -91,8 +94,23 @@ pub struct Window {
 impl Plan {
     /// When each event appears in Stripe's list, and its body; nothing where nobody can ask for it.
     pub fn listed(&self) -> impl Iterator<Item = (u64, &str)> {
-        let events = self.stripe.iter().flatten();
+        let events = self.stripe.as_ref().or(self.timeline.as_ref()).into_iter().flatten();
         events.filter_map(|event| Some((event.at_ms, self.bodies.get(&event.body)?.as_str())))
+    }
+
+    /// The plan with a timeline of Stripe's, where it has none: of one that was saved without, the genuine events as they are
+    /// planned to be sent.
+    #[must_use]
+    pub fn timed(mut self) -> Self {
+        if self.stripe.is_none() && self.timeline.is_none() {
+            let genuine =
+                self.deliveries.iter().filter(|d| d.kind == DeliveryKind::Genuine && d.phase == Phase::Faults);
+            let mut events: Vec<_> =
+                genuine.map(|delivery| StripeEvent { at_ms: delivery.at_ms, body: delivery.body.clone() }).collect();
+            events.sort_by_key(|event| event.at_ms);
+            self.timeline = Some(events);
+        }
+        self
     }
 
     /// Every time in which doubles or the service's surroundings misbehave: outages, troubles of single calls, store, clock.
@@ -471,6 +489,16 @@ pub enum CallDoes {
     TruncatedAnswer,
     /// The model does it; searches see it so much later.
     LaggingIndex {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// The model answers a read with the state of when it came; the answer leaves so long after the next event of what is read.
+    Overtaken {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// The model answers a read with the state of so long ago.
+    StaleRead {
         /// Milliseconds.
         by_ms: u64,
     },

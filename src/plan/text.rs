@@ -220,6 +220,10 @@ impl CallDoes {
             Self::MalformedJson => "done, but the answer is broken JSON".to_owned(),
             Self::TruncatedAnswer => "done, but the answer is cut off".to_owned(),
             Self::LaggingIndex { by_ms } => format!("done, and searches see it {} later", seconds(by_ms)),
+            Self::Overtaken { by_ms } => {
+                format!("the state of when it came, answered {} after the next event", seconds(by_ms))
+            }
+            Self::StaleRead { by_ms } => format!("the state of {} ago", seconds(by_ms)),
         }
     }
 }

@@ -85,5 +85,7 @@ fn does(trouble: Trouble) -> CallDoes {
         Trouble::MalformedJson => CallDoes::MalformedJson,
         Trouble::TruncatedAnswer => CallDoes::TruncatedAnswer,
         Trouble::LaggingIndex { by } => CallDoes::LaggingIndex { by_ms: millis(by) },
+        Trouble::Overtaken { by } => CallDoes::Overtaken { by_ms: millis(by) },
+        Trouble::StaleRead { by } => CallDoes::StaleRead { by_ms: millis(by) },
     }
 }

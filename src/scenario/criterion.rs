@@ -182,7 +182,7 @@ impl Need {
             Self::ValueProbe => "probe that reads named values (`values` in `[probe.customer]`)",
             Self::Crm => "CRM double (`[mocks.crm]`)",
             Self::Support => "support double (`[mocks.support]`)",
-            Self::Stripe => "double of Stripe's API, which only the embedded service is given",
+            Self::Stripe => "double of Stripe's API (`[mocks.stripe]`)",
             Self::Alerts => "receiver of alerts, which only the embedded service is given",
             Self::Pages => "success page (`[pages]`)",
             Self::Queue => "report of its queue, which only the embedded service gives",

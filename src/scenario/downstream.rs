@@ -90,6 +90,17 @@ pub enum Trouble {
         /// How far the index lags behind.
         by: Duration,
     },
+    /// A read is answered with the state of when it arrived, and the answer leaves so long after the next event of what is
+    /// read: what it says is out of date by then. Where no event follows soon, it does not happen.
+    Overtaken {
+        /// So long after that event.
+        by: Duration,
+    },
+    /// A read is answered with the state of so long ago.
+    StaleRead {
+        /// How old the state is.
+        by: Duration,
+    },
 }
 
 /// A kill of the service while one of its calls is held: the process never sees an answer. Everything stays owed.
@@ -160,6 +171,10 @@ impl Trouble {
             Self::MalformedJson => "does what is asked, and answers broken JSON".to_owned(),
             Self::TruncatedAnswer => "does what is asked, and its answer is cut off".to_owned(),
             Self::LaggingIndex { by } => format!("shows it to searches {} later", format_duration(by)),
+            Self::Overtaken { by } => {
+                format!("answers with the state of when it was asked, {} after the next event", format_duration(by))
+            }
+            Self::StaleRead { by } => format!("answers with the state of {} ago", format_duration(by)),
         }
     }
 }

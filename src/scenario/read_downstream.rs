@@ -34,6 +34,8 @@ enum Does {
     MalformedJson,
     TruncatedAnswer,
     LaggingIndex,
+    Overtaken,
+    StaleRead,
 }
 
 const DOES: &[(&str, Does)] = &[
@@ -45,6 +47,8 @@ const DOES: &[(&str, Does)] = &[
     ("truncated_answer", Does::TruncatedAnswer),
     ("lagging_index", Does::LaggingIndex),
     ("partial_batch", Does::PartialBatch),
+    ("overtaken", Does::Overtaken),
+    ("stale_read", Does::StaleRead),
 ];
 
 /// The one operation that takes several things at once.
@@ -52,6 +56,67 @@ const BATCH: &str = "upsert_contacts";
 
 /// Most inputs of a batch of HubSpot's (<https://developers.hubspot.com/docs/api/crm/contacts>, "limits").
 const MAX_INPUTS: u64 = 100;
+
+/// Operations of the Stripe double.
+const STRIPE: &[&str] = &[
+    "list_events",
+    "list_subscriptions",
+    "get_event",
+    "create_customer",
+    "get_customer",
+    "create_session",
+    "get_session",
+    "expire_session",
+    "get_subscription",
+    "update_subscription",
+    "cancel_subscription",
+    "update_customer",
+    "delete_customer",
+    "list_customers",
+    "search_customers",
+    "search_subscriptions",
+    "get_subscription_item",
+    "list_subscription_items",
+    "get_invoice",
+    "list_invoices",
+    "search_invoices",
+    "list_invoice_lines",
+    "pay_invoice",
+    "void_invoice",
+    "update_invoice",
+    "get_invoice_payment",
+    "list_invoice_payments",
+    "get_invoice_item",
+    "list_invoice_items",
+    "list_sessions",
+    "list_session_items",
+    "get_charge",
+    "list_charges",
+    "search_charges",
+    "update_charge",
+    "get_payment_intent",
+    "list_payment_intents",
+    "search_payment_intents",
+    "update_payment_intent",
+    "get_setup_intent",
+    "list_setup_intents",
+    "get_payment_method",
+    "list_payment_methods",
+    "get_refund",
+    "list_refunds",
+    "create_refund",
+    "get_dispute",
+    "list_disputes",
+    "get_price",
+    "list_prices",
+    "search_prices",
+    "get_product",
+    "list_products",
+    "search_products",
+    "get_plan",
+    "get_balance_transaction",
+    "create_portal_session",
+];
 
 /// Operations that a double tells apart, as they stand in a history.
 pub(super) const fn operations(of: Double) -> &'static [&'static str] {
@@ -101,19 +166,7 @@ pub(super) const fn operations(of: Double) -> &'static [&'static str] {
             "create_user",
             "update_user",
         ],
-        Double::Stripe => &[
-            "list_events",
-            "list_subscriptions",
-            "get_event",
-            "create_customer",
-            "get_customer",
-            "create_session",
-            "get_session",
-            "expire_session",
-            "get_subscription",
-            "update_subscription",
-            "cancel_subscription",
-        ],
+        Double::Stripe => STRIPE,
         Double::Alerts => &["alert"],
         Double::Declared(_) => &[],
     }
@@ -141,7 +194,27 @@ pub(super) fn downstream(on: &mut Reading<'_, '_>) -> Option<FaultKind> {
         let message = format!("`{}` has no search index", calls.of.word());
         on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, "`crm` and `support` have one");
     }
+    reads_of_stripe(on, &calls, does);
     Some(FaultKind::Downstream(DownstreamFault { calls, does }))
+}
+
+/// What is about reads of a timeline is about Stripe's: the other doubles have none.
+fn reads_of_stripe(on: &mut Reading<'_, '_>, calls: &Calls, does: Trouble) {
+    if !matches!(does, Trouble::Overtaken { .. } | Trouble::StaleRead { .. }) {
+        return;
+    }
+    if calls.of != Double::Stripe {
+        let message = format!("`{}` has no timeline of its own", calls.of.word());
+        on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, "`stripe` has one");
+    } else if calls.operation.as_deref().is_some_and(|operation| !is_read(operation)) {
+        let message = "only a read can be answered with an older state";
+        on.mistakes.add_help(on.fields.span(), Kind::Conflict, message, "operation = \"get_subscription\" is one");
+    }
+}
+
+/// Whether an operation of the Stripe double reads.
+pub(super) fn is_read(operation: &str) -> bool {
+    ["get_", "list_", "search_"].iter().any(|start| operation.starts_with(start))
 }
 
 fn calls(on: &mut Reading<'_, '_>) -> Option<Calls> {
@@ -281,7 +354,7 @@ fn done(
     mistakes: &mut Mistakes,
 ) -> Option<Trouble> {
     let trouble = match (does, by) {
-        (Does::Slow | Does::LaggingIndex, None) => {
+        (Does::Slow | Does::LaggingIndex | Does::Overtaken | Does::StaleRead, None) => {
             mistakes.add(fields.span(), Kind::MissingKey, "`downstream` lacks the key `by`");
             return None;
         }
@@ -291,17 +364,15 @@ fn done(
                 By::LongTail { p50, p99 } => Trouble::LongTail { p50, p99 },
             });
         }
-        (Does::LaggingIndex, Some((Some(By::LongTail { .. }), span))) => {
+        (Does::LaggingIndex | Does::Overtaken | Does::StaleRead, Some((Some(By::LongTail { .. }), span))) => {
             let message = "an index lags by one span";
+            let message = if matches!(does, Does::LaggingIndex) { message } else { "`by` is one span here" };
             mistakes.add_help(&span, Kind::WrongType, message, "by = \"5s\"");
             return None;
         }
-        (Does::LaggingIndex, Some((by, _))) => {
-            return match by? {
-                By::Between(by) => Some(Trouble::LaggingIndex { by: by.most }),
-                By::LongTail { .. } => None,
-            };
-        }
+        (Does::LaggingIndex, Some((by, _))) => return one_span(by?).map(|by| Trouble::LaggingIndex { by }),
+        (Does::Overtaken, Some((by, _))) => return one_span(by?).map(|by| Trouble::Overtaken { by }),
+        (Does::StaleRead, Some((by, _))) => return one_span(by?).map(|by| Trouble::StaleRead { by }),
         (Does::PartialBatch, by) => (Trouble::PartialBatch { fails: u32::try_from(fails).unwrap_or(1) }, by),
         (Does::Hang, by) => (Trouble::Hang, by),
         (Does::Reset, by) => (Trouble::Reset, by),
@@ -311,6 +382,13 @@ fn done(
     };
     means_nothing("by", trouble.1.as_ref().map(|(_, span)| span), "does = \"slow\"", mistakes);
     Some(trouble.0)
+}
+
+fn one_span(by: By) -> Option<Duration> {
+    match by {
+        By::Between(by) => Some(by.most),
+        By::LongTail { .. } => None,
+    }
 }
 
 fn retry_after(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<At<Duration>> {

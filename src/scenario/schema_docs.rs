@@ -185,7 +185,7 @@ pub(super) const DOCS: &[(&str, &str, &str)] = &[
     ("fault.downstream", "of", "to which double"),
     ("fault.downstream", "answer", "an error instead of the double's answer: status code, 400 to 599"),
     ("fault.downstream", "does", "what the double does instead"),
-    ("fault.downstream", "by", "how long, with does = \"slow\" or \"lagging_index\""),
+    ("fault.downstream", "by", "how long, with does = \"slow\", \"lagging_index\", \"overtaken\" or \"stale_read\""),
     ("criterion", "success_rate", "owed events acknowledged and in effect, by the one-sided 95 % bound"),
     ("criterion", "events_lost", "owed events that were never acknowledged"),
     ("criterion", "acked_without_effect", "acknowledged events that left no effect"),

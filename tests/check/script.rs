@@ -285,6 +285,7 @@ fn empty_plan() -> Plan {
         stripe: None,
         alerts: false,
         declared: Vec::new(),
+        timeline: None,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),

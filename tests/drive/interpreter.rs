@@ -30,6 +30,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         stripe: None,
         alerts: false,
         declared: Vec::new(),
+        timeline: None,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),

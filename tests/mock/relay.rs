@@ -29,11 +29,12 @@ struct Running {
     _runtime: tokio::runtime::Runtime,
 }
 
-fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
+pub(crate) fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
     Plan {
         stripe: None,
         alerts: false,
         declared: Vec::new(),
+        timeline: None,
         quiet_least_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),
@@ -313,6 +314,8 @@ fn a_lagging_index_shows_what_was_made_by_id_and_not_yet_to_a_search() {
 
 /// Each trouble of a call, with the test that looks at it from the caller's side.
 pub(crate) const RECEIVED: &[(&str, fn())] = &[
+    ("overtaken", crate::contract::stripe_faults::a_slow_read_is_overtaken_by_the_next_event),
+    ("stale_read", crate::contract::stripe_faults::a_stale_read_shows_what_was),
     ("answer", broken_json_is_a_whole_answer_and_an_error_is_in_the_words_of_the_api),
     ("slow", a_slow_answer_comes_late_and_whole),
     ("hang", a_hang_is_silence_until_the_caller_goes_and_holds_up_nobody),

@@ -181,6 +181,8 @@ const fn trouble(trouble: Trouble) -> &'static str {
         Trouble::MalformedJson => "malformed_json",
         Trouble::TruncatedAnswer => "truncated_answer",
         Trouble::LaggingIndex { .. } => "lagging_index",
+        Trouble::Overtaken { .. } => "overtaken",
+        Trouble::StaleRead { .. } => "stale_read",
     }
 }
 

@@ -16,6 +16,17 @@ pub(super) struct Mocks {
     pub(super) crm: Option<CrmTable>,
     /// The support desk; a tag `queue_billing` puts a ticket into the queue `billing`.
     pub(super) support: Option<MockTable>,
+    /// Stripe's API, with the objects of the stories.
+    pub(super) stripe: Option<StripeTable>,
+}
+
+/// The twin of Stripe's API.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StripeTable {
+    /// Address on this machine, like 127.0.0.1:4103; a free port when absent.
+    #[schemars(with = "Option<String>")]
+    pub(super) listen: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

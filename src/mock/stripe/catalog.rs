@@ -2,7 +2,8 @@
 //!
 //! Must not know: who buys.
 
-use super::{form::Form, refusal::Refusal};
+use super::{form::Form, refusal::Refusal, shapes};
+use serde_json::Value;
 
 /// A monthly price in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,23 @@ impl Price {
     pub(super) fn shown(self) -> String {
         format!("${}.{:02}", self.cents / 100, self.cents % 100)
     }
+}
+
+/// Whether an id is of something that is sold here.
+pub(super) fn is_sold(id: &str) -> bool {
+    PRICES.iter().any(|price| price.id == id || price.product == id)
+}
+
+/// A price as an object.
+pub(super) fn object(price: Price) -> Value {
+    let mut object = shapes::mould(shapes::PURCHASE_EVENTS[5])["items"]["data"][0]["price"].take();
+    object["id"] = price.id.into();
+    object["product"] = price.product.into();
+    object["unit_amount"] = price.cents.into();
+    object["unit_amount_decimal"] = price.cents.to_string().into();
+    object["lookup_key"] = format!("{}_monthly", price.plan).into();
+    object["metadata"]["plan"] = price.plan.into();
+    object
 }
 
 /// The one thing that is bought: `line_items[0][price]`, once.

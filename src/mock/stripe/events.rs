@@ -4,9 +4,9 @@
 //! `created` read the body. Events are listed for 30 days after they appeared (Stripe's API reference, "Events").
 //! Must not know: what an event means.
 
-use super::{form::Form, refusal::Refusal};
+use super::{form::Form, refusal::Refusal, timeline::Timeline};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 /// How long an event is listed.
 const KEPT_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -24,11 +24,14 @@ pub struct BadEvent;
 /// One event of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
-    at_ms: u64,
+    /// When it appeared.
+    pub(super) at_ms: u64,
     /// Its id.
     pub(super) id: String,
-    kind: String,
-    created: i64,
+    /// Its type.
+    pub(super) kind: String,
+    /// Its own time, Unix seconds.
+    pub(super) created: i64,
     /// The event as JSON.
     pub(super) body: Arc<str>,
 }
@@ -40,6 +43,8 @@ pub(super) struct Events {
     all: Vec<Arc<Entry>>,
     /// Those that the double made itself, in order.
     made: Vec<Arc<Entry>>,
+    /// What the events carry.
+    timeline: Timeline,
 }
 
 /// How many entries a page of a list has.
@@ -53,13 +58,20 @@ pub(super) fn page_limit(form: &Form) -> Result<usize, Refusal> {
 
 impl Events {
     /// An empty log.
-    pub(super) const fn new() -> Self {
-        Self { all: Vec::new(), made: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The objects that the events carry.
+    pub(super) const fn timeline(&self) -> &Timeline {
+        &self.timeline
     }
 
     /// Adds an event that appears at `at_ms`.
     pub(super) fn give(&mut self, at_ms: u64, body: Arc<str>) -> Result<(), BadEvent> {
-        let entry = Arc::new(read(at_ms, body).ok_or(BadEvent)?);
+        let value: Value = serde_json::from_str(&body).map_err(|_| BadEvent)?;
+        let entry = Arc::new(read(at_ms, body, &value).ok_or(BadEvent)?);
+        self.timeline.add(&entry, &value, false);
         self.insert(entry);
         Ok(())
     }
@@ -67,9 +79,10 @@ impl Events {
     /// Adds an event that the double made at `at_ms`; `event` has an id, a type and a time.
     pub(super) fn make(&mut self, at_ms: u64, event: &Value) {
         // `{:#}` is JSON as Stripe writes it: indented by two, keys in their order.
-        if let Some(entry) = read(at_ms, format!("{event:#}").into()) {
+        if let Some(entry) = read(at_ms, format!("{event:#}").into(), event) {
             let entry = Arc::new(entry);
             self.made.push(Arc::clone(&entry));
+            self.timeline.add(&entry, event, true);
             self.insert(entry);
         }
     }
@@ -90,6 +103,11 @@ impl Events {
         self.all[kept.min(seen)..seen].iter()
     }
 
+    /// The body of the newest event that a caller sees.
+    pub(super) fn newest(&self, now_ms: u64) -> Option<&str> {
+        self.visible(now_ms).next_back().map(|entry| &*entry.body)
+    }
+
     /// The body of one event.
     pub(super) fn get(&self, now_ms: u64, id: &str) -> Result<String, Refusal> {
         let found = self.visible(now_ms).find(|entry| entry.id == id);
@@ -98,7 +116,16 @@ impl Events {
 
     /// One page.
     pub(super) fn list(&self, now_ms: u64, form: &Form) -> Result<String, Refusal> {
-        form.only(&["limit", "starting_after", "ending_before", "type", "types", "created", "delivery_success"])?;
+        form.only(&[
+            "limit",
+            "starting_after",
+            "ending_before",
+            "type",
+            "types",
+            "created",
+            "delivery_success",
+            "expand",
+        ])?;
         let limit = page_limit(form)?;
         let filter = Filter::of(form)?;
         let all: Vec<_> = self.visible(now_ms).rev().collect();
@@ -130,17 +157,25 @@ impl Events {
     }
 }
 
-fn read(at_ms: u64, body: Arc<str>) -> Option<Entry> {
-    let value: Value = serde_json::from_str(&body).ok()?;
+fn read(at_ms: u64, body: Arc<str>, value: &Value) -> Option<Entry> {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
     Some(Entry { at_ms, id: text("id")?, kind: text("type")?, created: value["created"].as_i64()?, body })
+}
+
+/// The span of a parameter such as `created`: one time, or `gt`, `gte`, `lt`, `lte`.
+pub(super) fn span(form: &Form, name: &str) -> Result<RangeInclusive<i64>, Refusal> {
+    let exact = form.number(&[name])?;
+    let bound = |bound: &str| form.number(&[name, bound]);
+    let lower = [exact, bound("gte")?, bound("gt")?.map(|at| at.saturating_add(1))];
+    let upper = [exact, bound("lte")?, bound("lt")?.map(|at| at.saturating_sub(1))];
+    let from = lower.into_iter().flatten().max().unwrap_or(i64::MIN);
+    Ok(from..=upper.into_iter().flatten().min().unwrap_or(i64::MAX))
 }
 
 struct Filter {
     /// Any of these; `*` at the end stands for everything that follows.
     types: Vec<String>,
-    from: i64,
-    to: i64,
+    times: RangeInclusive<i64>,
 }
 
 impl Filter {
@@ -159,12 +194,8 @@ impl Filter {
         if types.len() > MOST_TYPES {
             return Err(Refusal::invalid("types", "types has at most 20 entries", "parameter_invalid_string"));
         }
-        let exact = form.number(&["created"])?;
-        let bound = |name: &str| form.number(&["created", name]);
-        let lower = [exact, bound("gte")?, bound("gt")?.map(|at| at.saturating_add(1))];
-        let upper = [exact, bound("lte")?, bound("lt")?.map(|at| at.saturating_sub(1))];
-        let from = lower.into_iter().flatten().max().unwrap_or(i64::MIN);
-        Ok(Self { types, from, to: upper.into_iter().flatten().min().unwrap_or(i64::MAX) })
+        let times = span(form, "created")?;
+        Ok(Self { types, times })
     }
 
     fn takes(&self, entry: &Entry) -> bool {
@@ -172,7 +203,7 @@ impl Filter {
             Some(start) => entry.kind.starts_with(start),
             None => entry.kind == *wanted,
         };
-        (self.types.is_empty() || self.types.iter().any(fits)) && (self.from..=self.to).contains(&entry.created)
+        (self.types.is_empty() || self.types.iter().any(fits)) && self.times.contains(&entry.created)
     }
 }
 

@@ -110,6 +110,19 @@ impl Form {
         entries.filter_map(text).collect()
     }
 
+    /// Names and texts of a hash; `None` for an empty text, which takes the entry away.
+    pub(super) fn entries(&self, name: &str) -> Vec<(String, Option<String>)> {
+        let entries = self.at(name).into_iter().flat_map(|hash| &hash.below);
+        let entry = |(key, entry): (&Key, &Self)| {
+            let name = match key {
+                Key::Number(number) => number.to_string(),
+                Key::Name(name) => name.clone(),
+            };
+            (name, entry.leaf.clone().filter(|text| !text.is_empty()))
+        };
+        entries.map(entry).collect()
+    }
+
     /// Refuses any parameter on the outside that is not among `known`.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         for key in self.below.keys() {

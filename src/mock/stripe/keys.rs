@@ -24,6 +24,30 @@ pub enum Scope {
     SubscriptionWrite,
     /// Read events.
     EventRead,
+    /// Read invoices, their items and payments.
+    InvoiceRead,
+    /// Change, pay and void invoices.
+    InvoiceWrite,
+    /// Read charges, refunds and balance transactions.
+    ChargeRead,
+    /// Change charges and give money back.
+    ChargeWrite,
+    /// Read payment intents.
+    PaymentIntentRead,
+    /// Change payment intents.
+    PaymentIntentWrite,
+    /// Read setup intents.
+    SetupIntentRead,
+    /// Read payment methods.
+    PaymentMethodRead,
+    /// Read disputes.
+    DisputeRead,
+    /// Read prices and plans.
+    PriceRead,
+    /// Read products.
+    ProductRead,
+    /// Open sessions of the customer portal.
+    PortalWrite,
 }
 
 impl Scope {
@@ -37,11 +61,23 @@ impl Scope {
             Self::SubscriptionRead => "rak_subscription_read",
             Self::SubscriptionWrite => "rak_subscription_write",
             Self::EventRead => "rak_event_read",
+            Self::InvoiceRead => "rak_invoice_read",
+            Self::InvoiceWrite => "rak_invoice_write",
+            Self::ChargeRead => "rak_charge_read",
+            Self::ChargeWrite => "rak_charge_write",
+            Self::PaymentIntentRead => "rak_payment_intent_read",
+            Self::PaymentIntentWrite => "rak_payment_intent_write",
+            Self::SetupIntentRead => "rak_setup_intent_read",
+            Self::PaymentMethodRead => "rak_payment_method_read",
+            Self::DisputeRead => "rak_dispute_read",
+            Self::PriceRead => "rak_plan_read",
+            Self::ProductRead => "rak_product_read",
+            Self::PortalWrite => "rak_customer_portal_write",
         }
     }
 
-    const fn bit(self) -> u8 {
-        1 << (self as u8)
+    const fn bit(self) -> u32 {
+        1 << (self as u32)
     }
 
     /// The scope that allows at least as much; writing includes reading.
@@ -50,18 +86,32 @@ impl Scope {
             Self::CustomerRead | Self::CustomerWrite => Self::CustomerWrite,
             Self::CheckoutSessionRead | Self::CheckoutSessionWrite => Self::CheckoutSessionWrite,
             Self::SubscriptionRead | Self::SubscriptionWrite => Self::SubscriptionWrite,
-            Self::EventRead => Self::EventRead,
+            Self::InvoiceRead | Self::InvoiceWrite => Self::InvoiceWrite,
+            Self::ChargeRead | Self::ChargeWrite => Self::ChargeWrite,
+            Self::PaymentIntentRead | Self::PaymentIntentWrite => Self::PaymentIntentWrite,
+            Self::EventRead
+            | Self::SetupIntentRead
+            | Self::PaymentMethodRead
+            | Self::DisputeRead
+            | Self::PriceRead
+            | Self::ProductRead
+            | Self::PortalWrite => self,
         }
     }
 }
 
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Scopes(u8);
+pub struct Scopes(u32);
 
 impl Scopes {
     /// Nothing at all.
     pub const NONE: Self = Self(0);
+
+    /// Everything.
+    pub const fn all() -> Self {
+        Self(u32::MAX)
+    }
 
     /// Exactly these.
     pub fn of(scopes: &[Scope]) -> Self {

@@ -78,13 +78,13 @@ impl Stripe {
             if session.buyer.customer.is_some() && kind.starts_with("customer.") && !kind.contains("subscription") {
                 continue;
             }
-            self.own(&kind, &mut event["data"]["object"], &session);
+            self.keep(&kind, &mut event["data"]["object"], &session);
             self.emit(now_ms, event);
         }
     }
 
     /// Gives an object what the caller said of it, and keeps it where it can be asked for.
-    fn own(&mut self, kind: &str, object: &mut Value, session: &Session) {
+    fn keep(&mut self, kind: &str, object: &mut Value, session: &Session) {
         match kind {
             "customer.created" | "customer.updated" => {
                 self.customers.insert(session.buyer.customer_id(), object.clone());

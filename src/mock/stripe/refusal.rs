@@ -50,8 +50,7 @@ impl Refusal {
 
     pub(super) fn unknown_url(method: &str, path: &str) -> Self {
         let message = format!(
-            "Unrecognized request URL ({method}: {path}). This double knows customers, checkout/sessions, subscriptions and \
-             events."
+            "Unrecognized request URL ({method}: {path}). What this double answers stands in docs/stripe-twin.md."
         );
         Self::request(404, message)
     }

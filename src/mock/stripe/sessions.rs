@@ -2,7 +2,7 @@
 //!
 //! Must not know: what the page looks like.
 
-use super::{Done, Stripe, catalog, form::Form, refusal::Refusal, shapes, shapes::Buyer};
+use super::{Done, Stripe, catalog, expand::Asked, form::Form, kinds::Kind, refusal::Refusal, shapes, shapes::Buyer};
 use crate::{mock::effect::Effect, wire::Request};
 use serde_json::{Value, json};
 
@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 const SHORTEST: i64 = 30 * 60;
 const LONGEST: i64 = 24 * 60 * 60;
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
+    "expand",
     "mode",
     "line_items",
     "success_url",
@@ -62,8 +63,8 @@ impl Stripe {
         let known = match form.text(&["customer"]) {
             None => None,
             Some(id) => {
-                let found = self.customers.get(id);
-                Some(found.ok_or_else(|| Refusal::no_such(400, "customer", id, "customer"))?.clone())
+                let found = self.held(now_ms, id).filter(|held| held.object["object"] == "customer");
+                Some(found.ok_or_else(|| Refusal::no_such(400, "customer", id, "customer"))?.object)
             }
         };
         let email = known.as_ref().and_then(|customer| customer["email"].as_str());
@@ -97,13 +98,10 @@ impl Stripe {
         Ok((body, vec![Effect::SessionOpened { session: id }]))
     }
 
-    pub(super) fn get_session(&self, id: &str) -> Done {
-        let found = self.sessions.get(id).ok_or_else(|| no_session(id))?;
-        Ok((format!("{:#}", found.object), vec![]))
-    }
-
-    pub(super) fn expire_session(&mut self, now_ms: u64, id: &str) -> Done {
-        let status = self.sessions.get(id).ok_or_else(|| no_session(id))?.status();
+    pub(super) fn expire_session(&mut self, asked: Asked<'_>, id: &str, form: &Form) -> Done {
+        form.only(&["expand"])?;
+        let held = self.of_kind(asked, Kind::Session, id)?.object;
+        let status = held["status"].as_str().unwrap_or_default();
         if status != "open" {
             let message = format!(
                 "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of \
@@ -111,18 +109,14 @@ impl Stripe {
             );
             return Err(Refusal::wrong_state(&message));
         }
-        self.expire(now_ms, id);
-        self.get_session(id)
+        self.expire(asked.now_ms, id);
+        self.shown(asked, Kind::Session, id, form)
     }
 
     /// An open session ends unpaid.
     pub(super) fn expire(&mut self, now_ms: u64, id: &str) {
-        let now = self.secs(now_ms);
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        session.object["status"] = "expired".into();
-        session.object["url"] = Value::Null;
-        let event = shapes::envelope("checkout.session.expired", &session.object, now);
-        self.emit(now_ms, event);
+        self.change(now_ms, id, json!({"status": "expired", "url": null}));
+        self.tell(now_ms, "checkout.session.expired", id, None);
     }
 
     /// Open sessions whose time is over.
@@ -140,10 +134,6 @@ pub(super) fn details(email: &str) -> Value {
         "address": null, "business_name": null, "email": email, "individual_name": null, "name": null, "phone": null,
         "tax_exempt": "none", "tax_ids": null,
     })
-}
-
-fn no_session(id: &str) -> Refusal {
-    Refusal::no_such(404, "checkout.session", id, "session")
 }
 
 fn expiry(form: &Form, now: i64) -> Result<i64, Refusal> {

@@ -160,6 +160,11 @@ fn fill(value: &mut Value, words: &[(String, String)], shift: i64, price: Price)
     }
 }
 
+/// The object of a recorded event.
+pub(super) fn mould(recorded: &str) -> Value {
+    serde_json::from_str::<Value>(recorded).map(|mut event| event["data"]["object"].take()).unwrap_or_default()
+}
+
 /// An envelope around an object, without an id.
 pub(super) fn envelope(kind: &str, object: &Value, now: i64) -> Value {
     json!({

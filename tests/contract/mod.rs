@@ -1,0 +1,5 @@
+//! Doubles against what is promised of them, and official client libraries against the doubles over real sockets.
+
+pub(crate) mod stripe_faults;
+mod stripe_timeline;
+pub(crate) mod twin;
