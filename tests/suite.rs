@@ -3,9 +3,9 @@
 mod apps;
 mod check;
 mod cli;
-mod doctor;
-mod docs;
 mod contract;
+mod docs;
+mod doctor;
 mod drive;
 mod fixtures;
 mod house;
