@@ -15,7 +15,7 @@ mod scenario;
 pub(crate) mod service;
 mod shipped;
 mod simulate;
-mod stripe;
+pub(crate) mod stripe;
 
 /// A test that cannot run here says so loudly; where everything must be there (`HOOKDRILL_NO_SKIP=1`, as in CI) it fails,
 /// unless what is missing is the material beside the repository.

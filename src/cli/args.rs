@@ -3,6 +3,9 @@
 //! Must not know: files, the environment.
 
 pub mod doctor;
+mod record;
+
+pub use record::{ImportArgs, RecordArgs, ScrubArgs};
 
 use crate::stripe::import::ImportOptions;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -37,6 +40,10 @@ pub enum Command {
     Lint(LintArgs),
     /// Turn an export of Stripe events into a recording
     Import(ImportArgs),
+    /// Stand between `stripe listen` (or a tunnel) and your app, and record what passes, without personal data
+    Record(RecordArgs),
+    /// Take personal data out of a recording or an export
+    Scrub(ScrubArgs),
     /// Make a Stripe-Signature header, or say why one fails
     Signature(SignatureArgs),
     /// Start the reference service (webhooks at /webhooks/stripe)
@@ -253,19 +260,6 @@ pub struct LintArgs {
     /// Recordings
     #[command(flatten)]
     pub recordings: RecordingArgs,
-}
-
-/// `import`
-#[derive(Clone, Debug, ClapArgs)]
-pub struct ImportArgs {
-    /// `/v1/events` list, JSON lines, `stripe listen --format JSON` output, single events, or a folder of them
-    pub from: PathBuf,
-    /// Folder to make: one file an event
-    #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
-    /// Accept events from live mode
-    #[arg(long)]
-    pub allow_livemode: bool,
 }
 
 /// `signature`

@@ -12,9 +12,11 @@ pub mod find;
 pub mod import;
 pub mod lint;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod scrub;
 pub mod serve;
 pub mod shell;
 mod shipped;
@@ -48,6 +50,8 @@ pub fn main() -> std::process::ExitCode {
             Command::Report(options) => report::report(&options),
             Command::Lint(options) => lint::lint(&options),
             Command::Import(options) => import::import(&options),
+            Command::Record(options) => record::record(&options),
+            Command::Scrub(options) => scrub::scrub(&options),
             Command::Signature(options) => signature::signature(&options),
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),

@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 pub mod project;
 mod rawhttp;
+pub mod record;
 pub mod signing;
 pub mod sim;
 pub mod target;

@@ -167,7 +167,7 @@ fn without_repeats(located: Vec<Located>, is_story: bool, errors: &mut Errors) -
         if is_story {
             let what = format!("event {id} is already in {}; a story names each event once", earlier.file);
             errors.push(&shown, place, what);
-        } else if essence(&earlier.event.body) != essence(&recorded.event.body) {
+        } else if !say_the_same(&earlier.event.body, &recorded.event.body) {
             let what = format!(
                 "event {id} is already in {} with another body; keep one of them, or give each an id of its own",
                 earlier.file
@@ -176,6 +176,11 @@ fn without_repeats(located: Vec<Located>, is_story: bool, errors: &mut Errors) -
         }
     }
     kept
+}
+
+/// Whether two bodies are deliveries of one event.
+pub fn say_the_same(one: &str, other: &str) -> bool {
+    essence(one) == essence(other)
 }
 
 /// The body without what differs between two deliveries of one event: `pending_webhooks` counts the endpoints that

@@ -8,10 +8,10 @@
 //! to keep a thousand customers apart grow).
 //! Must not know: plans, scenarios. Which instance is which is a name that it is given.
 
-mod recognise;
-mod scan;
+pub(super) mod recognise;
+pub(super) mod scan;
 mod shape;
-mod words;
+pub(super) mod words;
 
 use super::{
     event::Event,
@@ -21,7 +21,8 @@ use crate::id::EventId;
 use recognise as known;
 use scan::{Decoded, ITEM, Scalar, scan};
 use serde_json::Value;
-use shape::{Source, is_uuid};
+use shape::Source;
+pub(super) use shape::is_uuid;
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 use words::{Edit, address, escaped, is_address_byte, is_word_byte, pieces, run_end, splice};
 

@@ -4,6 +4,7 @@ mod annotations;
 mod exits;
 mod files;
 mod operated;
+mod record;
 mod replay;
 mod served;
 mod shipped;

@@ -2,7 +2,9 @@
 
 mod events;
 mod import;
+pub(crate) mod planted;
 mod rekey;
+mod scrub;
 mod signature_vectors;
 mod story;
 

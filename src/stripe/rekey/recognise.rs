@@ -138,7 +138,7 @@ pub(super) fn is_opaque_key(key: &str, text: &str) -> bool {
         && (!needs_digit || text.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
-pub(super) fn is_hosted(key: &str, text: &str) -> bool {
+pub(in crate::stripe) fn is_hosted(key: &str, text: &str) -> bool {
     HOSTED.contains(&key) || text.contains("stripe.com/")
 }
 
@@ -162,17 +162,17 @@ pub(super) fn is_distinctive(text: &str) -> bool {
 
 /// A word that is an id: where its own part begins, behind prefix and underscore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Id<'a> {
+pub(in crate::stripe) struct Id<'a> {
     /// What the id is kept apart by: its prefix.
-    pub(super) kind: &'a str,
+    pub(in crate::stripe) kind: &'a str,
     /// Offset of the part that is exchanged.
-    pub(super) body: usize,
+    pub(in crate::stripe) body: usize,
     /// Whether the prefix is one of Stripe's; otherwise it only looks like an id.
-    pub(super) stripes: bool,
+    pub(in crate::stripe) stripes: bool,
 }
 
 /// Reads a word (letters, digits, underscores) as the id of an object of the customer.
-pub(super) fn id(word: &str, in_metadata: bool) -> Option<Id<'_>> {
+pub(in crate::stripe) fn id(word: &str, in_metadata: bool) -> Option<Id<'_>> {
     let first = word.split('_').next().unwrap_or_default();
     if KEPT.contains(&first) {
         return None;
@@ -181,7 +181,7 @@ pub(super) fn id(word: &str, in_metadata: bool) -> Option<Id<'_>> {
 }
 
 /// Whether a word is an id that stays.
-pub(super) fn is_kept(word: &str) -> bool {
+pub(in crate::stripe) fn is_kept(word: &str) -> bool {
     word.split_once('_').is_some_and(|(first, rest)| KEPT.contains(&first) && !rest.is_empty())
 }
 

@@ -6,15 +6,24 @@
 use std::ops::Range;
 
 /// What stands for an array's place in a path.
-pub(super) const ITEM: &str = "[]";
+pub(in crate::stripe) const ITEM: &str = "[]";
 
 /// A scalar that may be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(in crate::stripe) enum Scalar {
     /// A string; the range lies between its quotes, escapes as written.
     Text(Range<usize>),
     /// A number as written.
     Number(Range<usize>),
+}
+
+/// A key or a scalar, by its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::stripe) enum Token {
+    /// A key; the range lies between its quotes.
+    Key(Range<usize>),
+    /// A string or a number.
+    Scalar(Scalar),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,8 +34,18 @@ enum Frame {
 
 /// Calls `visit` with the path and place of every string and number, in order. Keys in the path are as written;
 /// [`ITEM`] stands for any place of an array.
-pub(super) fn scan<'a>(text: &'a str, mut visit: impl FnMut(&[&'a str], Scalar)) {
-    let (mut frames, mut path, mut key_next): (Vec<Frame>, Vec<&str>, bool) = (Vec::new(), Vec::new(), false);
+pub(in crate::stripe) fn scan<'a>(text: &'a str, mut visit: impl FnMut(&[&'a str], Scalar)) {
+    walk(text, |path, _, token| match token {
+        Token::Key(_) => {}
+        Token::Scalar(scalar) => visit(path, scalar),
+    });
+}
+
+/// As [`scan`], with keys, and with the places where the objects and arrays around a token begin. The path of a key ends
+/// with it.
+pub(in crate::stripe) fn walk<'a>(text: &'a str, mut visit: impl FnMut(&[&'a str], &[usize], Token)) {
+    let (mut frames, mut starts): (Vec<Frame>, Vec<usize>) = (Vec::new(), Vec::new());
+    let (mut path, mut key_next): (Vec<&str>, bool) = (Vec::new(), false);
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -36,23 +55,27 @@ pub(super) fn scan<'a>(text: &'a str, mut visit: impl FnMut(&[&'a str], Scalar))
                 let inner = at + 1..string_end(bytes, at + 1);
                 at = inner.end;
                 if key_next {
-                    path.push(&text[inner]);
+                    path.push(&text[inner.clone()]);
                     key_next = false;
+                    visit(&path, &starts, Token::Key(inner));
                 } else {
-                    visit(&path, Scalar::Text(inner));
+                    visit(&path, &starts, Token::Scalar(Scalar::Text(inner)));
                     ended = true;
                 }
             }
             b'{' => {
                 frames.push(Frame::Object);
+                starts.push(at);
                 key_next = true;
             }
             b'[' => {
                 frames.push(Frame::Array);
+                starts.push(at);
                 path.push(ITEM);
             }
             b'}' | b']' => {
                 key_next = false;
+                starts.pop();
                 if frames.pop() == Some(Frame::Array) {
                     path.pop();
                 }
@@ -62,7 +85,7 @@ pub(super) fn scan<'a>(text: &'a str, mut visit: impl FnMut(&[&'a str], Scalar))
             b'-' | b'0'..=b'9' => {
                 let end = bytes[at..].iter().position(|b| matches!(b, b',' | b'}' | b']') || b.is_ascii_whitespace());
                 let end = end.map_or(bytes.len(), |length| at + length);
-                visit(&path, Scalar::Number(at..end));
+                visit(&path, &starts, Token::Scalar(Scalar::Number(at..end)));
                 at = end - 1;
                 ended = true;
             }
@@ -89,15 +112,15 @@ fn string_end(bytes: &[u8], from: usize) -> usize {
 }
 
 /// A string as it reads, and where each of its bytes stands as written.
-pub(super) struct Decoded {
-    pub(super) text: String,
+pub(in crate::stripe) struct Decoded {
+    pub(in crate::stripe) text: String,
     /// For each byte of `text`, and for its end, the offset as written.
     origin: Vec<usize>,
 }
 
 impl Decoded {
     /// Undoes the escapes of `raw`, the inside of a JSON string.
-    pub(super) fn of(raw: &str) -> Self {
+    pub(in crate::stripe) fn of(raw: &str) -> Self {
         let mut decoded = Self { text: String::with_capacity(raw.len()), origin: Vec::with_capacity(raw.len() + 1) };
         let mut at = 0;
         while let Some(c) = raw[at..].chars().next() {
@@ -111,7 +134,7 @@ impl Decoded {
     }
 
     /// Where a range of `text` stands as written.
-    pub(super) fn raw(&self, range: &Range<usize>) -> Range<usize> {
+    pub(in crate::stripe) fn raw(&self, range: &Range<usize>) -> Range<usize> {
         self.origin[range.start]..self.origin[range.end]
     }
 }

@@ -148,7 +148,7 @@ fn is_hex(text: &str) -> bool {
 }
 
 /// `8-4-4-4-12` hex digits, small letters.
-pub(super) fn is_uuid(text: &str) -> bool {
+pub(in crate::stripe) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::ops::Range;
 
 /// One exchange within a text: where, and what stands there then.
-pub(super) type Edit = (Range<usize>, String);
+pub(in crate::stripe) type Edit = (Range<usize>, String);
 
 pub(super) fn is_word_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
@@ -43,7 +43,7 @@ pub(super) fn address(text: &str, run: &Range<usize>) -> Option<Range<usize>> {
 }
 
 /// `text` with the edits done; they are in order and do not overlap.
-pub(super) fn splice(text: &str, edits: Vec<Edit>) -> String {
+pub(in crate::stripe) fn splice(text: &str, edits: Vec<Edit>) -> String {
     let mut new = String::with_capacity(text.len() + 64);
     let mut at = 0;
     for (range, replacement) in edits {
@@ -56,7 +56,7 @@ pub(super) fn splice(text: &str, edits: Vec<Edit>) -> String {
 }
 
 /// As it is written inside a JSON string.
-pub(super) fn escaped(text: String) -> String {
+pub(in crate::stripe) fn escaped(text: String) -> String {
     if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\') || byte < b' ') {
         return text;
     }
