@@ -8,11 +8,13 @@
 //! | one event, several one after another, JSON lines, an array | a body copied from the Dashboard, an old log |
 //! | the answer of `GET /v1/events`, newest first | `stripe events list` |
 //! | `stripe listen --format JSON`, status text and colour included | a redirected terminal |
-//! | `{"headers":…, "body":…}`, `…"payload":…`, `…"detail":…`, alone or in an array | n8n, Braze, EventBridge |
+//! | captures, exports and envelopes of other tools, alone or in lists | n8n, Braze, HAR, Hookdeck, EventBridge, Event Grid |
 //!
 //! One bad place refuses the whole recording, and as many bad places as possible are named at once.
 //! Must not know: plans, targets, sockets. It reads files and nothing else.
 
+mod cut;
+mod envelope;
 pub mod error;
 mod shape;
 mod story;

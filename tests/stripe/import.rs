@@ -90,7 +90,7 @@ fn repeated_deliveries_are_kept_once_and_contradictions_refused() {
 fn what_is_cut_off_or_foreign_is_located() {
     let (a, b) = (event("evt_a", 1), event("evt_b", 2));
     let cut = errors(&format!("{b}\n{}", &a[..60]));
-    assert!(cut[0].starts_with("x:14:") && cut[0].contains("ends inside a value that began at line 10"), "{cut:?}");
+    assert!(cut[0].starts_with("x:14:") && cut[0].contains("(its value began at line 10) is cut off"), "{cut:?}");
     let middle = errors(&format!("{}\n{b}\n{{\"id\": \"evt_c\"}}\n", &a[..60]));
     assert!(middle.len() == 2 && middle[0].starts_with("x:5:4: not valid JSON"), "{middle:?}");
     assert!(middle[1].starts_with("x:15:1: not a Stripe event: missing field `object`"), "{middle:?}");

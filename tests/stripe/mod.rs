@@ -1,6 +1,7 @@
 //! The `stripe` room against material from outside: signature vectors, recorded events, the shipped recordings.
 
 mod events;
+mod export;
 mod import;
 pub(crate) mod planted;
 mod rekey;

@@ -4,7 +4,10 @@
 //! (stripe-cli#1353: the spinner breaks `jq`). Text is skipped only where it cannot be a piece of an event.
 //! Must not know: what the values mean.
 
-use super::error::{Errors, Place};
+use super::{
+    cut,
+    error::{Errors, Place},
+};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, ops::Range};
 
@@ -21,6 +24,13 @@ pub(super) fn without_colour(text: &str) -> Cow<'_, str> {
         } else if rest.next_if_eq(&'[').is_some() {
             // A control sequence ends with its first character from `@` to `~`.
             rest.by_ref().find(|end| ('@'..='~').contains(end));
+        } else if rest.next_if_eq(&']').is_some() {
+            // A link or a title, up to a bell or a terminator.
+            while let Some(c) = rest.next() {
+                if c == '\u{7}' || c == '\u{1b}' && rest.next_if_eq(&'\\').is_some() {
+                    break;
+                }
+            }
         }
     }
     Cow::Owned(plain)
@@ -75,11 +85,7 @@ fn is_bracketed_text(rest: &str) -> bool {
 fn push_json_error(shown: &str, text: &str, start: usize, error: &serde_json::Error, errors: &mut Errors) {
     let began = Place::of(text, start);
     if error.is_eof() {
-        let what = format!(
-            "the JSON ends inside a value that began at line {}; it was cut off, so export it again in full \
-             (some traffic inspectors cut bodies at 10 kB)",
-            began.line
-        );
+        let what = cut::words(&text[start..], Some(began.line));
         errors.push(shown, Place::of(text, text.trim_end().len()), what);
         return;
     }
