@@ -14,6 +14,7 @@
 
 pub mod check;
 pub mod cli;
+mod database;
 pub mod doctor;
 pub mod drive;
 pub mod history;

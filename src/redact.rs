@@ -35,6 +35,13 @@ impl Redactor {
         Self { secrets }
     }
 
+    /// The same, of one more secret.
+    #[must_use]
+    pub fn and(&self, secret: Option<&str>) -> Self {
+        let all: Vec<&str> = self.secrets.iter().map(String::as_str).chain(secret).collect();
+        Self::new(&all)
+    }
+
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
         let mut out = text.to_owned();

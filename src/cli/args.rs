@@ -62,6 +62,9 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man,
+    /// End an app's processes when the run that started them is gone
+    #[command(hide = true)]
+    Keep,
 }
 
 /// `init`
@@ -120,8 +123,8 @@ impl RecordingArgs {
 /// `run`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RunArgs {
-    /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those)
-    #[arg(default_value = "scenarios")]
+    /// Scenario files, folders of them, or recordings and exports of Stripe events (a story is made around those). Default:
+    /// scenarios; with --target those of them that the target can answer
     pub paths: Vec<PathBuf>,
     /// Carry out a saved plan (`reports/<scenario>/<run>/plan.json`) as it is, without its scenario: the same bytes at the same
     /// times, signed afresh. Judged by the `scenario.toml` beside it, if there is one, else by no event being lost

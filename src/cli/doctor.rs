@@ -11,7 +11,6 @@ use crate::{
         seen::{Expected, ExpectedState, is_loopback},
         tls,
     },
-    drive::project,
     redact::Redactor,
 };
 use std::{collections::BTreeMap, io::IsTerminal, path::Path, time::Duration};
@@ -70,7 +69,7 @@ fn exit(args: &DoctorArgs, diagnosis: &Diagnosis) -> Exit {
 /// The URL and the secret, from the project file or from what was typed.
 fn endpoint(args: &DoctorArgs) -> Result<(http::Uri, Option<String>), Failure> {
     if let Some(path) = &args.target {
-        let project = project::load(path, 1, &environment).map_err(|error| Failure::Usage(error.to_string()))?;
+        let project = super::project_file(path, 1)?;
         let webhook = &project.target.webhook;
         if webhook.contains('{') {
             let what = "the target is started by `run`, on a port of its own; start the app and give doctor its URL";

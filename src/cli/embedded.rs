@@ -5,10 +5,12 @@
 use super::Failure;
 use crate::{
     drive::{
+        ask::Question,
         probe::{Expression, ExpressionError, ProbeSpec},
         process::ServiceCommand,
         signing::{SigningSecrets, made_up_secret},
         target::{SignUp, Target},
+        template::Given,
     },
     scenario::model::Doubles as ScenarioDoubles,
     service::{
@@ -192,7 +194,7 @@ pub(crate) fn target(
         webhook: format!("{url}/webhooks/stripe"),
         secrets: SigningSecrets::new(secrets.webhook.clone(), seed).with_second(secrets.second_endpoint.clone()),
         probe: Some(ProbeSpec {
-            http: format!("{url}/api/customers/{{key}}"),
+            ask: Question::Http { method: "GET".to_owned(), url: format!("{url}/api/customers/{{key}}"), json: None },
             access: Expression::parse("$.access")?,
             status: Some(Expression::parse("$.status")?),
             plan: Some(Expression::parse("$.plan")?),
@@ -211,5 +213,10 @@ pub(crate) fn target(
         alerts: doubles.alerts,
         declared: Vec::new(),
         process: true,
+        clock: true,
+        store: true,
+        seeds: Vec::new(),
+        resets: Vec::new(),
+        given: Given::default(),
     })
 }

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod exit;
 pub mod find;
+mod gate;
 pub mod import;
 pub mod lint;
 pub mod plan;
@@ -24,10 +25,12 @@ pub mod signature;
 pub mod simulate;
 mod simulated;
 pub mod start;
+mod started;
 mod stored;
 pub mod teeth;
 mod voice;
 
+use crate::drive::project::{self, Project, Surroundings};
 use args::{Args, Command};
 use clap::Parser;
 use exit::Exit;
@@ -61,6 +64,10 @@ pub fn main() -> std::process::ExitCode {
             Command::Completions(options) => shell::completions(&options),
             Command::Man => shell::man(),
             Command::Teeth(options) => teeth::teeth(&options),
+            Command::Keep => {
+                crate::drive::process::keeper::keep(std::io::stdin().lock());
+                Ok(Exit::Pass)
+            }
         };
         done.unwrap_or_else(|failure| {
             eprintln!("hookdrill: {failure}");
@@ -82,6 +89,29 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "the environment is read in this file alone")]
 pub(crate) fn is_set_to_nothing(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value.to_string_lossy().trim().is_empty())
+}
+
+/// Reads a project file with what the environment has.
+pub(crate) fn project_file(path: &std::path::Path, seed: u64) -> Result<Project, Failure> {
+    let surroundings = Surroundings { variable: &environment, own: own_variables(), seed };
+    project::load(path, &surroundings).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Variables that are hookdrill's own, secrets among them: an app that it starts does not get them.
+fn own_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("HOOKDRILL_")).collect()
+}
+
+/// Values of the environment that look like secrets by their names: an app inherits them, and may print them.
+pub(crate) fn inherited_secrets() -> Vec<String> {
+    let secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "PRIVATE_KEY"].iter().any(|word| name.contains(word))
+    };
+    let all =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    all.filter(|(name, value)| secret(name) && value.len() >= 8).map(|(_, value)| value).collect()
 }
 
 /// Why a command could not do its work.

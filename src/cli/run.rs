@@ -8,7 +8,9 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    simulate, stored,
+    gate, simulate,
+    started::{self, Started},
+    stored,
     voice::Voice,
 };
 use crate::{
@@ -16,9 +18,7 @@ use crate::{
     drive::{
         clock::RunClock,
         live::{LiveRun, LockStore, drive},
-        process::Fleet,
-        project::{self, Project},
-        target::Target,
+        project::Project,
     },
     history::{file, record::Record},
     mock::{
@@ -31,10 +31,7 @@ use crate::{
     },
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport, annotations::Place},
-    scenario::{
-        fault::{Double, FaultKind},
-        model::{Body, Doubles as ScenarioDoubles, Scenario, Step},
-    },
+    scenario::model::{Body, Scenario},
     service::store::{PostgresAt, Store},
     time::Timestamp,
 };
@@ -49,9 +46,11 @@ use std::{
 /// [`Failure::Usage`] before anything is sent; what breaks later is part of the report.
 pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let options = args.recordings.options();
+    let shipped = [PathBuf::from("scenarios")];
+    let paths = if args.paths.is_empty() { shipped.as_slice() } else { &args.paths };
     let mut found = match &args.plan {
         Some(plan) => vec![stored::planned(plan)?],
-        None => find::scenarios(&args.paths, &args.recordings.fixtures, options)?,
+        None => find::scenarios(paths, &args.recordings.fixtures, options)?,
     };
     // The secrets of a plan are made from its own seed.
     let seed = found.iter().find_map(|f| f.plan.as_ref()).map_or(args.seed, |plan| plan.seed);
@@ -64,13 +63,14 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         super::serve::defect(name)?;
     }
     let project = match &args.target {
-        Some(path) => {
-            let loaded = project::load(path, args.seed, &super::environment);
-            Some(loaded.map_err(|error| Failure::Usage(error.to_string()))?)
-        }
+        Some(path) => Some(super::project_file(path, args.seed)?),
         None => None,
     };
-    judgeable(&found, project.as_ref())?;
+    // Whoever named a scenario wants it judged; of all that there are, those are run that can be.
+    let named = args.plan.is_some() || !args.paths.is_empty();
+    if let Some(project) = project.as_ref().filter(|_| named) {
+        gate::judgeable(&found, project).map_err(Failure::Usage)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -117,6 +117,9 @@ fn redactor(args: &RunArgs, project: Option<&Project>) -> Redactor {
     let embedded = EmbeddedSecrets::new(args.seed);
     let mut secrets = embedded.all().to_vec();
     secrets.extend(project.iter().flat_map(|p| p.target.secrets.all()));
+    secrets.extend(project.iter().flat_map(|p| &p.secrets).map(String::as_str));
+    let inherited = if project.is_some_and(|p| p.app.is_some()) { super::inherited_secrets() } else { Vec::new() };
+    secrets.extend(inherited.iter().map(String::as_str));
     Redactor::new(&secrets)
 }
 
@@ -124,62 +127,13 @@ fn redactor(args: &RunArgs, project: Option<&Project>) -> Redactor {
 fn left_out(args: &RunArgs, scenario: &Scenario, project: Option<&Project>) -> Option<String> {
     match (&scenario.body, project) {
         (Body::Live { reason }, _) if args.simulate => Some(format!("it runs live only: {reason}")),
-        (Body::Simulated, Some(_)) => {
-            Some("it runs in virtual time only, where an app behind a URL cannot be".to_owned())
+        (Body::Simulated, Some(_)) => Some("it runs in virtual time only, where an app of yours cannot be".to_owned()),
+        (Body::Live { .. } | Body::Both, Some(project)) => {
+            let lacking = gate::unanswerable(scenario, project);
+            (!lacking.is_empty()).then(|| lacking.join("; "))
         }
-        (Body::Live { .. } | Body::Simulated | Body::Both, _) => None,
+        (Body::Live { .. } | Body::Simulated | Body::Both, None) => None,
     }
-}
-
-/// A criterion that the target cannot answer is said before anything is sent, not after.
-fn judgeable(found: &[Found], project: Option<&Project>) -> Result<(), Failure> {
-    let Some(project) = project else { return Ok(()) };
-    let abilities = project.target.abilities();
-    let mut wrong = Vec::new();
-    for f in found.iter().filter(|f| f.scenario.body != Body::Simulated) {
-        for criterion in &f.scenario.criteria {
-            for need in criterion.needs().iter().filter(|n| !abilities.iter().any(|a| *a == n.word())) {
-                wrong.push(format!(
-                    "{}: `{}` cannot be judged on {}: it needs a {} (or leave the scenario out: --filter '!{}')",
-                    f.path.display(),
-                    criterion.name(),
-                    project.target.name,
-                    need.describe(),
-                    f.scenario.slug
-                ));
-            }
-        }
-        let kills = |kind: &FaultKind| {
-            matches!(
-                kind,
-                FaultKind::Kill { .. }
-                    | FaultKind::KillAtCall(_)
-                    | FaultKind::Down { .. }
-                    | FaultKind::RandomKills { .. }
-                    | FaultKind::Stop { .. }
-                    | FaultKind::Clock { .. }
-                    | FaultKind::StoreBusy { .. }
-            )
-        };
-        if project.target.sign_up.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
-            wrong.push(format!("{}: people sign up; say how, under `[pages.sign_up]`", f.path.display()));
-        }
-        if project.target.support_form.is_none() && f.scenario.steps.iter().any(|s| matches!(s, Step::Ask { .. })) {
-            wrong.push(format!(
-                "{}: people ask for help, which is for the embedded service alone; leave it out with --filter '!{}'",
-                f.path.display(),
-                f.scenario.slug
-            ));
-        }
-        if !project.target.process && f.scenario.faults.iter().any(|fault| kills(&fault.kind)) {
-            wrong.push(format!(
-                "{}: a service behind a URL cannot be killed or stopped, nor its store or clock touched; leave this scenario out with --filter '!{}'",
-                f.path.display(),
-                f.scenario.slug
-            ));
-        }
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(Failure::Usage(wrong.join("\n"))) }
 }
 
 /// One scenario; whatever breaks becomes part of its report.
@@ -303,16 +257,17 @@ async fn live(
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let database = Scratch::new(args, scratch.path())?;
     let lock_store = project.is_none().then(|| database.lock());
-    let (targets, service) = match project {
-        Some(project) => (vec![project.target.clone()], None),
-        None => start_embedded(args, plan, &secrets, &doubles, (&database.from, folder)).await?,
-    };
-    if service.is_none() {
-        reachable(&targets[0].webhook).await?;
-    }
     let url = super::environment(embedded::DATABASE_URL);
-    let hidden = secrets.all().into_iter().chain(targets[0].secrets.all()).chain(url.as_deref());
-    let redactor = Redactor::new(&hidden.collect::<Vec<_>>());
+    let redactor = redactor(args, project).and(url.as_deref());
+    let started = match project {
+        Some(project) => started::project(project, &doubles, (scratch.path(), folder), &redactor).await?,
+        None => started::embedded(args, plan, &secrets, &doubles, (&database.from, folder)).await?,
+    };
+    let Started { targets, service, serves } = started;
+    if service.is_none() {
+        let down = |why| format!("{why}; start your app, or correct `webhook` in the project file");
+        gate::reachable(&targets[0].webhook).await.map_err(down)?;
+    }
     // What an app says of itself (a status, a plan) may hold what it should not: nothing of it is written unredacted.
     let history = file::Writer::create(&folder.join("history.jsonl"))
         .map(|writer| writer.redacting(redactor.clone()))
@@ -325,8 +280,8 @@ async fn live(
     // A target of the user's has what it has.
     let options = options.into_iter().take(if project.is_some() { 1 } else { 3 });
     let options = options.map(|(name, value)| (name.to_owned(), value)).collect();
-    let run =
-        LiveRun { plan, targets, service, doubles: &doubles, calls, clock, history, options, redactor, lock_store };
+    let doubles = &doubles;
+    let run = LiveRun { plan, targets, service, serves, doubles, calls, clock, history, options, redactor, lock_store };
     let driven = drive(run).await.map_err(|error| error.to_string());
     driven.and(database.clear())
 }
@@ -374,46 +329,6 @@ impl Scratch {
     fn clear(self) -> Result<(), String> {
         let dropped = self.schema.as_ref().map_or(Ok(()), PostgresAt::drop_schema);
         dropped.map_err(|error| format!("cannot take the schema of the run away: {error}"))
-    }
-}
-
-async fn start_embedded(
-    args: &RunArgs,
-    plan: &Plan,
-    secrets: &EmbeddedSecrets,
-    doubles: &Doubles,
-    (database, folder): (&ServedFrom, &Path),
-) -> Result<(Vec<Target>, Option<Fleet>), String> {
-    let given = ScenarioDoubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
-    let peers = embedded::Peers {
-        crm: doubles.crm_url(),
-        support: doubles.support_url(),
-        stripe: given.stripe.then(|| doubles.url(Double::Stripe)),
-        alerts: given.alerts.then(|| doubles.url(Double::Alerts)),
-    };
-    let log = folder.join("service.log");
-    let command = embedded::command(secrets, database, &log, &peers, &args.defect)
-        .map_err(|error| format!("cannot find this program again: {error}"))?;
-    let fleet = Fleet::start(&command, args.processes).await.map_err(|error| error.to_string())?;
-    let target = |url: &String| embedded::target(url, secrets, args.seed, given);
-    let targets: Result<Vec<_>, _> = fleet.urls().await.iter().map(target).collect();
-    Ok((targets.map_err(|error| error.to_string())?, Some(fleet)))
-}
-
-/// A target that is down is a broken run, not a service that loses events.
-async fn reachable(url: &str) -> Result<(), String> {
-    let uri: http::Uri = url.parse().map_err(|_| format!("`{url}` is not a URL"))?;
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
-    match tokio::time::timeout(std::time::Duration::from_secs(5), connecting).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!(
-            "nothing answers at {host}:{port} ({error}); start your app, or correct `webhook` in the project file"
-        )),
-        Err(_) => Err(format!(
-            "nothing answers at {host}:{port} within 5 s; start your app, or correct `webhook` in the project file"
-        )),
     }
 }
 

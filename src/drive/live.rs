@@ -3,31 +3,27 @@
 //! Sends are open-loop: each leaves at its planned time whatever became of those before it. Must not know: what comes
 //! next (the interpreter does), what is right.
 
+mod asked;
 mod fleet;
 
 use super::{
-    browser::user_agent,
+    ask::Asker,
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-    process::{Fleet, ServiceStartError},
+    process::{Came, Fleet, StartError},
     target::Target,
-    template::fill,
     transport::{self, Altered, Parcel},
 };
 use crate::{
     history::{
         file::Writer,
-        record::{Attempt, Call, HISTORY_VERSION, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Visit},
+        record::{Attempt, Call, HISTORY_VERSION, ProcessEvent, Record, Reply, RunPhase, Start},
     },
     mock::socket::Doubles,
-    plan::model::{Action, Instance, Plan, PlannedStep},
+    plan::model::Plan,
     redact::Redactor,
-    scenario::model::Page,
 };
-use bytes::Bytes;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -44,8 +40,10 @@ pub struct LiveRun<'a> {
     pub plan: &'a Plan,
     /// To whom: one for each process, or the one that is not ours.
     pub targets: Vec<Target>,
-    /// The child processes, in the order of the targets, when they are ours.
+    /// The child processes, when they are ours.
     pub service: Option<Fleet>,
+    /// Of each child process: which target it is, if webhooks go to it.
+    pub serves: Vec<Option<usize>>,
     /// The doubles, when the target uses them.
     pub doubles: &'a Doubles,
     /// Calls as the doubles see them, with their time.
@@ -62,6 +60,13 @@ pub struct LiveRun<'a> {
     pub lock_store: Option<LockStore>,
 }
 
+impl LiveRun<'_> {
+    /// Whether the processes are those of the embedded service.
+    fn embedded(&self) -> bool {
+        self.lock_store.is_some()
+    }
+}
+
 /// Locks the store of the service against every writer, as another program would that does not let go, until what it
 /// returns is dropped; or says why it cannot. Blocks.
 pub type LockStore = Arc<dyn Fn() -> Result<Box<dyn Send>, String> + Send + Sync>;
@@ -74,10 +79,21 @@ pub enum DriveError {
     History(#[from] std::io::Error),
     /// The service did not come back after a kill.
     #[error(transparent)]
-    Service(#[from] ServiceStartError),
+    Service(#[from] StartError),
     /// The service's store cannot be locked, as a fault wants it.
     #[error("cannot lock the service's store: {0}")]
     Store(String),
+    /// A seed or a reset failed: the stories would begin from something else than they should.
+    #[error("{what} failed: {why}")]
+    Seed {
+        /// Which, and for whom.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// The database that a probe reads is not there any more.
+    #[error("the probe's database is gone, so nothing can be said of the app: {0}")]
+    Database(String),
     /// A planned request cannot be written as HTTP.
     #[error("{0}")]
     Request(String),
@@ -94,14 +110,26 @@ pub enum DriveError {
 /// What a finished task reports.
 enum Event {
     Happened(Input, Record),
-    Started(usize, Result<(), ServiceStartError>),
+    /// One process was started by a fault, or by whoever watches over it.
+    Started(usize, Result<Came, StartError>, By),
+    /// All were started, one after the other.
+    AllStarted(Result<Came, StartError>),
+    /// The database of a probe that is judged is not there.
+    Gone(String),
     /// Every process that was told to stop has ended.
     Stopped,
     Broken(String),
 }
 
-/// Probes, queue readings and visits answer at once or count as failed.
-const SIDE_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Who started a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// A fault had killed it.
+    Plan,
+    /// It had died by itself.
+    Supervisor,
+}
+
 /// So long before an event is sent it is to be read from Stripe's API.
 const EVENT_LEAD_MS: u64 = 10;
 /// Bytes of an answer's text that a record keeps.
@@ -112,6 +140,7 @@ const LOOK_MS: u64 = 200;
 struct Driver<'a> {
     run: LiveRun<'a>,
     sender: Sender,
+    asker: Asker,
     shared: Arc<Shared>,
     events: UnboundedSender<Event>,
     lateness_us: Vec<u64>,
@@ -141,8 +170,12 @@ pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
         clock: run.clock,
         redactor: run.redactor.clone(),
     });
-    let mut driver = Driver { run, sender: Sender::new(), shared, events, lateness_us: Vec::new(), store_lock: None };
+    let sender = Sender::new();
+    let asker = Asker::new(sender.clone());
+    let mut driver = Driver { run, sender, asker, shared, events, lateness_us: Vec::new(), store_lock: None };
     driver.write_start()?;
+    driver.reset().await?;
+    driver.seed().await?;
     let target = driver.shared.target();
     let abilities = Abilities {
         probe: target.probe.is_some(),
@@ -168,7 +201,7 @@ pub async fn drive(run: LiveRun<'_>) -> Result<(), DriveError> {
                 }
             }
             Directive::Done { incomplete } => return driver.finish(incomplete).await,
-            directive => driver.carry_out(&mut interpreter, directive).await?,
+            directive => driver.carry_out(directive).await?,
         }
     }
 }
@@ -197,7 +230,7 @@ impl Driver<'_> {
         self.record(Record::Start(start))
     }
 
-    async fn carry_out(&mut self, interpreter: &mut Interpreter<'_>, directive: Directive) -> Result<(), DriveError> {
+    async fn carry_out(&mut self, directive: Directive) -> Result<(), DriveError> {
         match directive {
             Directive::Enter(phase) => {
                 match phase {
@@ -232,7 +265,7 @@ impl Driver<'_> {
                 self.set_clock(offset_ms).await;
                 Ok(())
             }
-            Directive::Restart => self.restart(interpreter).await,
+            Directive::Restart => self.restart(),
             Directive::KillOne(process) => self.kill_one(process).await,
             Directive::StartOne(process) => self.start_one(process),
             Directive::Probe { instance, last } => {
@@ -295,37 +328,6 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn step(&self, index: usize) {
-        let step = self.run.plan.steps[index].clone();
-        let Some(instance) = self.run.plan.instances.iter().find(|i| i.id == step.instance).cloned() else { return };
-        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
-        tokio::spawn(async move {
-            let visit = shared.visit(&sender, &instance, &step).await;
-            drop(events.send(Event::Happened(Input::Stepped, Record::Visit(visit))));
-        });
-    }
-
-    fn probe(&self, index: usize, last: bool) {
-        let instance = self.run.plan.instances[index].clone();
-        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
-        tokio::spawn(async move {
-            let probe = shared.probe(&sender, &instance, last).await;
-            let input = Input::Probed { instance: index, access: probe.access, last };
-            drop(events.send(Event::Happened(input, Record::Probe(probe))));
-        });
-    }
-
-    fn read_queue(&self, last: bool) {
-        let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
-        tokio::spawn(async move {
-            let queue = shared.queue(&sender, last).await;
-            let pending = queue.as_ref().map(|q| q.pending);
-            let record =
-                queue.unwrap_or(Queue { pending: u64::MAX, dead: 0, drift: None, unrouted: 0, events: 0, last: false });
-            drop(events.send(Event::Happened(Input::Queue { pending, last }, Record::Queue(record))));
-        });
-    }
-
     fn take_event(&mut self, interpreter: &mut Interpreter<'_>, event: Event) -> Result<(), DriveError> {
         match event {
             Event::Happened(input, record) => {
@@ -337,13 +339,9 @@ impl Driver<'_> {
                 interpreter.on(self.run.clock.now_ms(), input);
                 Ok(())
             }
-            Event::Started(process, started) => {
-                started?;
-                self.shared.mark(process, true);
-                self.record_process(ProcessEvent::Ready, process, "")?;
-                interpreter.on(self.run.clock.now_ms(), Input::OneUp(process));
-                Ok(())
-            }
+            Event::Started(process, started, by) => self.started(interpreter, process, started, by),
+            Event::AllStarted(started) => self.all_started(interpreter, started),
+            Event::Gone(why) => Err(DriveError::Database(why)),
             Event::Stopped => {
                 self.record(Record::Process { event: ProcessEvent::Stopped, detail: None })?;
                 interpreter.on(self.run.clock.now_ms(), Input::Stopped);
@@ -425,119 +423,6 @@ impl Shared {
             leaks: self.redactor.leaks(&answer.text),
         }
     }
-
-    async fn visit(&self, sender: &Sender, instance: &Instance, step: &PlannedStep) -> Visit {
-        let mut visit = Visit::unanswered(instance.id.clone(), step);
-        let agent = ("user-agent", user_agent(step.agent).to_owned());
-        let sent = match step.action {
-            Action::Ask => self.ask(sender, instance, step, agent).await,
-            Action::SignUp => self.sign_up(sender, instance, agent).await,
-            Action::Visit(Page::Success) => match &self.target().success_page {
-                Some(page) => match fill(page, instance) {
-                    Ok(url) => send_text(sender, "GET", &url, &[agent], Bytes::new()).await,
-                    Err(why) => Err(why),
-                },
-                None => Err("the target has no success page".to_owned()),
-            },
-        };
-        match sent {
-            Ok(answer) => {
-                visit.status = answer.status;
-                visit.shows = activation_shown(&answer.text);
-                visit.leaks = self.redactor.leaks(&answer.text);
-                visit.error = answer.reason;
-            }
-            Err(why) => visit.error = Some(why),
-        }
-        visit
-    }
-
-    async fn ask(
-        &self,
-        sender: &Sender,
-        instance: &Instance,
-        step: &PlannedStep,
-        agent: (&'static str, String),
-    ) -> Result<Answer, String> {
-        let url = self.target().support_form.as_ref().ok_or("the target takes no requests for help")?;
-        let ticket = step.ticket.as_ref().ok_or("the step has no request")?;
-        let json = serde_json::json!({
-            "message": ticket.message,
-            "category": ticket.category,
-            "user": instance.user,
-            "email": instance.email,
-        });
-        let headers = [agent, ("content-type", "application/json".to_owned()), ("idempotency-key", ticket.key.clone())];
-        send_text(sender, "POST", url, &headers, Bytes::from(json.to_string())).await
-    }
-
-    async fn sign_up(
-        &self,
-        sender: &Sender,
-        instance: &Instance,
-        agent: (&'static str, String),
-    ) -> Result<Answer, String> {
-        let spec = self.target().sign_up.as_ref().ok_or("the target has no sign-up")?;
-        let url = fill(&spec.url, instance)?;
-        let mut json = serde_json::Map::new();
-        for (name, text) in &spec.json {
-            let value = super::template::fill_plain(text, instance)?;
-            json.insert(name.clone(), Value::String(value));
-        }
-        let headers = [agent, ("content-type", "application/json".to_owned())];
-        send_text(sender, "POST", &url, &headers, Bytes::from(Value::Object(json).to_string())).await
-    }
-
-    async fn probe(&self, sender: &Sender, instance: &Instance, last: bool) -> Probe {
-        let mut probe = Probe::unread(instance.id.clone(), last);
-        let Some(spec) = &self.target().probe else { return probe };
-        let sent = match fill(&spec.http, instance) {
-            Ok(url) => send_text(sender, "GET", &url, &[("accept", "application/json".to_owned())], Bytes::new()).await,
-            Err(why) => Err(why),
-        };
-        match sent {
-            Ok(answer) if answer.status == Some(404) => probe.known = Some(false),
-            Ok(answer) if answer.outcome == crate::history::record::Outcome::Acked => {
-                match serde_json::from_str::<Value>(&answer.text) {
-                    Ok(body) => spec.read(&body, &mut probe),
-                    Err(error) => probe.error = Some(format!("the answer is no JSON: {error}")),
-                }
-                probe.digest = Some(hex::encode(Sha256::digest(answer.text.as_bytes())));
-            }
-            Ok(answer) => {
-                let status = answer.status.map(|s| format!("answered {s}"));
-                probe.error = answer.reason.or(status);
-            }
-            Err(why) => probe.error = Some(why),
-        }
-        probe
-    }
-
-    async fn queue(&self, sender: &Sender, last: bool) -> Option<Queue> {
-        let whole = self.target().queue.as_ref()?;
-        let url = if last { whole.clone() } else { format!("{whole}?brief") };
-        let answer = send_text(sender, "GET", &url, &[], Bytes::new()).await.ok()?;
-        let body: Value = serde_json::from_str(&answer.text).ok()?;
-        let number = |name: &str| body[name].as_u64();
-        Some(Queue {
-            pending: number("pending")?,
-            dead: number("dead")?,
-            drift: if last { Some(number("drift")?) } else { None },
-            unrouted: number("unrouted")?,
-            events: number("events")?,
-            last,
-        })
-    }
-}
-
-async fn send_text(
-    sender: &Sender,
-    method: &str,
-    url: &str,
-    headers: &[(&str, String)],
-    body: Bytes,
-) -> Result<Answer, String> {
-    sender.send(method, url, headers, body, SIDE_REQUEST_TIMEOUT).await.map_err(|error| error.to_string())
 }
 
 /// What a page says of the activation: the value of `data-activation`.

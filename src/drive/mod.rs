@@ -2,6 +2,7 @@
 //!
 //! Must not know: criteria, verdicts, reports; how the service under test works.
 
+pub mod ask;
 mod browser;
 pub mod clock;
 pub mod deliverer;
@@ -17,5 +18,5 @@ pub mod record;
 pub mod signing;
 pub mod sim;
 pub mod target;
-mod template;
+pub mod template;
 pub mod transport;

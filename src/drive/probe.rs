@@ -2,6 +2,7 @@
 //!
 //! Must not know: what the state should be.
 
+use super::ask::Question;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 use std::collections::BTreeMap;
@@ -9,8 +10,8 @@ use std::collections::BTreeMap;
 /// `[probe.customer]` of a project file, checked.
 #[derive(Clone, Debug)]
 pub struct ProbeSpec {
-    /// URL with braces, read with GET.
-    pub http: String,
+    /// What is asked.
+    pub ask: Question,
     /// Whether access is open.
     pub access: Expression,
     /// Subscription status.

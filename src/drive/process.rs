@@ -1,75 +1,106 @@
-//! The embedded reference service as a child process of this same binary, so that it can be killed for real.
+//! Child processes of a run: started, killed (SIGKILL) at a fault, stopped (SIGTERM), started again on the same port. What a
+//! process is (the embedded service, or a command of somebody's app) is a value, [`Start`].
 //!
-//! Must not know: plans, what the service does.
+//! The embedded service is the same binary: `hookdrill serve` with a database of its own, so that a kill is real.
+//! Must not know: plans, what the processes do.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    sync::Arc,
-    time::Duration,
-};
+mod app;
+mod embedded;
+pub mod keeper;
+mod output;
+mod signals;
+mod start;
+
+pub(crate) use app::program_in;
+pub use app::{AppCommand, Ready};
+pub use embedded::ServiceCommand;
+pub use output::Output;
+pub use start::{Came, Start, StartError};
+
+use keeper::Keeper;
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, Command},
-    sync::Mutex,
+    io::AsyncWriteExt,
+    process::{Child, ChildStdin},
+    sync::{Mutex, watch},
 };
 
-/// How the child is started.
-#[derive(Clone)]
-pub struct ServiceCommand {
-    /// This binary.
-    pub program: PathBuf,
-    /// Arguments; no secret among them.
-    pub arguments: Vec<String>,
-    /// Variables; secrets are here.
-    pub environment: Vec<(String, String)>,
-    /// File that takes what the child prints as errors.
-    pub log: PathBuf,
-}
-
-impl std::fmt::Debug for ServiceCommand {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServiceCommand").field("arguments", &self.arguments).finish_non_exhaustive()
-    }
-}
-
-/// The running child. It ends when this is dropped, or when this process ends in whatever way: its standard input closes.
-#[derive(Debug)]
-pub struct Service {
-    command: ServiceCommand,
-    child: Option<Child>,
-    stdin: Option<ChildStdin>,
-    /// It was told to stop: that it ends is no accident.
-    told: bool,
-    /// What its clock is wrong by, milliseconds.
-    clock_ms: i64,
-    port: u16,
-}
-
-/// What begins the line on standard input with which the child is told how wrong its clock is to be, in milliseconds.
+/// What begins the line on standard input with which the embedded service is told how wrong its clock is to be, in
+/// milliseconds.
 pub const CLOCK: &str = "clock ";
 
 /// A child that was told to stop and has not ended after so long is killed: longer than it gives requests and calls.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
-/// One place for a process of the service; whoever starts or kills it holds the lock.
-pub type Slot = Arc<Mutex<Service>>;
+/// Longest gap between two looks whether a process that is starting has ended.
+const LOOK: Duration = Duration::from_millis(20);
 
-/// All processes of the service, over one database.
+/// Deaths in a row after which a process is not started again by itself.
+const MOST_FALLS: u32 = 5;
+
+/// Pause before the first start after a death; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A process that has lived for so long since it was ready has recovered.
+const RECOVERED: Duration = Duration::from_secs(10);
+
+/// One place for a process; whoever starts or kills it holds the lock.
+pub type Slot = Arc<Mutex<Process>>;
+
+/// How far a start has come, as the watcher beside the process says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Not known yet.
+    Starting,
+    /// It answers, on this port (0: on none).
+    Ready(u16),
+    /// It did not get ready in time, or closed its output.
+    Late,
+}
+
+/// A child process, running or not. It and all that it started ends when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    start: Start,
+    child: Option<Child>,
+    stdin: Option<ChildStdin>,
+    keeper: Option<Arc<Keeper>>,
+    /// It was told to stop: that it ends is no accident.
+    told: bool,
+    /// What its clock is wrong by, milliseconds.
+    clock_ms: i64,
+    port: u16,
+    /// Counts starts and ends that were meant, so that a start that was overtaken is noticed.
+    life: u64,
+    progress: watch::Receiver<Progress>,
+    /// When it got ready.
+    ready_at: Option<tokio::time::Instant>,
+    falls: u32,
+}
+
+/// All processes of a run.
 #[derive(Debug)]
 pub struct Fleet {
     slots: Vec<Slot>,
 }
 
 impl Fleet {
-    /// Starts so many processes, one after the other.
+    /// Starts them one after the other, each when the one before is ready. Should this process end in whatever way, those of
+    /// an app and their folder `scratch` go with it.
     ///
     /// # Errors
-    /// [`ServiceStartError`] of the first that does not start.
-    pub async fn start(command: &ServiceCommand, processes: u32) -> Result<Self, ServiceStartError> {
+    /// [`StartError`] of the first that does not start; then none is left running.
+    pub async fn start(starts: Vec<Start>, scratch: &Path) -> Result<Self, StartError> {
+        let keeper = match starts.iter().find_map(Start::keeper) {
+            Some(program) => Some(Arc::new(Keeper::start(program, scratch).map_err(StartError::Keeper)?)),
+            None => None,
+        };
         let mut slots = Vec::new();
-        for _ in 0..processes {
-            slots.push(Arc::new(Mutex::new(Service::start(command.clone()).await?)));
+        for start in starts {
+            let mut process = Process::new(start);
+            process.keeper = keeper.clone();
+            process.start_again().await?;
+            slots.push(Arc::new(Mutex::new(process)));
         }
         Ok(Self { slots })
     }
@@ -95,32 +126,33 @@ impl Fleet {
     }
 }
 
-/// Why the service does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceStartError {
-    /// It could not be started at all.
-    #[error("cannot start the reference service: {0}")]
-    Spawn(std::io::Error),
-    /// It ended, or did not say that it is ready.
-    #[error("the reference service did not get ready within {} s; it said: {said}", READY_WITHIN.as_secs())]
-    NotReady {
-        /// End of its log.
-        said: String,
-    },
-}
+impl Process {
+    fn new(start: Start) -> Self {
+        let port = start.port();
+        let (_, progress) = watch::channel(Progress::Starting);
+        Self {
+            start,
+            child: None,
+            stdin: None,
+            keeper: None,
+            told: false,
+            clock_ms: 0,
+            port,
+            life: 0,
+            progress,
+            ready_at: None,
+            falls: 0,
+        }
+    }
 
-/// Opening a database and a port takes milliseconds; a machine under load may need a while.
-const READY_WITHIN: Duration = Duration::from_secs(20);
-
-impl Service {
-    /// Starts the child on a free port and waits until it answers.
+    /// Starts a process by itself and waits until it answers.
     ///
     /// # Errors
-    /// [`ServiceStartError`] with the end of the child's log.
-    pub async fn start(command: ServiceCommand) -> Result<Self, ServiceStartError> {
-        let mut service = Self { command, child: None, stdin: None, told: false, clock_ms: 0, port: 0 };
-        service.start_again().await?;
-        Ok(service)
+    /// [`StartError`] with the end of what it said.
+    pub async fn start(start: impl Into<Start>) -> Result<Self, StartError> {
+        let mut process = Self::new(start.into());
+        process.start_again().await?;
+        Ok(process)
     }
 
     /// Base URL.
@@ -128,46 +160,100 @@ impl Service {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Starts the child again on the port that it had.
-    ///
-    /// # Errors
-    /// [`ServiceStartError`] with the end of the child's log.
-    pub async fn start_again(&mut self) -> Result<(), ServiceStartError> {
-        if self.child.is_some() && self.ended().is_none() {
-            return Ok(());
-        }
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.command.log);
-        let mut child = Command::new(&self.command.program)
-            .args(&self.command.arguments)
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{}", self.port))
-            .envs(self.command.environment.iter().map(|(k, v)| (k, v)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log.map_err(ServiceStartError::Spawn)?)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(ServiceStartError::Spawn)?;
-        self.stdin = child.stdin.take();
-        self.told = false;
-        let stdout = child.stdout.take();
-        self.child = Some(child);
-        let port = match stdout {
-            Some(stdout) => tokio::time::timeout(READY_WITHIN, ready_port(stdout)).await.ok().flatten(),
-            None => None,
-        };
-        self.port = port.ok_or_else(|| ServiceStartError::NotReady { said: tail(&self.command.log) })?;
-        if self.clock_ms != 0 {
-            self.set_clock(self.clock_ms).await;
-        }
-        Ok(())
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        self.start.name()
     }
 
-    /// Kills the child (SIGKILL) and waits until it is gone.
+    /// Starts the child again on the port that it had, and waits until it answers.
+    ///
+    /// # Errors
+    /// [`StartError`] with the end of what it said.
+    pub async fn start_again(&mut self) -> Result<(), StartError> {
+        let (life, mut progress) = self.begin()?;
+        loop {
+            match self.look(life).await {
+                Some(done) => return done.map(|_| ()),
+                None => next(&mut progress).await,
+            }
+        }
+    }
+
+    /// The same for a process that others may kill meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`] with the end of what it said.
+    pub async fn bring_up(slot: &Slot) -> Result<Came, StartError> {
+        let (life, mut progress) = slot.lock().await.begin()?;
+        loop {
+            if let Some(done) = slot.lock().await.look(life).await {
+                return done;
+            }
+            next(&mut progress).await;
+        }
+    }
+
+    /// Starts a process that died by itself again after a pause, unless somebody else has done anything to it meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`] with the end of what it said.
+    pub async fn revive(slot: &Slot, life: u64, pause: Duration) -> Result<Came, StartError> {
+        tokio::time::sleep(pause).await;
+        if slot.lock().await.life != life {
+            return Ok(Came::Overtaken);
+        }
+        Self::bring_up(slot).await
+    }
+
+    /// Starts the child unless it runs; answers which life it is and where its progress is told.
+    fn begin(&mut self) -> Result<(u64, watch::Receiver<Progress>), StartError> {
+        if self.child.is_some() && self.has_died().is_none() {
+            return Ok((self.life, self.progress.clone()));
+        }
+        let started = self.start.spawn(self.port)?;
+        if let (Some(keeper), Some(watched)) = (&self.keeper, self.start.watched(&started.child)) {
+            keeper.watch(&watched);
+        }
+        (self.child, self.stdin, self.progress) = (Some(started.child), started.stdin, started.progress);
+        (self.told, self.ready_at) = (false, None);
+        self.life += 1;
+        Ok((self.life, self.progress.clone()))
+    }
+
+    /// Whether a start has come to its end, and how.
+    async fn look(&mut self, life: u64) -> Option<Result<Came, StartError>> {
+        if self.life != life {
+            return Some(Ok(Came::Overtaken));
+        }
+        let progress = *self.progress.borrow();
+        if let Some(how) = self.has_died() {
+            return Some(Err(self.start.not_ready(&format!("and ended ({how})"))));
+        }
+        match progress {
+            Progress::Starting => None,
+            Progress::Late => {
+                self.kill().await;
+                let within = self.start.ready_within().as_secs();
+                Some(Err(self.start.not_ready(&format!("within {within} s"))))
+            }
+            Progress::Ready(port) => {
+                self.port = port;
+                self.ready_at.get_or_insert(now());
+                if self.clock_ms != 0 {
+                    self.set_clock(self.clock_ms).await;
+                }
+                Some(Ok(Came::Ready))
+            }
+        }
+    }
+
+    /// Kills the child (SIGKILL), with all that it started, and waits until it is gone.
     pub async fn kill(&mut self) {
+        self.life += 1;
         if let Some(mut child) = self.child.take() {
-            // An error means that it is gone already, which is what is wanted.
-            drop(child.kill().await);
+            let number = child.id();
+            self.start.kill(&mut child).await;
+            self.gone(number);
         }
         self.stdin = None;
     }
@@ -186,11 +272,8 @@ impl Service {
     pub fn terminate(&mut self) -> Option<u32> {
         let number = self.child.as_ref()?.id()?;
         self.told = true;
-        #[cfg(unix)]
-        if let Some(pid) = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw) {
-            // An error means that it is gone already, which is what is wanted.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        self.life += 1;
+        self.start.terminate(number);
         #[cfg(not(unix))]
         drop(self.stdin.take());
         Some(number)
@@ -202,6 +285,8 @@ impl Service {
         let ended = !matches!(child.try_wait(), Ok(None));
         if ended {
             self.child = None;
+            self.start.kill_rest(number);
+            self.gone(Some(number));
         }
         ended
     }
@@ -213,29 +298,69 @@ impl Service {
         }
     }
 
-    /// How the child ended by itself, if it did.
+    /// How the child ended by itself once it was ready, if it did.
     pub fn ended(&mut self) -> Option<String> {
-        let status = self.child.as_mut().filter(|_| !self.told)?.try_wait().ok().flatten()?;
+        self.ready_at?;
+        self.has_died()
+    }
+
+    fn has_died(&mut self) -> Option<String> {
+        let child = self.child.as_mut().filter(|_| !self.told)?;
+        let number = child.id();
+        let status = child.try_wait().ok().flatten()?;
         self.child = None;
+        if let Some(number) = number {
+            self.start.kill_rest(number);
+        }
+        self.gone(number);
         Some(status.to_string())
     }
-}
 
-/// The child prints `listening on http://127.0.0.1:<port>` once it answers.
-async fn ready_port(stdout: tokio::process::ChildStdout) -> Option<u16> {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(address) = line.strip_prefix("listening on http://") {
-            // The rest is drained so that the child never blocks on a full pipe.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return address.trim().rsplit(':').next()?.parse().ok();
+    /// After a death: which life it was, and the pause before it is started again. None when nobody starts it again.
+    pub fn falls(&mut self) -> Option<(u64, Duration)> {
+        if self.ready_at.take().is_some_and(|at| now().duration_since(at) >= RECOVERED) {
+            self.falls = 0;
+        }
+        self.falls += 1;
+        let again = self.start.restarts() && self.falls <= MOST_FALLS;
+        again.then(|| (self.life, FIRST_PAUSE * 2_u32.pow(self.falls - 1)))
+    }
+
+    /// The end of what it said.
+    pub fn said(&self) -> String {
+        self.start.said()
+    }
+
+    fn gone(&self, number: Option<u32>) {
+        if let (Some(keeper), Some(number)) = (&self.keeper, number) {
+            keeper.gone(number);
         }
     }
-    None
 }
 
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    if lines.is_empty() { "nothing".to_owned() } else { lines.into_iter().rev().collect::<Vec<_>>().join(" / ") }
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The child itself is killed when it is dropped; what it started is not.
+        if let Some(number) = self.child.as_ref().and_then(Child::id) {
+            self.start.kill_rest(number);
+        }
+    }
+}
+
+/// Ends every process of a group.
+pub(crate) fn kill_group(number: u32) {
+    signals::tell_group(number, signals::Told::Kill);
+}
+
+/// Until something was told, or it is time to look.
+async fn next(progress: &mut watch::Receiver<Progress>) {
+    tokio::select! {
+        Ok(()) = progress.changed() => {}
+        () = tokio::time::sleep(LOOK) => {}
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a child has lived is read off the real clock")]
+fn now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }

@@ -1,17 +1,23 @@
 //! The project file (`hookdrill.toml`) next to a user's app: where webhooks go, which secret signs them, how state is read.
 //!
-//! Must not know: the environment (secrets are looked up by the caller's function), scenarios.
+//! Must not know: the environment (the caller's function looks variables up), scenarios.
 
+mod app;
+mod asking;
 mod file;
 mod mocks;
 mod reader;
 
-use super::target::{SignUp, Target};
+use super::{
+    target::{SignUp, Target},
+    template::{Given, PLACEHOLDERS},
+};
 use crate::{mock::dialect::Dialects, redact::Redactor, scenario::fault::Double};
 use file::File;
 use reader::Reader;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
+pub use app::{App, Launch, ProcessSpec};
 pub use file::schema;
 
 /// A project file, checked.
@@ -19,10 +25,14 @@ pub use file::schema;
 pub struct Project {
     /// The target that it describes.
     pub target: Target,
+    /// The processes of the app, when hookdrill starts it.
+    pub app: Option<App>,
     /// Where doubles listen; on a free port when not named.
     pub listen: BTreeMap<Double, SocketAddr>,
     /// Which APIs they speak, and how strict they are.
     pub dialects: Dialects,
+    /// Secrets beside those that sign: URLs of databases with their passwords.
+    pub secrets: Vec<String>,
 }
 
 /// Why a project file cannot be used.
@@ -56,24 +66,43 @@ pub enum ProjectError {
     },
 }
 
-/// Reads a project file. `secret_of` looks up an environment variable; `seed` makes the wrong secret of forged deliveries.
+/// What the environment has, and who this program is.
+pub struct Surroundings<'a> {
+    /// Looks up a variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Variables that are hookdrill's own: the app does not get them.
+    pub own: Vec<String>,
+    /// Seed of secrets that are made up.
+    pub seed: u64,
+}
+
+/// Reads a project file.
 ///
 /// # Errors
 /// [`ProjectError`] with the place; nothing has been sent then.
-pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) -> Result<Project, ProjectError> {
+pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, ProjectError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|what| ProjectError::Read { path: shown.clone(), what })?;
     // The parser shows the line: if somebody has written the secret itself there, it must not be shown.
     let redacted = |what: String| Redactor::new(&[]).text(what.trim_end());
     let file: File = toml::from_str(&text)
         .map_err(|error| ProjectError::Format { path: shown.clone(), what: redacted(error.to_string()) })?;
-    let reader = Reader { path: shown, text: &text, allow_hosts: file.target.allow_hosts.clone() };
-    let secrets = reader.secrets(&file.target, path, seed, secret_of)?;
+    let reader = Reader {
+        path: shown,
+        text: &text,
+        folder: path.parent().unwrap_or(Path::new("")),
+        allow_hosts: file.target.allow_hosts.clone(),
+        run: run_names(&file),
+        surroundings,
+    };
+    let app = reader.app(&file.target)?;
+    let secrets = reader.secrets(&file.target, app.is_some())?;
+    let mut databases = Vec::new();
     let target = Target {
         name: file.target.webhook.get_ref().clone(),
         webhook: reader.webhook(&file.target.webhook)?,
         secrets,
-        probe: file.probe.customer.as_ref().map(|p| reader.probe(p)).transpose()?,
+        probe: file.probe.customer.as_ref().map(|p| reader.probe(p, &file.target, &mut databases)).transpose()?,
         queue: None,
         success_page: file.pages.success.as_ref().map(|p| reader.url(p)).transpose()?,
         sign_up: match &file.pages.sign_up {
@@ -86,11 +115,18 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         stripe: file.mocks.stripe.is_some(),
         alerts: false,
         declared: Vec::new(),
-        process: false,
+        process: app.is_some(),
+        clock: false,
+        store: false,
+        seeds: reader.told(&file.seed, &file.target, PLACEHOLDERS.as_slice(), &mut databases)?,
+        resets: reader.told(&file.reset, &file.target, &[], &mut databases)?,
+        given: Given::default(),
     };
     Ok(Project {
         dialects: reader.dialects(&file.mocks)?,
         target,
+        app,
+        secrets: databases,
         listen: [
             (Double::Crm, reader.listen(file.mocks.crm.as_ref().and_then(|crm| crm.listen.as_ref()))?),
             (Double::Support, reader.listen(file.mocks.support.as_ref().and_then(|desk| desk.listen.as_ref()))?),
@@ -100,4 +136,11 @@ pub fn load(path: &Path, seed: u64, secret_of: &dyn Fn(&str) -> Option<String>) 
         .filter_map(|(double, address)| Some((double, address?)))
         .collect(),
     })
+}
+
+/// What a run fills in, beside what each customer brings.
+fn run_names(file: &File) -> Vec<String> {
+    let started = file.target.command.is_some() || !file.target.process.is_empty();
+    let of_app = ["port", "scratch"].into_iter().filter(|_| started).map(str::to_owned);
+    of_app.chain(file.mocks.braces()).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Must not know: how the target came about (a child process, a URL of the user's).
 
-use super::{probe::ProbeSpec, signing::SigningSecrets};
+use super::{ask::Question, probe::ProbeSpec, signing::SigningSecrets, template::Given};
 use crate::{id::DoubleName, scenario::criterion::Need};
 use std::collections::BTreeMap;
 
@@ -35,8 +35,18 @@ pub struct Target {
     pub alerts: bool,
     /// Declared doubles that it calls.
     pub declared: Vec<DoubleName>,
-    /// Whether it is a process of ours that can be killed.
+    /// Whether hookdrill started it: then it can be killed and stopped.
     pub process: bool,
+    /// Whether its clock can be wrong.
+    pub clock: bool,
+    /// Whether its store can be locked.
+    pub store: bool,
+    /// What is done for each customer before their story begins.
+    pub seeds: Vec<Question>,
+    /// What is done before each scenario.
+    pub resets: Vec<Question>,
+    /// What the run fills into all of these texts.
+    pub given: Given,
 }
 
 /// A sign-up request.
@@ -63,6 +73,8 @@ impl Target {
             ("pages", self.success_page.is_some()),
             ("queue", self.queue.is_some()),
             ("process", self.process),
+            ("clock", self.clock),
+            ("store", self.store),
         ]
         .into_iter()
         .filter(|(_, has)| *has)

@@ -1,5 +1,7 @@
 //! The first steps of somebody new: `init`, `schema`, `completions`, `man`.
 
+use hookdrill::drive::project::Surroundings;
+
 use super::{hookdrill, scratch};
 use std::{collections::BTreeSet, path::Path};
 
@@ -10,6 +12,10 @@ fn text(path: &Path) -> &str {
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn surroundings(variable: &dyn Fn(&str) -> Option<String>) -> Surroundings<'_> {
+    Surroundings { variable, own: Vec::new(), seed: 1 }
 }
 
 #[test]
@@ -31,7 +37,8 @@ fn what_init_writes_is_good_and_runs_at_once() {
     );
     assert_eq!(ran.code, 0, "{ran}");
     let secret = |name: &str| (name == "STRIPE_WEBHOOK_SECRET").then(|| "whsec_of_a_test".to_owned());
-    let project = hookdrill::drive::project::load(&app.join("hookdrill.toml"), 1, &secret).expect("a project file");
+    let project =
+        hookdrill::drive::project::load(&app.join("hookdrill.toml"), &surroundings(&secret)).expect("a project file");
     assert_eq!(project.target.webhook, "http://127.0.0.1:3000/api/webhooks/stripe");
 }
 
@@ -51,7 +58,7 @@ fn what_init_shows_in_comments_is_good_too() {
     uncommented(&project);
     uncommented(&scenario);
     let secret = |_: &str| Some("whsec_of_a_test".to_owned());
-    let loaded = hookdrill::drive::project::load(&project, 1, &secret).expect("a project file");
+    let loaded = hookdrill::drive::project::load(&project, &surroundings(&secret)).expect("a project file");
     assert!(loaded.target.crm && loaded.target.support && loaded.target.probe.is_some());
     let fixtures = folder.path().join("fixtures");
     let reports = folder.path().join("reports");

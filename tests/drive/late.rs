@@ -79,6 +79,11 @@ fn target(webhook: String) -> Target {
         alerts: false,
         declared: Vec::new(),
         process: false,
+        clock: false,
+        store: false,
+        seeds: Vec::new(),
+        resets: Vec::new(),
+        given: hookdrill::drive::template::Given::default(),
     }
 }
 
@@ -112,6 +117,7 @@ fn run(held_up: Duration) -> (Validity, String, u8, String) {
             plan: &plan,
             targets: vec![target(receiver())],
             service: None,
+            serves: Vec::new(),
             doubles: &doubles,
             calls,
             clock,

@@ -1,13 +1,14 @@
 //! The project file: what it accepts, and where each mistake is said to be.
 
-use hookdrill::drive::project::load;
+use hookdrill::drive::project::{Surroundings, load};
 
 fn read(text: &str) -> Result<hookdrill::drive::project::Project, String> {
     let folder = crate::cli::scratch();
     let file = folder.path().join("hookdrill.toml");
     std::fs::write(&file, text).expect("written");
     let environment = |name: &str| (name == "SECRET").then(|| "whsec_1".to_owned());
-    load(&file, 1, &environment).map_err(|error| error.to_string())
+    let surroundings = Surroundings { variable: &environment, own: Vec::new(), seed: 1 };
+    load(&file, &surroundings).map_err(|error| error.to_string())
 }
 
 const GOOD: &str = r#"[target]

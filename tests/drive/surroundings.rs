@@ -6,7 +6,7 @@ use crate::{
     service::child::{Connection, body, command},
 };
 use hookdrill::{
-    drive::process::{Fleet, Service},
+    drive::process::{Fleet, Process, Start},
     service::store::Store,
     stripe::signature::{header, sign},
 };
@@ -23,21 +23,21 @@ use tokio::{
 const SECRET: &str = "whsec_of_the_durability_tests";
 const NOBODY: &str = "http://127.0.0.1:9";
 
-async fn started(folder: &Path) -> Service {
-    Service::start(command(folder, NOBODY, NOBODY, &[])).await.expect("the service starts")
+async fn started(folder: &Path) -> Process {
+    Process::start(command(folder, NOBODY, NOBODY, &[])).await.expect("the service starts")
 }
 
 async fn status(url: &str, number: u64) -> Result<u16, ErrorKind> {
     Connection::to(url).deliver(number).await.map_err(|error| error.kind())
 }
 
-fn address(service: &Service) -> String {
+fn address(service: &Process) -> String {
     service.url().replace("http://", "")
 }
 
 /// A request of which all but the last byte has been sent, and that byte.
 #[expect(clippy::disallowed_methods, reason = "signs for the service's real clock")]
-async fn in_flight(service: &Service, number: u64) -> (TcpStream, u8) {
+async fn in_flight(service: &Process, number: u64) -> (TcpStream, u8) {
     let body = body(number);
     let at = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let at = i64::try_from(at).expect("a time");
@@ -102,7 +102,7 @@ async fn a_service_that_is_told_to_stop_answers_what_is_under_way_and_refuses_wh
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test measures how long a stop takes")]
-async fn wait_for_the_end(service: &mut Service, number: u32) {
+async fn wait_for_the_end(service: &mut Process, number: u32) {
     let started = Instant::now();
     while !service.has_ended(number) {
         assert!(started.elapsed() < Duration::from_secs(5), "a service without work ends at once");
@@ -144,7 +144,9 @@ async fn a_locked_store_is_a_503_and_nothing_is_acknowledged_that_is_not_kept() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_several_is_killed_and_the_others_answer() {
     let folder = scratch();
-    let fleet = Fleet::start(&command(folder.path(), NOBODY, NOBODY, &[]), 2).await.expect("two processes");
+    let fleet = Fleet::start(vec![Start::from(command(folder.path(), NOBODY, NOBODY, &[])); 2], folder.path())
+        .await
+        .expect("two processes");
     let urls = fleet.urls().await;
     let slots: Vec<_> = fleet.slots().collect();
     slots[0].lock().await.kill().await;

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("id", &[]),
     ("wire", &[]),
     ("redact", &[]),
+    ("database", &[]),
     ("stripe", &["time", "rng", "id", "stripe"]),
     ("scenario", &["time", "rng", "id", "stripe", "scenario"]),
     ("plan", &["time", "rng", "id", "stripe", "scenario", "plan"]),
@@ -22,10 +23,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mock/script", &["id", "wire", "rng", "scenario", "plan", "mock"]),
     ("mock/subject", &["id", "wire", "scenario", "plan", "mock"]),
     ("mock/socket", &["id", "time", "wire", "mock", "scenario", "plan", "history"]),
-    ("service", &["time", "rng", "id", "wire", "redact", "stripe", "service"]),
+    ("service", &["time", "rng", "id", "wire", "redact", "database", "stripe", "service"]),
     ("history", &["time", "id", "redact", "mock", "scenario", "plan", "history"]),
     ("check", &["time", "id", "scenario", "plan", "history", "check", "stripe"]),
-    ("drive", &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "drive"]),
+    (
+        "drive",
+        &["time", "rng", "id", "wire", "redact", "database", "stripe", "scenario", "plan", "history", "mock", "drive"],
+    ),
     (
         "drive/sim",
         &["time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "history", "mock", "service", "drive"],
@@ -37,8 +41,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "time", "rng", "id", "wire", "redact", "stripe", "scenario", "plan", "mock", "service", "history", "check",
-            "drive", "report", "doctor", "cli",
+            "time", "rng", "id", "wire", "redact", "database", "stripe", "scenario", "plan", "mock", "service",
+            "history", "check", "drive", "report", "doctor", "cli",
         ],
     ),
     ("lib", &["cli"]),

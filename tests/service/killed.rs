@@ -5,7 +5,7 @@
 
 use super::child::{Connection, command, customer, email, event_id, invoice_id};
 use hookdrill::{
-    drive::process::Service,
+    drive::process::Process,
     mock::{
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
@@ -88,7 +88,7 @@ async fn rounds(kills: u64, defects: &[&str]) -> (Vec<String>, usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let doubles = doubles().await;
     let command = command(folder.path(), &doubles.crm_url(), &doubles.support_url(), defects);
-    let mut service = Service::start(command).await.expect("started");
+    let mut service = Process::start(command).await.expect("started");
     let load = Arc::<Load>::default();
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {

@@ -2,7 +2,7 @@
 //! the `fdatasync` that covers the write of its row into the write-ahead log has ended.
 
 use super::child::{Connection, command, event_id};
-use hookdrill::drive::process::{Service, ServiceCommand};
+use hookdrill::drive::process::{Process, ServiceCommand};
 use std::{collections::BTreeMap, path::Path};
 
 /// What a trace says.
@@ -155,7 +155,7 @@ async fn run(test: &str, defects: &[&str]) -> Option<Traced> {
     // Nobody answers there: the jobs wait, which is no matter here.
     let nobody = "http://127.0.0.1:9";
     let command = traced(command(folder.path(), nobody, nobody, defects), &trace);
-    let mut service = Service::start(command).await.expect("started");
+    let mut service = Process::start(command).await.expect("started");
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..6 {
         let mut connection = Connection::to(&service.url());

@@ -2,10 +2,12 @@
 
 use hookdrill::{
     drive::{
+        ask::Question,
         probe::{Expression, ProbeSpec},
         signing::SigningSecrets,
         sim::{Crash, Setup, World, run},
         target::Target,
+        template::Given,
     },
     plan::{compile::compile, model::Plan},
     redact::Redactor,
@@ -30,7 +32,7 @@ fn plan(seed: u64) -> Plan {
 
 fn setup() -> Setup {
     let probe = ProbeSpec {
-        http: String::new(),
+        ask: Question::Http { method: "GET".into(), url: String::new(), json: None },
         access: Expression::parse("$.access").expect("a path"),
         status: None,
         plan: None,
@@ -51,6 +53,11 @@ fn setup() -> Setup {
         crm: true,
         support: true,
         process: true,
+        clock: true,
+        store: true,
+        seeds: Vec::new(),
+        resets: Vec::new(),
+        given: Given::default(),
     };
     Setup::new(target, Settings::default(), scenario().simulation, BTreeMap::new(), Redactor::new(&[]))
 }

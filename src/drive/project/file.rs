@@ -24,13 +24,19 @@ pub(super) struct File {
     /// What a buyer sees.
     #[serde(default)]
     pub(super) pages: Pages,
+    /// What is done for each customer before their story begins, in this order.
+    #[serde(default)]
+    pub(super) seed: Vec<AskTable>,
+    /// What is done before each scenario, in this order.
+    #[serde(default)]
+    pub(super) reset: Vec<AskTable>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{ "required": ["secret_env"] }, { "required": ["secret_file"] }]))]
 pub(super) struct TargetTable {
-    /// Address of the webhook endpoint: one for everybody, without braces.
+    /// Address of the webhook endpoint: one for everybody; {port} is that of the process that takes the webhooks.
     #[schemars(with = "String")]
     pub(super) webhook: Spanned<String>,
     /// The environment variable that holds the signing secret (whsec_…); never the secret itself.
@@ -54,6 +60,91 @@ pub(super) struct TargetTable {
     /// Hosts besides this machine that may be tested.
     #[serde(default)]
     pub(super) allow_hosts: Vec<String>,
+    /// The command that starts the app, as a list of words; no shell reads it. {port}, {scratch} and addresses of doubles are
+    /// filled in.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) command: Option<Spanned<Vec<String>>>,
+    /// Where commands are started, by its path from this file.
+    #[schemars(with = "Option<String>")]
+    pub(super) cwd: Option<Spanned<String>>,
+    /// Variables of every process of the app, and of commands of probes and seeds.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) env: BTreeMap<String, Spanned<String>>,
+    /// Address that answers with less than 500 once the app is ready; without it the port is looked at.
+    #[schemars(with = "Option<String>")]
+    pub(super) ready: Option<Spanned<String>>,
+    /// How long that may take, like 30s.
+    #[schemars(with = "Option<String>")]
+    pub(super) ready_within: Option<Spanned<String>>,
+    /// The command that kills the app, instead of SIGKILL to its process group: for containers.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) kill_command: Option<Spanned<Vec<String>>>,
+    /// Whether a process that died by itself is started again, as a supervisor does it (true).
+    #[schemars(with = "Option<bool>")]
+    pub(super) restart: Option<Spanned<bool>>,
+    /// Several processes of one app, instead of one command; they are started in this order.
+    #[serde(default)]
+    pub(super) process: Vec<ProcessTable>,
+}
+
+/// One process of an app.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProcessTable {
+    /// What it is called; its output goes to the file <name>.log of the run's folder.
+    #[schemars(with = "String")]
+    pub(super) name: Spanned<String>,
+    /// The command that starts it, as a list of words.
+    #[schemars(with = "Vec<String>")]
+    pub(super) command: Spanned<Vec<String>>,
+    /// Where it is started, by its path from this file; else as [target] says.
+    #[schemars(with = "Option<String>")]
+    pub(super) cwd: Option<Spanned<String>>,
+    /// Variables besides those of [target].
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) env: BTreeMap<String, Spanned<String>>,
+    /// Address that answers with less than 500 once it is ready.
+    #[schemars(with = "Option<String>")]
+    pub(super) ready: Option<Spanned<String>>,
+    /// How long that may take, like 30s.
+    #[schemars(with = "Option<String>")]
+    pub(super) ready_within: Option<Spanned<String>>,
+    /// The command that kills it, instead of SIGKILL to its process group.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) kill_command: Option<Spanned<Vec<String>>>,
+    /// How many of it run, each on a port of its own; deliveries go round.
+    #[schemars(with = "Option<u32>")]
+    pub(super) copies: Option<Spanned<u32>>,
+}
+
+/// Something that the app, its database or a command is asked or told: exactly one of `http`, `sql` and `command`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["sql"] }, { "required": ["command"] }]))]
+pub(super) struct AskTable {
+    /// Address that takes the request.
+    #[schemars(with = "Option<String>")]
+    pub(super) http: Option<Spanned<String>>,
+    /// Method of the request: POST unless something else is said.
+    #[schemars(with = "Option<String>")]
+    pub(super) method: Option<Spanned<String>>,
+    /// Body of the request; braces in its texts are filled in.
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    pub(super) json: Option<Spanned<serde_json::Map<String, serde_json::Value>>>,
+    /// Statement with parameters like :customer, which are bound.
+    #[schemars(with = "Option<String>")]
+    pub(super) sql: Option<Spanned<String>>,
+    /// Where the statement goes: sqlite:<path>, or postgres://… without a password.
+    #[schemars(with = "Option<String>")]
+    pub(super) database: Option<Spanned<String>>,
+    /// The variable that holds the URL of the database.
+    #[schemars(with = "Option<String>")]
+    pub(super) database_env: Option<Spanned<String>>,
+    /// Command, as a list of words; no shell reads it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) command: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
@@ -65,10 +156,25 @@ pub(super) struct Probes {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["sql"] }, { "required": ["command"] }]))]
 pub(super) struct CustomerProbe {
-    /// Address that answers with JSON; {customer}, {subscription}, {session}, {user}, {email} and {key} are filled in.
-    #[schemars(with = "String")]
-    pub(super) http: Spanned<String>,
+    /// Address that answers with JSON; {customer}, {subscription}, {session}, {user}, {email} and {key} are filled in. 404: the
+    /// app does not know the customer.
+    #[schemars(with = "Option<String>")]
+    pub(super) http: Option<Spanned<String>>,
+    /// Statement with parameters like :customer, which are bound; the first row is the answer. No row: the app does not know
+    /// the customer.
+    #[schemars(with = "Option<String>")]
+    pub(super) sql: Option<Spanned<String>>,
+    /// Where the statement goes: sqlite:<path>, or postgres://… without a password.
+    #[schemars(with = "Option<String>")]
+    pub(super) database: Option<Spanned<String>>,
+    /// The variable that holds the URL of the database.
+    #[schemars(with = "Option<String>")]
+    pub(super) database_env: Option<Spanned<String>>,
+    /// Command that prints JSON, as a list of words. `null`, or exit status 44: the app does not know the customer.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) command: Option<Spanned<Vec<String>>>,
     /// JSONPath, alone or compared, that is true when the customer has access.
     #[schemars(with = "String")]
     pub(super) access: Spanned<String>,

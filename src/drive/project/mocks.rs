@@ -62,6 +62,14 @@ pub(super) struct MockTable {
     pub(super) rate_limit: Option<Spanned<u32>>,
 }
 
+impl Mocks {
+    /// What stands for the addresses of the doubles in braces.
+    pub(super) fn braces(&self) -> Vec<String> {
+        let of = [("crm_url", self.crm.is_some()), ("support_url", self.support.is_some())];
+        of.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
 impl Reader<'_> {
     /// Where a double listens, when its table says so.
     pub(super) fn listen(&self, listen: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, ProjectError> {

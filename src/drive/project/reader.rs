@@ -2,19 +2,16 @@
 //!
 //! Must not know: the environment (secrets are looked up by the caller's function).
 
-use super::{
-    ProjectError,
-    file::{CustomerProbe, TargetTable},
-};
+use super::{ProjectError, Surroundings, file::TargetTable};
 use crate::{
     drive::{
-        probe::{Expression, ProbeSpec},
-        signing::SigningSecrets,
-        template::PLACEHOLDERS,
+        probe::Expression,
+        signing::{SigningSecrets, made_up_secret},
+        template::{self, PLACEHOLDERS},
     },
     redact::Redactor,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 use toml::Spanned;
 
 /// The name of a variable and of a file, of which one may be given.
@@ -23,7 +20,12 @@ type Places<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<String>>);
 pub(super) struct Reader<'a> {
     pub(super) path: String,
     pub(super) text: &'a str,
+    /// Where the project file lies.
+    pub(super) folder: &'a Path,
     pub(super) allow_hosts: Vec<String>,
+    /// What a run fills in: `port`, `crm_url` and the like.
+    pub(super) run: Vec<String>,
+    pub(super) surroundings: &'a Surroundings<'a>,
 }
 
 impl Reader<'_> {
@@ -35,8 +37,14 @@ impl Reader<'_> {
 
     /// Webhooks of all customers go to one place: there is nobody whose name could be filled in.
     pub(super) fn webhook(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
-        if url.get_ref().contains(['{', '}']) {
-            return Err(self.wrong(url, "`webhook` is one URL for everybody; write it without braces".to_owned()));
+        let port = self.run.iter().any(|name| name == "port");
+        let text = if port { url.get_ref().replace("{port}", "") } else { url.get_ref().clone() };
+        if text.contains(['{', '}']) {
+            let what = match port {
+                true => "`webhook` is one URL for everybody; only {port} is filled in",
+                false => "`webhook` is one URL for everybody; write it without braces",
+            };
+            return Err(self.wrong(url, what.to_owned()));
         }
         self.url(url)
     }
@@ -45,7 +53,7 @@ impl Reader<'_> {
     pub(super) fn url(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
         let text = url.get_ref();
         // Braces are no URL characters; a stand-in keeps the check on scheme and host.
-        let plain = text.replace(['{', '}'], "x");
+        let plain = text.replace("{port}", "1").replace(['{', '}'], "x");
         let parsed: http::Uri = plain.parse().map_err(|_| self.wrong(url, format!("`{text}` is not a URL")))?;
         self.braces(url)?;
         // The library keeps a port that is none to itself; `host:99999` would quietly become port 80.
@@ -78,31 +86,53 @@ impl Reader<'_> {
         let mut rest = url.get_ref().as_str();
         while let Some((_, after)) = rest.split_once('{') {
             let (name, behind) = after.split_once('}').unwrap_or((after, ""));
-            if !PLACEHOLDERS.contains(&name) {
-                let known = PLACEHOLDERS.map(|p| format!("{{{p}}}")).join(", ");
-                return Err(self.wrong(url, format!("`{{{name}}}` cannot be filled in; there are {known}")));
+            if !PLACEHOLDERS.contains(&name) && !self.run.iter().any(|known| known == name) {
+                return Err(self.unfilled(url, name, PLACEHOLDERS.as_slice()));
             }
             rest = behind;
         }
         Ok(())
     }
 
+    /// A name in braces that stands for nothing.
+    pub(super) fn unfilled<T>(&self, at: &Spanned<T>, name: &str, beside: &[&str]) -> ProjectError {
+        let run = self.run.iter().map(String::as_str);
+        let known: Vec<String> = beside.iter().copied().chain(run).map(|known| format!("{{{known}}}")).collect();
+        let hint = match name {
+            "crm_url" => "; it needs [mocks.crm]".to_owned(),
+            "support_url" => "; it needs [mocks.support]".to_owned(),
+            "stripe_api_url" => "; it needs [mocks.stripe]".to_owned(),
+            "port" | "scratch" => "; it needs a `command`".to_owned(),
+            "webhook_secret" => "; it may stand in `env` alone, since everybody can read a command line".to_owned(),
+            _ if known.is_empty() => String::new(),
+            _ => format!("; there are {}", known.join(", ")),
+        };
+        self.wrong(at, format!("`{{{name}}}` cannot be filled in{hint}"))
+    }
+
+    /// A text that is no URL: only a word in braces is one to be filled in.
+    pub(super) fn fillable<T>(&self, at: &Spanned<T>, text: &str, beside: &[&str]) -> Result<(), ProjectError> {
+        let unknown = |name: &&str| !beside.contains(name) && !self.run.iter().any(|known| known == name);
+        match template::names(text).into_iter().find(unknown) {
+            Some(name) => Err(self.unfilled(at, name, beside)),
+            None => Ok(()),
+        }
+    }
+
     /// The endpoint's own secret; that of a second endpoint of the same app and the one that was rolled away, where they are
-    /// named: nobody can guess whether the app knows those.
-    pub(super) fn secrets(
-        &self,
-        table: &TargetTable,
-        path: &Path,
-        seed: u64,
-        secret_of: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<SigningSecrets, ProjectError> {
-        let read = |key, places| self.secret(&table.webhook, (key, places), path, secret_of);
-        let Some(own) = read("secret", (&table.secret_env, &table.secret_file))? else {
+    /// named: nobody can guess whether the app knows those. An app that is started for the run gets made-up ones where the
+    /// environment has none.
+    pub(super) fn secrets(&self, table: &TargetTable, started: bool) -> Result<SigningSecrets, ProjectError> {
+        let seed = self.surroundings.seed;
+        let made_up = |what: &str| started.then(|| made_up_secret(seed, what));
+        let read = |key, places, made_up| self.secret(&table.webhook, (key, places), made_up);
+        let Some(own) = read("secret", (&table.secret_env, &table.secret_file), made_up("webhook"))? else {
             let what = "say where the signing secret is: either `secret_env` (a variable's name) or `secret_file`";
             return Err(self.wrong(&table.webhook, what.to_owned()));
         };
-        let second = read("second_secret", (&table.second_secret_env, &table.second_secret_file))?;
-        let old = read("old_secret", (&table.old_secret_env, &table.old_secret_file))?;
+        let second = (&table.second_secret_env, &table.second_secret_file);
+        let second = read("second_secret", second, made_up("webhook of a second endpoint"))?;
+        let old = read("old_secret", (&table.old_secret_env, &table.old_secret_file), made_up("rolled away"))?;
         if [&second, &old].into_iter().flatten().any(|other| *other == own) {
             let what = "the second or the old secret is the endpoint's own; give the other one, or leave it out";
             return Err(self.wrong(&table.webhook, what.to_owned()));
@@ -118,16 +148,15 @@ impl Reader<'_> {
     }
 
     /// One secret from a variable or a file; none when neither is named.
-    pub(super) fn secret(
+    fn secret(
         &self,
         webhook: &Spanned<String>,
         (key, (env, file)): (&str, Places<'_>),
-        path: &Path,
-        secret_of: &dyn Fn(&str) -> Option<String>,
+        made_up: Option<String>,
     ) -> Result<Option<String>, ProjectError> {
         let secret = match (env, file) {
             (None, None) => return Ok(None),
-            (Some(name), None) => secret_of(name.get_ref()).ok_or_else(|| {
+            (Some(name), None) => (self.surroundings.variable)(name.get_ref()).or(made_up).ok_or_else(|| {
                 self.wrong(
                     name,
                     format!(
@@ -136,11 +165,8 @@ impl Reader<'_> {
                     ),
                 )
             })?,
-            (None, Some(file)) => {
-                let beside = path.parent().unwrap_or(Path::new(".")).join(file.get_ref());
-                std::fs::read_to_string(&beside)
-                    .map_err(|error| self.wrong(file, format!("cannot read {}: {error}", file.get_ref())))?
-            }
+            (None, Some(file)) => std::fs::read_to_string(self.folder.join(file.get_ref()))
+                .map_err(|error| self.wrong(file, format!("cannot read {}: {error}", file.get_ref())))?,
             (Some(name), Some(_)) => {
                 let what = format!("say where the secret is: either `{key}_env` (a variable's name) or `{key}_file`");
                 return Err(self.wrong(name, what));
@@ -157,20 +183,5 @@ impl Reader<'_> {
 
     pub(super) fn expression(&self, text: &Spanned<String>) -> Result<Expression, ProjectError> {
         Expression::parse(text.get_ref()).map_err(|error| self.wrong(text, error.to_string()))
-    }
-
-    pub(super) fn probe(&self, table: &CustomerProbe) -> Result<ProbeSpec, ProjectError> {
-        let optional = |text: &Option<Spanned<String>>| text.as_ref().map(|t| self.expression(t)).transpose();
-        let mut values = BTreeMap::new();
-        for (name, text) in &table.values {
-            values.insert(name.clone(), self.expression(text)?);
-        }
-        Ok(ProbeSpec {
-            http: self.url(&table.http)?,
-            access: self.expression(&table.access)?,
-            status: optional(&table.status)?,
-            plan: optional(&table.plan)?,
-            values,
-        })
     }
 }

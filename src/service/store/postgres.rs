@@ -18,6 +18,7 @@ use super::{
     row::{after_prefix, decode, encode, signed, unsigned},
 };
 use crate::{
+    database::aside,
     service::{
         job::{Job, JobCounts, JobState},
         state::Party,
@@ -62,11 +63,6 @@ impl fmt::Debug for Postgres {
         let open = self.session.is_some();
         f.debug_struct("Postgres").field("at", &self.at).field("open", &open).finish_non_exhaustive()
     }
-}
-
-/// The client runs an event loop of its own; neither opening nor closing one is allowed on a thread that drives another.
-fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> std::thread::Result<T> {
-    std::thread::scope(|scope| scope.spawn(work).join())
 }
 
 impl Drop for Postgres {

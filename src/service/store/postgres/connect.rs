@@ -1,20 +1,12 @@
-//! Reaching PostgreSQL: the URL, TLS, the settings of a session, the schema; and what the server must promise.
+//! The service's PostgreSQL: the settings of a session, the schema, and what the server must promise.
 //!
 //! Must not know: the environment, what the rows mean.
 
 use super::{super::StoreError, Session, failure::failed};
-use crate::service::config::Secret;
-use postgres::{
-    Client, NoTls,
-    config::{Config, Host, SslMode},
-};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use crate::{database, service::config::Secret};
+use postgres::Client;
 use sha2::{Digest, Sha256};
-use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use std::path::PathBuf;
 
 const SCHEMA_VERSION: i64 = 2;
 
@@ -23,9 +15,6 @@ const SCHEMA_LOCK: i64 = 0x686f_6f6b_6472_696c;
 
 /// The schema that is used when none is named.
 const DEFAULT_SCHEMA: &str = "hookdrill";
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// What each session is set to. Commits are on the server's disk before they are answered. A process that freezes in the
 /// middle of a transaction is thrown out before those who wait for it give up. Statements are planned while the tables are
@@ -64,16 +53,8 @@ impl PostgresAt {
 
     /// The URL, and its password as it is and as it is escaped there.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
-        let url = self.url.expose();
-        let escaped = url
-            .split_once("://")
-            .and_then(|(_, rest)| rest.rsplit_once('@'))
-            .and_then(|(user, _)| user.split_once(':'));
-        let parsed: Option<Config> = url.parse().ok();
-        let plain =
-            parsed.as_ref().and_then(Config::get_password).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        let passwords = plain.into_iter().chain(escaped.map(|(_, password)| password.to_owned()));
-        std::iter::once(self.url.clone()).chain(passwords.map(Secret::new)).collect()
+        let passwords = database::passwords(self.url.expose());
+        std::iter::once(self.url.clone()).chain(passwords.into_iter().map(Secret::new)).collect()
     }
 
     /// Takes the schema with all its rows away.
@@ -81,7 +62,7 @@ impl PostgresAt {
     /// # Errors
     /// [`StoreError`] when the server is not reached or does not allow it.
     pub fn drop_schema(&self) -> Result<(), StoreError> {
-        let dropped = super::aside(|| {
+        let dropped = database::aside(|| {
             let mut session = self.connect()?;
             let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", self.quoted()?);
             session.client.batch_execute(&sql).map_err(|error| StoreError::from(failed(&error)))
@@ -105,66 +86,11 @@ impl PostgresAt {
         Ok(format!("\"{}\"", self.schema))
     }
 
-    fn config(&self) -> Result<Config, StoreError> {
-        // The parser's own words may hold a part of the password.
-        let mut config: Config = self.url.expose().parse().map_err(|_| {
-            let like = "postgresql://user:password@host:5432/database?sslmode=require";
-            StoreError::Broken(format!(
-                "the URL of the database does not read; it should look like {like} (special characters as %40), \
-                 and `sslmode` is disable, prefer or require"
-            ))
-        })?;
-        config.application_name("hookdrill");
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT);
-        }
-        // A peer that has vanished without a word is noticed in seconds.
-        config.tcp_user_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(15));
-        Ok(config)
-    }
-
     pub(super) fn connect(&self) -> Result<Session, StoreError> {
-        let mut config = self.config()?;
-        let tls = match config.get_ssl_mode() {
-            SslMode::Disable => false,
-            SslMode::Require => true,
-            // Nobody listens between two processes of one machine; over a network nothing is sent in the clear unasked.
-            _ => !is_local(&config),
-        };
-        let connected = if tls {
-            config.ssl_mode(SslMode::Require);
-            config.connect(MakeRustlsConnect::new(self.tls()?))
-        } else {
-            config.ssl_mode(SslMode::Disable);
-            config.connect(NoTls)
-        };
-        let mut client = connected.map_err(|error| unreachable(&error, tls))?;
+        let connected = database::connect(self.url.expose(), self.root_certificates.as_deref());
+        let mut client = connected.map_err(StoreError::Broken)?;
         let number = self.settle(&mut client)?;
         Ok(Session { client, prepared: std::collections::BTreeMap::new(), number })
-    }
-
-    fn tls(&self) -> Result<ClientConfig, StoreError> {
-        let mut roots = RootCertStore::empty();
-        match &self.root_certificates {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(path) => {
-                let unread =
-                    |why: String| StoreError::Broken(format!("read certificates from {}: {why}", path.display()));
-                let found = CertificateDer::pem_file_iter(path).map_err(|error| unread(error.to_string()))?;
-                for certificate in found {
-                    let certificate = certificate.map_err(|error| unread(error.to_string()))?;
-                    roots.add(certificate).map_err(|error| unread(error.to_string()))?;
-                }
-                if roots.is_empty() {
-                    return Err(unread("it holds none".to_owned()));
-                }
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| StoreError::Broken(error.to_string()))?;
-        Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 
     /// Sets the session up, refuses a server that may forget what it has confirmed, and answers the session's number.
@@ -222,29 +148,6 @@ impl PostgresAt {
     }
 }
 
-/// Whether every host of the URL is this machine.
-fn is_local(config: &Config) -> bool {
-    let loopback = |name: &str| name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    let hosts = config.get_hosts().iter().all(|host| match host {
-        Host::Tcp(name) => loopback(name),
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    });
-    hosts && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
-}
-
-/// Why there is no connection, without the URL.
-fn unreachable(error: &postgres::Error, tls: bool) -> StoreError {
-    let mut why = error.to_string();
-    if let Some(db) = error.as_db_error() {
-        why = format!("{}: {}", db.code().code(), db.message());
-    } else if let Some(source) = std::error::Error::source(error) {
-        why = format!("{why}: {source}");
-    }
-    let hint = if tls { " (over TLS; `sslmode=disable` in the URL goes without)" } else { "" };
-    StoreError::Broken(format!("cannot connect to PostgreSQL{hint}: {why}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,28 +161,12 @@ mod tests {
             "postgres://u:hunter2@h/d?sslmode=hunter2",
         ] {
             let at = PostgresAt::new(Secret::new(url));
-            let shown = format!("{at:?} {}", at.config().map_or_else(|error| error.to_string(), |_| String::new()));
+            let shown = format!("{at:?} {}", database::config(url).map_or_else(|error| error, |_| String::new()));
             assert!(!shown.contains("hunter2"), "{shown}");
         }
         let at = PostgresAt::new(Secret::new("postgres://u:hunter2@127.0.0.1:1/d"));
         let error = super::super::Postgres::open(at, false).expect_err("nobody listens").to_string();
         assert!(error.contains("cannot connect") && !error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn only_this_machine_is_spoken_to_in_the_clear_unasked() {
-        for (url, local) in [
-            ("postgres://u@localhost/d", true),
-            ("postgres://u@127.0.0.1/d", true),
-            ("postgres://u@[::1]/d", true),
-            ("postgres://u@%2Frun%2Fpostgresql/d", true),
-            ("postgres://u@db.example.com/d", false),
-            ("postgres://u@localhost,db.example.com/d", false),
-            ("host=localhost hostaddr=10.0.0.1 user=u", false),
-        ] {
-            let config = PostgresAt::new(Secret::new(url)).config().expect(url);
-            assert_eq!(is_local(&config), local, "{url}");
-        }
     }
 
     #[test]

@@ -1,0 +1,115 @@
+//! What stops a run before it begins: criteria and faults that the target cannot answer, a target that is not there.
+//!
+//! Must not know: how anything is run.
+
+use super::find::Found;
+use crate::{
+    drive::project::Project,
+    scenario::{
+        criterion::Need,
+        fault::FaultKind,
+        model::{Body, Scenario, Step},
+    },
+};
+
+/// Everything that the target of a project cannot answer in a scenario, in words; nothing when it can answer all.
+pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String> {
+    let target = &project.target;
+    let abilities = target.abilities();
+    let able = |need: &Need| abilities.iter().any(|ability| *ability == need.word());
+    let mut lacking = Vec::new();
+    for criterion in &scenario.criteria {
+        for need in criterion.needs().iter().filter(|need| !able(need)) {
+            let (name, of, need) = (criterion.name(), &target.name, need.describe());
+            lacking.push(format!("`{name}` cannot be judged on {of}: it needs a {need}"));
+        }
+    }
+    if target.sign_up.is_none() && scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
+        lacking.push("people sign up; say how, under `[pages.sign_up]`".to_owned());
+    }
+    if target.support_form.is_none() && scenario.steps.iter().any(|s| matches!(s, Step::Ask { .. })) {
+        lacking.push("people ask for help, which is for the embedded service alone".to_owned());
+    }
+    let touched = |what: fn(&FaultKind) -> Option<Touched>| scenario.faults.iter().filter_map(move |f| what(&f.kind));
+    for touched in touched(Touched::of) {
+        let why = match touched {
+            Touched::Process if !target.process => {
+                "a service behind a URL cannot be killed or stopped; with a `command` under [target] hookdrill starts it itself"
+            }
+            Touched::Clock if !target.clock => "only the embedded service has a clock that can be wrong",
+            Touched::Store if !target.store => "only the embedded service has a store that can be locked",
+            Touched::Process | Touched::Clock | Touched::Store => continue,
+        };
+        if !lacking.iter().any(|known| known == why) {
+            lacking.push(why.to_owned());
+        }
+    }
+    lacking
+}
+
+/// What of the target a fault touches.
+#[derive(Clone, Copy)]
+enum Touched {
+    Process,
+    Clock,
+    Store,
+}
+
+impl Touched {
+    fn of(kind: &FaultKind) -> Option<Self> {
+        match kind {
+            FaultKind::Kill { .. }
+            | FaultKind::KillAtCall(_)
+            | FaultKind::Down { .. }
+            | FaultKind::RandomKills { .. }
+            | FaultKind::Stop { .. } => Some(Self::Process),
+            FaultKind::Clock { .. } => Some(Self::Clock),
+            FaultKind::StoreBusy { .. } => Some(Self::Store),
+            // A crash at a point runs in virtual time alone, which is said elsewhere.
+            FaultKind::Crash { .. }
+            | FaultKind::Duplicate { .. }
+            | FaultKind::Reorder { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::Drop { .. }
+            | FaultKind::Forged { .. }
+            | FaultKind::Malformed { .. }
+            | FaultKind::UnknownType { .. }
+            | FaultKind::SecretRoll { .. }
+            | FaultKind::SecondEvent { .. }
+            | FaultKind::SecondEndpoint { .. }
+            | FaultKind::Foreign { .. }
+            | FaultKind::Body { .. }
+            | FaultKind::Signed { .. }
+            | FaultKind::Burst { .. }
+            | FaultKind::Outage { .. }
+            | FaultKind::Slow { .. }
+            | FaultKind::Transport(_)
+            | FaultKind::Downstream(_) => None,
+        }
+    }
+}
+
+/// What a scenario that somebody named cannot be asked of the target is said before anything is sent, not after.
+pub(super) fn judgeable(found: &[Found], project: &Project) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    for f in found.iter().filter(|f| f.scenario.body != Body::Simulated) {
+        for why in unanswerable(&f.scenario, project) {
+            let (path, slug) = (f.path.display(), &f.scenario.slug);
+            wrong.push(format!("{path}: {why} (or leave the scenario out: --filter '!{slug}')"));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// A target that is down is a broken run, not a service that loses events.
+pub(super) async fn reachable(url: &str) -> Result<(), String> {
+    let uri: http::Uri = url.parse().map_err(|_| format!("`{url}` is not a URL"))?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let connecting = tokio::net::TcpStream::connect((host.as_str(), port));
+    match tokio::time::timeout(std::time::Duration::from_secs(5), connecting).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(format!("nothing answers at {host}:{port} ({error})")),
+        Err(_) => Err(format!("nothing answers at {host}:{port} within 5 s")),
+    }
+}

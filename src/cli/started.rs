@@ -1,0 +1,123 @@
+//! The target of one scenario, started: the embedded service, an app's own processes, or what answers at a URL already.
+//!
+//! Must not know: plans' contents, verdicts.
+
+use super::{
+    args::RunArgs,
+    embedded::{self, EmbeddedSecrets, ServedFrom},
+};
+use crate::{
+    drive::{
+        process::{Fleet, Start},
+        project::{App, Launch, Project},
+        target::Target,
+        template::Given,
+    },
+    mock::socket::Doubles,
+    plan::model::Plan,
+    redact::Redactor,
+    scenario::{fault::Double, model::Doubles as ScenarioDoubles},
+};
+use std::path::Path;
+
+/// What a scenario is run against.
+pub(super) struct Started {
+    /// One for each process that takes webhooks, or the one that is not ours.
+    pub(super) targets: Vec<Target>,
+    /// The processes, when they are ours.
+    pub(super) service: Option<Fleet>,
+    /// Of each process: which target it is.
+    pub(super) serves: Vec<Option<usize>>,
+}
+
+/// Processes of the embedded service.
+pub(super) async fn embedded(
+    args: &RunArgs,
+    plan: &Plan,
+    secrets: &EmbeddedSecrets,
+    doubles: &Doubles,
+    (database, folder): (&ServedFrom, &Path),
+) -> Result<Started, String> {
+    let given = ScenarioDoubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
+    let peers = embedded::Peers {
+        crm: doubles.crm_url(),
+        support: doubles.support_url(),
+        stripe: given.stripe.then(|| doubles.url(Double::Stripe)),
+        alerts: given.alerts.then(|| doubles.url(Double::Alerts)),
+    };
+    let log = folder.join("service.log");
+    let command = embedded::command(secrets, database, &log, &peers, &args.defect)
+        .map_err(|error| format!("cannot find this program again: {error}"))?;
+    let starts = (0..args.processes).map(|_| Start::from(command.clone())).collect();
+    let fleet = Fleet::start(starts, folder).await.map_err(|error| error.to_string())?;
+    let target = |url: &String| embedded::target(url, secrets, args.seed, given);
+    let targets: Result<Vec<_>, _> = fleet.urls().await.iter().map(target).collect();
+    let targets = targets.map_err(|error| error.to_string())?;
+    let serves = (0..targets.len()).map(Some).collect();
+    Ok(Started { targets, service: Some(fleet), serves })
+}
+
+/// Addresses of the doubles that the project uses, for braces.
+fn addresses(project: &Project, doubles: &Doubles) -> Given {
+    let used = [
+        ("crm_url", project.target.crm, Double::Crm),
+        ("support_url", project.target.support, Double::Support),
+        ("stripe_api_url", project.target.stripe, Double::Stripe),
+    ];
+    let used = used.into_iter().filter(|(_, is, _)| *is);
+    used.fold(Given::default(), |given, (name, _, double)| given.with(name, doubles.url(double)))
+}
+
+/// What the project file describes: its app is started, or the URL taken as it is.
+pub(super) async fn project(
+    project: &Project,
+    doubles: &Doubles,
+    (scratch, folder): (&Path, &Path),
+    redactor: &Redactor,
+) -> Result<Started, String> {
+    let given = addresses(project, doubles);
+    match &project.app {
+        None => {
+            let target = Target { given, ..project.target.clone() };
+            Ok(Started { targets: vec![target], service: None, serves: Vec::new() })
+        }
+        Some(app) => {
+            let given = given.with("scratch", scratch.display().to_string());
+            start(app, project, &given, (scratch, folder), redactor).await
+        }
+    }
+}
+
+async fn start(
+    app: &App,
+    project: &Project,
+    given: &Given,
+    (scratch, folder): (&Path, &Path),
+    redactor: &Redactor,
+) -> Result<Started, String> {
+    if !cfg!(unix) {
+        return Err("an app is started and killed on Linux and macOS only; start it yourself and leave `command` out"
+            .to_owned());
+    }
+    let keeper = std::env::current_exe().map_err(|error| format!("cannot find this program again: {error}"))?;
+    let secrets = &project.target.secrets;
+    let launch = Launch {
+        given,
+        secrets: (secrets.known(), secrets.all_known().get(1).copied()),
+        folder,
+        redactor,
+        keeper: &keeper,
+    };
+    let (mut starts, mut targets, mut serves) = (Vec::new(), Vec::new(), Vec::new());
+    for (start, web) in app.starts(&launch).map_err(|error| error.to_string())? {
+        starts.push(start);
+        serves.push(web.as_ref().map(|_| targets.len()));
+        if let Some(given) = web {
+            let webhook = given.fill(&project.target.webhook)?;
+            let given = given.with("webhook_secret", secrets.known());
+            targets.push(Target { webhook, given, ..project.target.clone() });
+        }
+    }
+    let fleet = Fleet::start(starts, scratch).await.map_err(|error| error.to_string())?;
+    Ok(Started { targets, service: Some(fleet), serves })
+}
