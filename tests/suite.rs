@@ -8,6 +8,7 @@ mod docs;
 mod doctor;
 mod drive;
 mod fixtures;
+mod gates;
 mod house;
 pub(crate) mod mock;
 mod pages;

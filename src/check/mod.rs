@@ -14,6 +14,7 @@ mod diagnosis;
 mod effect;
 mod finding;
 mod forgery;
+mod gates;
 mod latency;
 mod manual;
 pub mod needs;
@@ -120,9 +121,9 @@ fn usual(criterion: &Criterion) -> Option<Anomaly> {
         | Criterion::EffectsPerCustomer { .. }
         | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
         Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
-        Criterion::Activation { .. } | Criterion::AckLatency { .. } => Anomaly::Late,
+        Criterion::Activation { .. } | Criterion::AckLatency { .. } | Criterion::Lighthouse { .. } => Anomaly::Late,
         Criterion::ForgeryTraces(_) => Anomaly::Forged,
-        Criterion::UnsafeErrors(_) => Anomaly::UnsafeError,
+        Criterion::UnsafeErrors(_) | Criterion::SecretsFound { .. } => Anomaly::UnsafeError,
         Criterion::Alerts(_) => return None,
     };
     Some(usual)
@@ -167,6 +168,8 @@ fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
             declared::per_customer(case, of, story.as_deref(), *bound)
         }
         Criterion::Alerts(kinds) => alerts::raised(case, kinds),
+        Criterion::SecretsFound { paths, bound } => gates::secrets(case, paths, *bound),
+        Criterion::Lighthouse { url, at_least, .. } => gates::lighthouse(case, url, *at_least),
         Criterion::ProbeValue { name, bound } => state::probe_value(case, name, *bound),
     }
 }

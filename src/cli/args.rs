@@ -3,6 +3,7 @@
 //! Must not know: files, the environment.
 
 pub mod doctor;
+pub mod gates;
 mod record;
 
 pub use record::{ImportArgs, RecordArgs, ScrubArgs};
@@ -50,6 +51,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Examine a webhook endpoint with some twenty requests, and name what is wrong with it
     Doctor(doctor::DoctorArgs),
+    /// Look for keys, passwords and your own secrets in bundles, logs and reports
+    Secrets(gates::SecretsArgs),
+    /// Measure pages with Lighthouse, or read its reports, and gate them at 90
+    Lighthouse(gates::LighthouseArgs),
     /// Print where Stripe, the reference service's own state, CRM and desk disagree
     Audit(AuditArgs),
     /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?

@@ -11,13 +11,16 @@ pub mod exit;
 pub mod find;
 mod gate;
 pub mod import;
+pub mod lighthouse;
 pub mod lint;
+mod measure;
 pub mod plan;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod schema;
 pub mod scrub;
+pub mod secrets;
 pub mod serve;
 pub mod shell;
 mod shipped;
@@ -59,6 +62,8 @@ pub fn main() -> std::process::ExitCode {
             Command::Serve(options) => serve::serve(&options),
             Command::Audit(options) => audit::audit(&options),
             Command::Doctor(options) => doctor::doctor(&options),
+            Command::Secrets(options) => secrets::secrets(&options),
+            Command::Lighthouse(options) => lighthouse::lighthouse(&options),
             Command::Init(options) => start::init(&options),
             Command::Schema(options) => schema::schema(&options),
             Command::Completions(options) => shell::completions(&options),

@@ -8,7 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    gate, simulate,
+    gate, measure, simulate,
     started::{self, Started},
     stored,
     voice::Voice,
@@ -225,13 +225,13 @@ async fn attempt(
     write(&folder.join("scenario.toml"), &scenario_text)?;
     let json = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
     write(&folder.join("plan.json"), &json)?;
-    live(args, &plan, project, clock, &folder).await?;
+    live(args, (&plan, &found.scenario), project, clock, &folder).await?;
     judge(found, &plan, &folder, report)
 }
 
 async fn live(
     args: &RunArgs,
-    plan: &Plan,
+    (plan, scenario): (&Plan, &Scenario),
     project: Option<&Project>,
     clock: RunClock,
     folder: &Path,
@@ -268,6 +268,8 @@ async fn live(
         let down = |why| format!("{why}; start your app, or correct `webhook` in the project file");
         gate::reachable(&targets[0].webhook).await.map_err(down)?;
     }
+    let own = secrets.all().into_iter().chain(targets[0].secrets.all()).chain(url.as_deref());
+    let own = own.map(str::to_owned).collect();
     // What an app says of itself (a status, a plan) may hold what it should not: nothing of it is written unredacted.
     let history = file::Writer::create(&folder.join("history.jsonl"))
         .map(|writer| writer.redacting(redactor.clone()))
@@ -280,8 +282,21 @@ async fn live(
     // A target of the user's has what it has.
     let options = options.into_iter().take(if project.is_some() { 1 } else { 3 });
     let options = options.map(|(name, value)| (name.to_owned(), value)).collect();
-    let doubles = &doubles;
-    let run = LiveRun { plan, targets, service, serves, doubles, calls, clock, history, options, redactor, lock_store };
+    let (doubles, measure) = (&doubles, measure::of(&scenario.criteria, folder, own));
+    let run = LiveRun {
+        plan,
+        targets,
+        service,
+        serves,
+        doubles,
+        calls,
+        clock,
+        history,
+        options,
+        redactor,
+        lock_store,
+        measure,
+    };
     let driven = drive(run).await.map_err(|error| error.to_string());
     driven.and(database.clear())
 }

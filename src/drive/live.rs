@@ -26,6 +26,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -58,6 +59,8 @@ pub struct LiveRun<'a> {
     pub redactor: Redactor,
     /// Locks the service's store, when it is ours.
     pub lock_store: Option<LockStore>,
+    /// What is looked at besides, while the target still runs.
+    pub measure: Option<Measure<'a>>,
 }
 
 impl LiveRun<'_> {
@@ -66,6 +69,10 @@ impl LiveRun<'_> {
         self.lock_store.is_some()
     }
 }
+
+/// Measures what no delivery shows, given the webhook's URL, once the plan is carried out; its records are written before the
+/// last one.
+pub type Measure<'a> = Box<dyn FnOnce(String) -> Pin<Box<dyn Future<Output = Vec<Record>> + 'a>> + 'a>;
 
 /// Locks the store of the service against every writer, as another program would that does not let go, until what it
 /// returns is dropped; or says why it cannot. Blocks.
@@ -371,6 +378,11 @@ impl Driver<'_> {
     async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
         for what in self.run.doubles.unused_faults() {
             self.record(Record::Fault { what: never_happened(&what), on: false })?;
+        }
+        if let (Some(measure), None) = (self.run.measure.take(), &incomplete) {
+            for record in measure(self.shared.target().webhook.clone()).await {
+                self.record(record)?;
+            }
         }
         if let Some(fleet) = self.run.service.take() {
             for slot in fleet.slots() {

@@ -4,7 +4,10 @@
 
 use super::{
     file::History,
-    record::{Attempt, Call, Contact, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, Start, Ticket, Visit},
+    record::{
+        Attempt, Call, Contact, PageMeasured, Probe, ProcessEvent, Queue, Record, Reply, RunPhase, SecretsLooked,
+        Start, Ticket, Visit,
+    },
 };
 use crate::id::{DeliveryId, InstanceId};
 use std::collections::BTreeMap;
@@ -106,6 +109,10 @@ pub struct Lookup<'h> {
     pub processes: Vec<ProcessSeen<'h>>,
     /// Notes of faults, in order.
     pub faults: Vec<FaultSeen<'h>>,
+    /// Files that were looked through for secrets, in order.
+    pub secrets: Vec<Seen<'h, SecretsLooked>>,
+    /// Pages that were measured, in order.
+    pub pages: Vec<Seen<'h, PageMeasured>>,
     /// Whether the last line of the file was cut off.
     pub truncated: bool,
     sent: BTreeMap<&'h DeliveryId, Vec<Sent<'h>>>,
@@ -144,6 +151,8 @@ impl<'h> Lookup<'h> {
             }
             Record::Queue(what) => self.queues.push(Seen { n, at_ms, phase, what }),
             Record::Ledger { contacts, tickets } => self.ledgers.push((phase, Ledger { n, contacts, tickets })),
+            Record::Secrets(what) => self.secrets.push(Seen { n, at_ms, phase, what }),
+            Record::Page(what) => self.pages.push(Seen { n, at_ms, phase, what }),
             Record::End { incomplete, lateness_p99_us } => {
                 self.end = Some(End { n, incomplete: incomplete.as_deref(), lateness_p99_us: *lateness_p99_us });
             }

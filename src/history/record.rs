@@ -72,6 +72,10 @@ pub enum Record {
         /// Support tickets.
         tickets: Vec<Ticket>,
     },
+    /// Files were looked through for secrets, before the end.
+    Secrets(SecretsLooked),
+    /// A page was measured with Lighthouse, before the end.
+    Page(PageMeasured),
     /// Last record.
     End {
         /// Whether the plan was carried out to its end; the reason when not.
@@ -79,6 +83,34 @@ pub enum Record {
         /// Sender's lateness against the plan over all attempts, 99th percentile.
         lateness_p99_us: u64,
     },
+}
+
+/// Files that were looked through for secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretsLooked {
+    /// As the scenario names them.
+    pub paths: Vec<String>,
+    /// How many files.
+    pub files: u64,
+    /// How many secrets.
+    pub found: u64,
+    /// The first of them: rule, file, line and column. Never a secret.
+    pub places: Vec<String>,
+    /// What could not be looked through, and why.
+    pub unread: Vec<String>,
+}
+
+/// A page that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PageMeasured {
+    /// As the scenario names it.
+    pub url: String,
+    /// How often.
+    pub runs: u32,
+    /// The middle of the points of each category; none where it could not be measured.
+    pub scores: BTreeMap<String, Option<u8>>,
+    /// Why it was not measured, or not wholly.
+    pub error: Option<String>,
 }
 
 /// What ran.

@@ -57,6 +57,7 @@ pub(super) fn check(parts: &Parts<'_>, mistakes: &mut Mistakes) {
 fn identity(criterion: &Criterion) -> String {
     match criterion {
         Criterion::ProbeValue { name, .. } => format!("`probe_value` of `{name}`"),
+        Criterion::Lighthouse { url, .. } => format!("`lighthouse` of `{url}`"),
         Criterion::EffectsPerCustomer { of, story, .. } => {
             let story = story.as_ref().map_or(String::new(), |story| format!(" in `{story}`"));
             format!("`effects_per_customer` of `{of}`{story}")
@@ -312,6 +313,8 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
         | Criterion::ReplayEffects(_)
         | Criterion::FailedVisits(_)
         | Criterion::Alerts(_)
+        | Criterion::SecretsFound { .. }
+        | Criterion::Lighthouse { .. }
         | Criterion::EffectsPerCustomer { .. }
         | Criterion::ProbeValue { .. } => Ok(()),
     }

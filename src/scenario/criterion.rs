@@ -76,6 +76,24 @@ pub enum Criterion {
         /// How many.
         bound: Bound,
     },
+    /// Secrets in files, looked through at the end of a live run.
+    SecretsFound {
+        /// Files and folders, by their path from where hookdrill runs; `{run}` is the run's own folder.
+        paths: Vec<String>,
+        /// How many.
+        bound: Bound,
+    },
+    /// Points that Lighthouse gives a page at the end of a live run.
+    Lighthouse {
+        /// The page; `{target}` is scheme, host and port of the webhook.
+        url: String,
+        /// Each category reaches so many.
+        at_least: u8,
+        /// Which; all but `seo` when empty.
+        categories: Vec<String>,
+        /// Measured so often; the middle counts.
+        runs: u32,
+    },
     /// Kinds of alerts that were raised: exactly these, each once for its key. None at all when it is empty.
     Alerts(BTreeSet<String>),
 }
@@ -217,6 +235,8 @@ impl Criterion {
         "failed_visits",
         "probe_value",
         "effects_per_customer",
+        "secrets_found",
+        "lighthouse",
         "alerts",
     ];
 
@@ -242,6 +262,8 @@ impl Criterion {
             Self::FailedVisits(_) => "failed_visits",
             Self::ProbeValue { .. } => "probe_value",
             Self::EffectsPerCustomer { .. } => "effects_per_customer",
+            Self::SecretsFound { .. } => "secrets_found",
+            Self::Lighthouse { .. } => "lighthouse",
             Self::Alerts(_) => "alerts",
         }
     }
@@ -249,9 +271,12 @@ impl Criterion {
     /// What the target must offer so that it can be judged at all.
     pub fn needs(&self) -> Vec<Need> {
         match self {
-            Self::EventsLost(_) | Self::AckLatency { .. } | Self::UnsafeErrors(_) | Self::ForgeryTraces(_) => {
-                Vec::new()
-            }
+            Self::EventsLost(_)
+            | Self::AckLatency { .. }
+            | Self::UnsafeErrors(_)
+            | Self::ForgeryTraces(_)
+            | Self::SecretsFound { .. }
+            | Self::Lighthouse { .. } => Vec::new(),
             Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => vec![Need::Crm],
             Self::CrmTasks(_) => vec![Need::Crm],
             Self::TicketsPerFailedInvoice { .. } | Self::TicketsPerRequest(_) => vec![Need::Support],
@@ -307,6 +332,8 @@ impl Criterion {
             Self::FailedVisits(bound) => {
                 format!("{} that did not show what a buyer must see", bound.of("visit"))
             }
+            Self::SecretsFound { paths, bound } => format!("{} in {}", bound.of("secret"), paths.join(", ")),
+            Self::Lighthouse { url, at_least, .. } => format!("{url} reaches {at_least} points in each category"),
             Self::Alerts(kinds) if kinds.is_empty() => "no alert".to_owned(),
             Self::Alerts(kinds) => {
                 let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();

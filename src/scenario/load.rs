@@ -14,6 +14,7 @@ use super::{
     read_criteria::read_criterion,
     read_doubles::read_declared,
     read_faults::read_fault,
+    read_gates,
     read_steps::{read_given, read_step},
     read_stories::{Recordings, Stories},
     shape::{self, Shape, Table, Tie},
@@ -209,6 +210,7 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
     let (doubles, declared) = read_doubles(&mut root, mistakes);
     let tables = Tables::read(&mut root, recordings, &declared, mistakes);
     only_simulated(body.as_ref(), &tables.faults, mistakes);
+    read_gates::only_live(body.as_ref(), &tables.criteria, mistakes);
     root.close(mistakes);
     let stories = tables.check(&delivery, (doubles, &declared), mistakes);
     Some(Scenario {

@@ -20,6 +20,7 @@ mod read_doubles;
 mod read_downstream;
 mod read_extras;
 mod read_faults;
+mod read_gates;
 mod read_process;
 mod read_selector;
 mod read_steps;

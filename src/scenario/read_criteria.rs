@@ -7,6 +7,7 @@ use super::{
     error::ScenarioErrorKind as Kind,
     raw::{At, Fields, Mistakes, array, choice, count, fields, text, within, word, wrong_type},
     read_doubles::{is_name, need_effect},
+    read_gates,
     shape::{Shape, Tie},
 };
 use crate::stripe::recording::Access;
@@ -35,6 +36,8 @@ const CRITERIA: &[(&str, ReadCriterion)] = &[
     ("failed_visits", |f, m| bound(f, m).map(Criterion::FailedVisits)),
     ("probe_value", probe_value),
     ("effects_per_customer", effects),
+    ("secrets_found", read_gates::secrets_found),
+    ("lighthouse", read_gates::lighthouse),
     // Read by itself: what it holds is no table.
     ("alerts", |_, _| None),
 ];
@@ -90,7 +93,7 @@ pub(super) fn read_criterion(entry: &Spanned<DeValue<'_>>, mistakes: &mut Mistak
 }
 
 /// `exactly = 1` or `at_most = 1`.
-fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
+pub(super) fn bound(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Bound> {
     fields.tie(Tie::Exactly(&["exactly", "at_most"]));
     let any = within(&(0..u64::MAX));
     match (fields.get_as("exactly", any.clone()), fields.get_as("at_most", any)) {
@@ -151,7 +154,7 @@ fn p95(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {
     fields.need_positive("p95_within", mistakes)
 }
 
-fn not_empty(fields: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
+pub(super) fn not_empty(fields: &mut Fields<'_>, key: &'static str, mistakes: &mut Mistakes) -> Option<String> {
     let typed = fields.need_text_as(key, Shape::Said, mistakes)?;
     if typed.value.trim().is_empty() {
         mistakes.add(&typed.span, Kind::EmptyText, format!("`{key}` is empty"));

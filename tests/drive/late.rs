@@ -125,6 +125,7 @@ fn run(held_up: Duration) -> (Validity, String, u8, String) {
             options: BTreeMap::new(),
             redactor: Redactor::new(&[]),
             lock_store: Some(lock),
+            measure: None,
         };
         drive(run).await.expect("the run ends");
         plan

@@ -1,0 +1,5 @@
+//! What must not be shipped: secrets in files, pages that are slow or shut people out.
+
+mod lighthouse;
+mod scenarios;
+mod secrets;
