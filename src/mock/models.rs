@@ -52,6 +52,7 @@ impl ModelOptions {
     #[must_use]
     pub fn speaking(mut self, asked: &Dialects) -> Self {
         self.crm.rate_limit = asked.crm.rate_limit;
+        self.desk.rate_limit = asked.support.rate_limit;
         self.crm.properties.clone_from(&asked.properties);
         self.crm.unique_properties.clone_from(&asked.unique_properties);
         self

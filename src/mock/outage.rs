@@ -3,7 +3,7 @@
 //! A call that an outage answers never reaches the model. Belongs to the shell: the models know nothing of it.
 //! Must not know: sockets, clocks.
 
-use super::crm;
+use super::{crm, desk};
 use crate::{plan::model::Outage, scenario::fault::Double, wire::Response};
 use serde_json::json;
 use std::time::Duration;
@@ -51,6 +51,7 @@ pub enum Shape {
 pub(super) fn answer(shape: Shape, operation: &str, status: u16, retry_after_s: Option<u64>) -> Response {
     let mut response = match (shape, status) {
         (Shape::HubSpot, 429) => crm::rate_limited(operation, NO_CALL),
+        (Shape::Zendesk, 429) => desk::rate_limited(),
         (shape, status) => Response::json(status, &body(shape, status)),
     };
     if shape == Shape::Stripe {
@@ -71,7 +72,6 @@ fn body(shape: Shape, status: u16) -> serde_json::Value {
         (Shape::HubSpot, 403) => hubspot("MISSING_SCOPES", "A required scope is missing"),
         (Shape::HubSpot, 409) => hubspot("CONFLICT", "The object is being written by another call"),
         (Shape::HubSpot, _) => hubspot("INTERNAL_ERROR", "scripted outage"),
-        (Shape::Zendesk, 429) => json!({ "error": "APIRateLimitExceeded", "description": "Too many requests" }),
         (Shape::Zendesk, 401) => json!({ "error": "Couldn't authenticate you" }),
         (Shape::Zendesk, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
         (Shape::Zendesk, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),

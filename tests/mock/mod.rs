@@ -7,6 +7,7 @@ mod hubspot;
 mod random;
 pub(crate) mod relay;
 pub(crate) mod socket;
+mod zendesk;
 
 use hookdrill::wire::{Request, Response};
 use serde_json::Value;

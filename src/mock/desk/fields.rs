@@ -2,7 +2,7 @@
 //!
 //! Must not know: other tickets.
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, users::AGENT};
 use crate::mock::effect::Ticket;
 use serde_json::{Map, Value, json};
 
@@ -20,14 +20,57 @@ pub(super) struct Fields {
     pub(super) external_id: Option<String>,
     pub(super) subject: String,
     pub(super) description: String,
+    /// E-mail of the requester; none where it is the caller.
     pub(super) requester: Option<String>,
+    pub(super) requester_id: u64,
     pub(super) status: String,
     pub(super) priority: Option<String>,
     pub(super) kind: Option<String>,
     pub(super) tags: Vec<String>,
-    /// Comments in all, the first one included.
-    pub(super) comments: u32,
+    /// All comments, the first one included.
+    pub(super) comments: Vec<Comment>,
+    /// What is only kept and shown: group, assignee, organization, own fields, …
+    pub(super) others: Map<String, Value>,
+    pub(super) deleted: bool,
     pub(super) updated_ms: u64,
+}
+
+/// Members of a ticket that are taken and shown as they are.
+const OTHERS: [&str; 9] = [
+    "assignee_id",
+    "brand_id",
+    "custom_fields",
+    "due_at",
+    "email_cc_ids",
+    "follower_ids",
+    "group_id",
+    "organization_id",
+    "ticket_form_id",
+];
+
+/// One comment of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Comment {
+    number: u64,
+    body: String,
+    public: bool,
+    pub(super) at_ms: u64,
+}
+
+impl Comment {
+    pub(super) fn json(&self, at: String) -> Value {
+        json!({
+            "id": self.number, "type": "Comment", "author_id": AGENT, "body": self.body, "plain_body": self.body,
+            "html_body": format!("<p>{}</p>", self.body), "public": self.public, "attachments": [],
+            "via": { "channel": "api" }, "created_at": at,
+        })
+    }
+}
+
+/// Who a ticket is for, as a caller says it.
+pub(super) enum Requester {
+    Id(u64),
+    Email { email: String, name: Option<String> },
 }
 
 impl Fields {
@@ -52,7 +95,7 @@ impl Fields {
 
     /// The ticket in Zendesk's shape.
     pub(super) fn json(&self, id: u64, created: &str, updated: &str) -> Value {
-        json!({
+        let mut shown = json!({
             "id": id,
             "external_id": self.external_id,
             "subject": self.subject,
@@ -62,14 +105,25 @@ impl Fields {
             "priority": self.priority,
             "type": self.kind,
             "tags": self.tags,
+            "requester_id": self.requester_id,
+            "submitter_id": AGENT,
+            "assignee_id": null,
+            "group_id": null,
+            "organization_id": null,
+            "custom_fields": [],
+            "is_public": true,
+            "has_incidents": false,
             "via": { "channel": "api" },
             "created_at": created,
             "updated_at": updated,
-        })
+        });
+        self.others.iter().for_each(|(name, value)| shown[name] = value.clone());
+        shown
     }
 }
 
 /// What a create or update writes: the members of `ticket`.
+#[derive(Clone)]
 pub(super) struct Writes(Map<String, Value>);
 
 impl Writes {
@@ -85,6 +139,35 @@ impl Writes {
         }
     }
 
+    /// Reads `{"tickets": [{…}, …]}`.
+    pub(super) fn parse_many(body: &[u8]) -> Result<Vec<Self>, Refusal> {
+        let body: Value = serde_json::from_slice(body).map_err(|error| Refusal::no_json(&error))?;
+        let wrong = || Refusal::invalid_attribute("tickets");
+        let one = |ticket: &Value| ticket.as_object().cloned().map(Self).ok_or_else(wrong);
+        body.get("tickets").and_then(Value::as_array).ok_or_else(wrong)?.iter().map(one).collect()
+    }
+
+    /// Reads members that stand in the body itself.
+    pub(super) fn bare(body: &[u8]) -> Result<Self, Refusal> {
+        serde_json::from_slice(body).map(Self).map_err(|error| Refusal::no_json(&error))
+    }
+
+    /// The ticket that one of several names.
+    pub(super) fn id(&self) -> Option<String> {
+        self.text("id").ok().flatten().flatten()
+    }
+
+    /// Whether the caller still knows the newest state, when it asks for that to be looked at.
+    pub(super) fn is_safe(&self, updated_at: &str) -> Result<(), Refusal> {
+        let asked = matches!(self.0.get("safe_update"), Some(Value::Bool(true)))
+            || self.0.get("safe_update").and_then(Value::as_str) == Some("true");
+        if !asked {
+            return Ok(());
+        }
+        let stamp = self.text("updated_stamp")?.flatten().ok_or_else(|| Refusal::invalid_attribute("updated_stamp"))?;
+        if stamp.replace(".000Z", "Z").as_str() < updated_at { Err(Refusal::update_conflict()) } else { Ok(()) }
+    }
+
     /// The ticket that these make.
     pub(super) fn create(&self, now_ms: u64) -> Result<Fields, Refusal> {
         let description = match self.comment()? {
@@ -93,16 +176,20 @@ impl Writes {
         };
         let blank = || Refusal::record_invalid("base", "BlankValue", "Description: cannot be blank");
         let description = description.filter(|text| !text.trim().is_empty()).ok_or_else(blank)?;
+        let comments = vec![Comment { number: 1, body: description.clone(), public: self.is_public(), at_ms: now_ms }];
         let empty = Fields {
             external_id: None,
             subject: String::new(),
             description,
-            requester: self.requester()?,
+            requester: None,
+            requester_id: AGENT,
             status: "new".to_owned(),
             priority: None,
             kind: None,
             tags: Vec::new(),
-            comments: 1,
+            comments,
+            others: Map::new(),
+            deleted: false,
             updated_ms: now_ms,
         };
         self.apply(empty)
@@ -114,15 +201,23 @@ impl Writes {
             return Err(Refusal::record_invalid("status", "InvalidValue", "Status: closed prevents ticket update"));
         }
         let mut after = before.clone();
-        if self.comment()?.is_some_and(|text| !text.trim().is_empty()) {
-            after.comments = after.comments.saturating_add(1);
+        if let Some(body) = self.comment()?.filter(|text| !text.trim().is_empty()) {
+            let number = after.comments.len() as u64 + 1;
+            after.comments.push(Comment { number, body, public: self.is_public(), at_ms: now_ms });
         }
-        after.requester = self.requester()?.or(after.requester);
         let mut after = self.apply(after)?;
-        if after != *before {
-            after.updated_ms = now_ms;
+        if let Some(more) = self.tag_list("additional_tags")? {
+            let new: Vec<String> = more.into_iter().filter(|tag| !after.tags.contains(tag)).collect();
+            after.tags.extend(new);
+        }
+        if let Some(fewer) = self.tag_list("remove_tags")? {
+            after.tags.retain(|tag| !fewer.contains(tag));
         }
         Ok(after)
+    }
+
+    fn is_public(&self) -> bool {
+        self.0.get("comment").and_then(|comment| comment.get("public")).and_then(Value::as_bool).unwrap_or(true)
     }
 
     fn apply(&self, mut fields: Fields) -> Result<Fields, Refusal> {
@@ -143,6 +238,11 @@ impl Writes {
         }
         if let Some(tags) = self.tags()? {
             fields.tags = tags;
+        }
+        for name in OTHERS {
+            let Some(value) = self.0.get(name) else { continue };
+            fields.others.insert(name.to_owned(), value.clone());
+            fields.others.retain(|_, value| !value.is_null());
         }
         Ok(fields)
     }
@@ -183,26 +283,40 @@ impl Writes {
         }
     }
 
-    /// E-mail of the requester, when one is named by e-mail.
-    fn requester(&self) -> Result<Option<String>, Refusal> {
+    /// Who the ticket is for, when these say so.
+    pub(super) fn requester(&self) -> Result<Option<Requester>, Refusal> {
+        if let Some(id) = self.0.get("requester_id").filter(|id| !id.is_null()) {
+            let id = id.as_u64().or_else(|| id.as_str()?.parse().ok());
+            return id.map(|id| Some(Requester::Id(id))).ok_or_else(|| Refusal::invalid_attribute("requester_id"));
+        }
         match self.0.get("requester") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(requester)) => match requester.get("email") {
                 None | Some(Value::Null) => Ok(None),
-                Some(Value::String(email)) if email.contains('@') => Ok(Some(email.trim().to_lowercase())),
+                Some(Value::String(email)) if email.contains('@') => {
+                    let name = requester.get("name").and_then(Value::as_str).map(str::to_owned);
+                    Ok(Some(Requester::Email { email: email.trim().to_lowercase(), name }))
+                }
                 Some(_) => {
                     let description = "Requester: Email: is not properly formatted";
                     Err(Refusal::record_invalid("requester", "InvalidValue", description))
                 }
             },
+            Some(Value::String(email)) if email.contains('@') => {
+                Ok(Some(Requester::Email { email: email.trim().to_lowercase(), name: None }))
+            }
             Some(_) => Err(Refusal::invalid_attribute("requester")),
         }
     }
 
     /// Tags: a list, or one text with blanks between them; lower case, each once.
-    fn tags(&self) -> Result<Option<Vec<String>>, Refusal> {
-        let wrong = || Refusal::invalid_attribute("tags");
-        let texts: Vec<&str> = match self.0.get("tags") {
+    pub(super) fn tags(&self) -> Result<Option<Vec<String>>, Refusal> {
+        self.tag_list("tags")
+    }
+
+    fn tag_list(&self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
+        let wrong = || Refusal::invalid_attribute(name);
+        let texts: Vec<&str> = match self.0.get(name) {
             None => return Ok(None),
             Some(Value::Null) => Vec::new(),
             Some(Value::String(text)) => vec![text],

@@ -17,7 +17,7 @@ pub(super) fn page(name: &str, all: Vec<Value>, request: &Request) -> Result<Res
         Some(text) => text.parse().map_err(|_| Refusal::invalid_attribute(parameter)),
     };
     let count = all.len();
-    if request.query("page[size]").is_some() {
+    if request.query("page[size]").is_some() || request.query("page[after]").is_some() {
         let size = number("page[size]", MOST_ON_PAGE)?.clamp(1, MOST_ON_PAGE);
         let from = number("page[after]", 0)?;
         let next = from.saturating_add(size);

@@ -60,7 +60,30 @@ impl Refusal {
         }
     }
 
+    /// A safe update came too late.
+    pub(super) fn update_conflict() -> Self {
+        let description = "Safe Update prevented the update due to outdated ticket data. Please fetch the latest ticket data and try again.";
+        Self { status: 409, body: json!({ "error": "UpdateConflict", "description": description }) }
+    }
+
+    pub(super) fn too_many_values(most: usize) -> Self {
+        let description = format!("Maximum number of values exceeded: {most}");
+        Self { status: 400, body: json!({ "error": "TooManyValues", "description": description }) }
+    }
+
+    /// What is wrong, in two words and in a sentence, for the results of a job.
+    pub(super) fn words(&self) -> (Value, Value) {
+        let text = |name: &str| self.body.get(name).cloned().unwrap_or_default();
+        (text("error"), text("description"))
+    }
+
     pub(super) fn response(&self) -> Response {
         Response::json(self.status, &self.body)
     }
+}
+
+/// 429 in Zendesk's words.
+pub(super) fn too_many() -> Response {
+    let description = "Number of allowed API requests per minute exceeded";
+    Response::json(429, &json!({ "error": "APIRateLimitExceeded", "description": description }))
 }

@@ -11,16 +11,23 @@ pub enum Scope {
     TicketsWrite,
     /// Read everything; the search needs it, since it finds more than tickets.
     Read,
+    /// Read, list and search users.
+    UsersRead,
+    /// Make and change users.
+    UsersWrite,
 }
 
 impl crate::mock::scopes::Scope for Scope {
-    const ALL: &'static [Self] = &[Self::TicketsRead, Self::TicketsWrite, Self::Read];
+    const ALL: &'static [Self] =
+        &[Self::TicketsRead, Self::TicketsWrite, Self::Read, Self::UsersRead, Self::UsersWrite];
 
     fn name(self) -> &'static str {
         match self {
             Self::TicketsRead => "tickets:read",
             Self::TicketsWrite => "tickets:write",
             Self::Read => "read",
+            Self::UsersRead => "users:read",
+            Self::UsersWrite => "users:write",
         }
     }
 }
@@ -35,5 +42,6 @@ pub(super) fn of_the_service() -> Scopes {
 
 /// Whether `scopes` allow what needs `scope`.
 pub(super) fn allows(scopes: Scopes, scope: Scope) -> bool {
-    scopes.allows(scope) || (scope == Scope::TicketsRead && scopes.allows(Scope::Read))
+    let reads = matches!(scope, Scope::TicketsRead | Scope::UsersRead);
+    scopes.allows(scope) || (reads && scopes.allows(Scope::Read))
 }

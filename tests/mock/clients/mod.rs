@@ -3,12 +3,14 @@
 //! | Package | Is |
 //! |---|---|
 //! | npm `@hubspot/api-client`, PyPI `hubspot-api-client` | HubSpot's own |
+//! | npm `node-zendesk`, PyPI `zenpy` | not Zendesk's own: it has none for Node or Python, these are the ones in use |
 //!
 //! The doubles' clock is moved by the calls themselves, so that a lagging index lags by a number of calls and nothing waits.
 
 use hookdrill::{
     mock::{
         crm::{Crm, CrmOptions, Scopes},
+        desk::{self, Desk, DeskOptions},
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
@@ -176,6 +178,59 @@ async fn hubspots_contract_fails_where_the_cursor_is_dropped() {
         let server = spoiled(
             move |now_ms, request| crm.handle(now_ms, request).response,
             |request| request.query.retain(|(name, _)| name != "after"),
+        )
+        .await;
+        fails(script, package, &server, "the list comes in pages").await;
+    }
+}
+
+const ZENDESK: [(&str, &str); 2] = [("of_zendesk.mjs", "node_modules/node-zendesk"), ("of_zendesk.py", "python/zenpy")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zendesks_clients_in_use_complete_the_contract() {
+    for (script, package) in ZENDESK {
+        let Some(doubles) = contract(script, package, options(), CALL_MS, "whole").await else { return };
+        let (_, tickets) = doubles.ledger();
+        // Made 102, deleted one; a batch and its repetition by a library are told apart by their keys alone.
+        assert_eq!(tickets.len(), 101, "{script}");
+        assert!(tickets.iter().all(|ticket| ticket.queue.as_deref() == Some("billing")), "{script}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zendesks_clients_in_use_read_the_limit() {
+    for (script, package) in ZENDESK {
+        let mut models = options();
+        models.desk.rate_limit = Some(3);
+        contract(script, package, models, 0, "limit").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zendesks_contract_fails_where_further_pages_are_not_told() {
+    for (script, package) in ZENDESK {
+        let scopes = desk::Scopes::all();
+        let mut desk = Desk::new(DeskOptions { search_lag_ms: LAG_MS, scopes, ..DeskOptions::default() });
+        let server = spoiled(
+            move |now_ms, request| {
+                let mut response = desk.handle(now_ms, request).response;
+                // Without the cursor a library asks for the first page for ever; without a next page it stops too early.
+                let mut body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                if let Some(links) = body.get_mut("links") {
+                    *links = serde_json::json!({});
+                }
+                if body.get("meta").is_some() {
+                    body["meta"]["has_more"] = false.into();
+                }
+                if body.get("next_page").is_some() {
+                    body["next_page"] = serde_json::Value::Null;
+                }
+                if !response.body.is_empty() {
+                    response.body = body.to_string().into_bytes();
+                }
+                response
+            },
+            |_| {},
         )
         .await;
         fails(script, package, &server, "the list comes in pages").await;
