@@ -27,9 +27,11 @@ pub struct Account {
 }
 
 /// Whose API a double speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Speaks {
     /// HubSpot's for the CRM, Zendesk's for the support desk.
     #[default]
     Usual,
+    /// Intercom's. Where both doubles speak it they are one workspace, reached at two addresses.
+    Intercom,
 }

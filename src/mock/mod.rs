@@ -8,6 +8,7 @@ pub mod crm;
 pub mod desk;
 pub mod dialect;
 pub mod effect;
+pub mod intercom;
 mod lagged;
 mod limit;
 pub mod models;

@@ -7,7 +7,9 @@ use super::{
     answer::{self, Answered},
     crm::{Crm, CrmOptions},
     desk::{Desk, DeskOptions},
-    dialect::Dialects,
+    dialect::{Account, Dialects, Speaks},
+    effect::{Contact, Effect, Ticket},
+    intercom::{Intercom, IntercomOptions, Part},
     outage::Shape,
     scopes::Scopes,
     stripe::{Stripe, StripeOptions},
@@ -17,7 +19,7 @@ use crate::{
     wire::{Request, Response},
 };
 use serde_json::json;
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// How the models behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub struct ModelOptions {
     pub crm: CrmOptions,
     /// The support desk.
     pub desk: DeskOptions,
+    /// The workspace of those that speak Intercom.
+    pub intercom: IntercomOptions,
+    /// What the CRM's double and the support desk's speak.
+    pub speaks: [Speaks; 2],
     /// Stripe's API.
     pub stripe: StripeOptions,
 }
@@ -36,6 +42,8 @@ impl ModelOptions {
         Self {
             crm: CrmOptions { epoch, ..CrmOptions::default() },
             desk: DeskOptions { epoch, ..DeskOptions::default() },
+            intercom: IntercomOptions { epoch, ..IntercomOptions::default() },
+            speaks: [Speaks::Usual; 2],
             stripe: StripeOptions { epoch, ..StripeOptions::default() },
         }
     }
@@ -55,6 +63,10 @@ impl ModelOptions {
         self.desk.rate_limit = asked.support.rate_limit;
         self.crm.properties.clone_from(&asked.properties);
         self.crm.unique_properties.clone_from(&asked.unique_properties);
+        self.speaks = [asked.crm.speaks, asked.support.speaks];
+        self.intercom.attributes.clone_from(&asked.properties);
+        let limit = |account: &Account| account.rate_limit.filter(|_| account.speaks == Speaks::Intercom);
+        self.intercom.rate_limit = limit(&asked.crm).or(limit(&asked.support));
         self
     }
 }
@@ -66,6 +78,9 @@ pub struct Models {
     pub crm: Crm,
     /// The support desk.
     pub desk: Desk,
+    /// The workspace of those that speak Intercom.
+    pub intercom: Intercom,
+    speaks: [Speaks; 2],
     /// Stripe's API.
     pub stripe: Stripe,
     /// The receiver of alerts.
@@ -78,14 +93,72 @@ impl Models {
         Self {
             crm: Crm::new(&options.crm),
             desk: Desk::new(options.desk),
+            intercom: Intercom::new(&options.intercom),
+            speaks: options.speaks,
             stripe: Stripe::new(options.stripe),
             alerts: Alerts::default(),
         }
     }
 
+    fn is_intercom(&self, of: Double) -> bool {
+        let [crm, support] = self.speaks;
+        matches!((of, crm, support), (Double::Crm, Speaks::Intercom, _) | (Double::Support, _, Speaks::Intercom))
+    }
+
+    /// The double that a request is about: one Intercom workspace is reached at two addresses, and an app may know only one.
+    pub fn whose(&self, of: Double, request: &Request) -> Double {
+        if !self.is_intercom(of) {
+            return of;
+        }
+        let about = match Intercom::part(request) {
+            Part::Contacts => Double::Crm,
+            Part::Support => Double::Support,
+        };
+        if self.is_intercom(about) { about } else { of }
+    }
+
+    /// All contacts of the CRM and all tickets of the support desk, as they are now.
+    pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
+        let contacts = match self.is_intercom(Double::Crm) {
+            true => self.intercom.contacts(),
+            false => self.crm.contacts(),
+        };
+        let tickets = match self.is_intercom(Double::Support) {
+            true => self.intercom.tickets(),
+            false => self.desk.tickets(),
+        };
+        (contacts, tickets)
+    }
+
+    /// A contact made by the CRM's own people before the run; returns its id.
+    pub fn give(&mut self, properties: BTreeMap<String, String>) -> String {
+        if self.is_intercom(Double::Crm) { self.intercom.give(properties) } else { self.crm.give(properties) }
+    }
+
+    /// Properties of a contact that the path of a call names, as they are now.
+    pub(super) fn properties(&self, of: Double, contact: &str) -> BTreeMap<String, String> {
+        match (self.is_intercom(of), of) {
+            (true, _) => self.intercom.properties(contact.split('/').next().unwrap_or_default()).unwrap_or_default(),
+            (false, Double::Crm) => self.crm.properties(contact).cloned().unwrap_or_default(),
+            (false, _) => BTreeMap::new(),
+        }
+    }
+
+    /// What an Intercom workspace did, as far as it stands for the CRM or for the support desk.
+    fn intercom(&mut self, now_ms: u64, request: &Request) -> Answered {
+        let (crm, support) = (self.is_intercom(Double::Crm), self.is_intercom(Double::Support));
+        let mut answered = self.intercom.handle(now_ms, request);
+        answered.effects.retain(|effect| match effect {
+            Effect::TicketCreated { .. } | Effect::TicketUpdated { .. } => support,
+            _ => crm,
+        });
+        answered
+    }
+
     /// Whose errors a double writes.
     pub fn shape(&self, of: Double) -> Shape {
         match of {
+            Double::Crm | Double::Support if self.is_intercom(of) => Shape::Intercom,
             Double::Crm => Shape::HubSpot,
             Double::Support => Shape::Zendesk,
             Double::Stripe => Shape::Stripe,
@@ -96,6 +169,7 @@ impl Models {
     /// What the history calls this request, whoever answers it.
     pub fn operation(&self, of: Double, request: &Request) -> Cow<'static, str> {
         let operation = match of {
+            Double::Crm | Double::Support if self.is_intercom(of) => Intercom::operation(request),
             Double::Crm => Crm::operation(request),
             Double::Support => Desk::operation(request),
             Double::Stripe => Stripe::operation(request),
@@ -108,10 +182,11 @@ impl Models {
     /// As [`Self::handle`], where what this call writes reaches a search index `lag_ms` later instead of the usual time.
     pub fn handle_lagging(&mut self, of: Double, now_ms: u64, request: &Request, lag_ms: Option<u64>) -> Answered {
         let Some(lag_ms) = lag_ms else { return self.handle(of, now_ms, request) };
-        let usual = (self.crm.lag(lag_ms), self.desk.lag(lag_ms));
+        let usual = (self.crm.lag(lag_ms), self.desk.lag(lag_ms), self.intercom.lag(lag_ms));
         let answered = self.handle(of, now_ms, request);
         self.crm.lag(usual.0);
         self.desk.lag(usual.1);
+        self.intercom.lag(usual.2);
         answered
     }
 
@@ -126,14 +201,17 @@ impl Models {
     /// As [`Self::handle`], where the last `fails` inputs of a batch fail; what is no batch is done as ever.
     pub fn handle_in_part(&mut self, of: Double, now_ms: u64, request: &Request, fails: u32) -> Answered {
         match of {
-            Double::Crm => self.crm.handle_in_part(now_ms, request, fails as usize),
-            Double::Support | Double::Stripe | Double::Alerts | Double::Declared(_) => self.handle(of, now_ms, request),
+            Double::Crm if !self.is_intercom(of) => self.crm.handle_in_part(now_ms, request, fails as usize),
+            Double::Crm | Double::Support | Double::Stripe | Double::Alerts | Double::Declared(_) => {
+                self.handle(of, now_ms, request)
+            }
         }
     }
 
     /// Answers one call at `now_ms` after the start of the run.
     pub fn handle(&mut self, of: Double, now_ms: u64, request: &Request) -> Answered {
         match of {
+            Double::Crm | Double::Support if self.is_intercom(of) => self.intercom(now_ms, request),
             Double::Crm => self.crm.handle(now_ms, request),
             Double::Support => self.desk.handle(now_ms, request),
             Double::Stripe => self.stripe.handle(now_ms, request),

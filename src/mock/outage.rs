@@ -3,7 +3,7 @@
 //! A call that an outage answers never reaches the model. Belongs to the shell: the models know nothing of it.
 //! Must not know: sockets, clocks.
 
-use super::{crm, desk};
+use super::{crm, desk, intercom};
 use crate::{plan::model::Outage, scenario::fault::Double, wire::Response};
 use serde_json::json;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub enum Shape {
     HubSpot,
     /// Zendesk's.
     Zendesk,
+    /// Intercom's.
+    Intercom,
     /// Stripe's.
     Stripe,
     /// Nobody's: those of the receiver of alerts.
@@ -52,6 +54,7 @@ pub(super) fn answer(shape: Shape, operation: &str, status: u16, retry_after_s: 
     let mut response = match (shape, status) {
         (Shape::HubSpot, 429) => crm::rate_limited(operation, NO_CALL),
         (Shape::Zendesk, 429) => desk::rate_limited(),
+        (Shape::Intercom, 429) => intercom::rate_limited(NO_CALL),
         (shape, status) => Response::json(status, &body(shape, status)),
     };
     if shape == Shape::Stripe {
@@ -76,6 +79,10 @@ fn body(shape: Shape, status: u16) -> serde_json::Value {
         (Shape::Zendesk, 403) => json!({ "error": "Forbidden", "description": "A required scope is missing" }),
         (Shape::Zendesk, 409) => json!({ "error": "Conflict", "description": "Written by another call" }),
         (Shape::Zendesk, _) => json!({ "error": "ScriptedOutage", "description": "scripted outage" }),
+        (Shape::Intercom, 401) => intercom::error_body("unauthorized", "Access Token Invalid", NO_CALL),
+        (Shape::Intercom, 403) => intercom::error_body("forbidden", "The token lacks a permission", NO_CALL),
+        (Shape::Intercom, 409) => intercom::error_body("conflict", "Written by another call", NO_CALL),
+        (Shape::Intercom, _) => intercom::error_body("server_error", "scripted outage", NO_CALL),
         (Shape::Stripe, 429) => stripe_refusal("invalid_request_error", "rate_limit", TOO_MANY),
         (Shape::Stripe, 401) => stripe_error("invalid_request_error", "Invalid API Key provided."),
         (Shape::Stripe, 403) => stripe_error("invalid_request_error", "The key lacks a required permission."),

@@ -159,7 +159,7 @@ impl Doubles {
 
     /// A contact made by the CRM's own people before the run; returns its id. See [`Crm::give`].
     pub fn give_contact(&self, properties: BTreeMap<String, String>) -> String {
-        self.shared.state().models.crm.give(properties)
+        self.shared.state().models.give(properties)
     }
 
     /// Events that the Stripe double made itself; see [`super::stripe::Stripe::made_since`].
@@ -172,7 +172,7 @@ impl Doubles {
     /// All contacts and tickets as they are now.
     pub fn ledger(&self) -> (Vec<Contact>, Vec<Ticket>) {
         let state = self.shared.state();
-        (state.models.crm.contacts(), state.models.desk.tickets())
+        state.models.ledger()
     }
 
     /// An event that Stripe's list holds from `at_ms` on.
@@ -221,6 +221,7 @@ impl Shared {
         let mut guard = self.state();
         let now_ms = (self.now_ms)();
         let state = &mut *guard;
+        let double = state.models.whose(double, request);
         let called = state.script.call(&mut state.models, double, now_ms, request);
         state.kills_ms.extend(called.kill_ms);
         let Called { operation, answered, breaks, faulted, fault, about, .. } = called;

@@ -47,9 +47,9 @@ impl Subjects {
             true => self.read(&body.replace("%40", "@").replace("%2B", "+"), &mut found),
             false => self.read(&body, &mut found),
         }
-        let contact = request.path.rsplit_once("/contacts/").map(|(_, id)| id).filter(|_| of == Double::Crm);
-        let properties = contact.and_then(|id| models.crm.properties(id));
-        properties.into_iter().flatten().for_each(|(_, value)| self.read(value, &mut found));
+        let contact = request.path.rsplit_once("/contacts/").map(|(_, id)| id);
+        let properties = contact.map(|id| models.properties(of, id)).unwrap_or_default();
+        properties.values().for_each(|value| self.read(value, &mut found));
         found.into_iter().cloned().collect()
     }
 

@@ -38,6 +38,22 @@ fn a_good_one_is_read() {
 }
 
 #[test]
+fn doubles_speak_the_dialect_and_keep_the_limits_that_are_asked_for() {
+    use hookdrill::mock::dialect::{Account, Dialects, Speaks};
+    assert_eq!(read(GOOD).map(|project| project.dialects), Ok(Dialects::default()));
+    let asked = GOOD.replace(
+        "dialect = \"hubspot\"",
+        "dialect = \"intercom\"\nrate_limit = 5\nproperties = [\"plan\"]\n[mocks.support]\ndialect = \"zendesk\"",
+    );
+    let wanted = Dialects {
+        crm: Account { speaks: Speaks::Intercom, rate_limit: Some(5) },
+        properties: Some(["plan".to_owned()].into()),
+        ..Dialects::default()
+    };
+    assert_eq!(read(&asked).map(|project| project.dialects), Ok(wanted));
+}
+
+#[test]
 fn a_secret_in_the_wrong_place_is_not_shown() {
     let by_name = read(&GOOD.replace("\"SECRET\"", "\"whsec_0123456789abcdef\"")).expect_err("no such variable");
     let as_value =
@@ -80,6 +96,7 @@ fn each_mistake_is_located_and_says_what_to_write() {
         ("127.0.0.1:4101", "4101", "hookdrill.toml:6: `4101` is no address"),
         ("127.0.0.1:4101", "0.0.0.0:4101", "a double listens on this machine only"),
         ("hubspot", "salesforce", "hookdrill.toml:7: the dialect `salesforce` is not known"),
+        ("dialect = \"hubspot\"", "rate_limit = 0", "hookdrill.toml:7: no call would be answered"),
         ("$.status in", "status in", "hookdrill.toml:11: `status in"),
         ("webhook =", "wehbook =", "unknown field `wehbook`"),
         ("[target]", "[target", "hookdrill.toml"),

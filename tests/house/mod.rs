@@ -99,6 +99,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("lighthouse", &["tokio", "hyper", "std::fs", "std::process"]),
     ("mock/crm", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
     ("mock/desk", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
+    ("mock/intercom", &["tokio", "hyper", "wiremock", "Instant::now", "SystemTime"]),
 ];
 
 const FILE_LINES: usize = 600;

@@ -4,6 +4,7 @@ mod clients;
 mod crm;
 mod desk;
 mod hubspot;
+mod intercom;
 mod random;
 pub(crate) mod relay;
 pub(crate) mod socket;

@@ -35,7 +35,7 @@ pub(super) struct CrmTable {
     /// Address on this machine, like 127.0.0.1:4101; a free port when absent.
     #[schemars(with = "Option<String>")]
     pub(super) listen: Option<Spanned<String>>,
-    /// Whose API it speaks: hubspot.
+    /// Whose API it speaks: hubspot, or intercom.
     #[schemars(with = "Option<String>")]
     pub(super) dialect: Option<Spanned<String>>,
     /// Calls in ten seconds that it allows, and with it five searches in a second; no limit when absent.
@@ -54,10 +54,10 @@ pub(super) struct MockTable {
     /// Address on this machine, like 127.0.0.1:4101; a free port when absent.
     #[schemars(with = "Option<String>")]
     pub(super) listen: Option<Spanned<String>>,
-    /// Whose API it speaks: zendesk.
+    /// Whose API it speaks: zendesk, or intercom.
     #[schemars(with = "Option<String>")]
     pub(super) dialect: Option<Spanned<String>>,
-    /// Calls in a minute that it allows; no limit when absent.
+    /// Calls that it allows: in a minute as Zendesk, in ten seconds as Intercom; no limit when absent.
     #[schemars(with = "Option<u32>")]
     pub(super) rate_limit: Option<Spanned<u32>>,
 }
@@ -109,8 +109,10 @@ impl Reader<'_> {
         let speaks = match dialect {
             None => Speaks::Usual,
             Some(dialect) if dialect.get_ref() == usual => Speaks::Usual,
+            Some(dialect) if dialect.get_ref() == "intercom" => Speaks::Intercom,
             Some(other) => {
-                let what = format!("the dialect `{}` is not known here; write \"{usual}\"", other.get_ref());
+                let what =
+                    format!("the dialect `{}` is not known here; write \"{usual}\" or \"intercom\"", other.get_ref());
                 return Err(self.wrong(other, what));
             }
         };

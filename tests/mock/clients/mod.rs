@@ -4,6 +4,7 @@
 //! |---|---|
 //! | npm `@hubspot/api-client`, PyPI `hubspot-api-client` | HubSpot's own |
 //! | npm `node-zendesk`, PyPI `zenpy` | not Zendesk's own: it has none for Node or Python, these are the ones in use |
+//! | npm `intercom-client`, PyPI `python-intercom` | Intercom's own |
 //!
 //! The doubles' clock is moved by the calls themselves, so that a lagging index lags by a number of calls and nothing waits.
 
@@ -11,6 +12,8 @@ use hookdrill::{
     mock::{
         crm::{Crm, CrmOptions, Scopes},
         desk::{self, Desk, DeskOptions},
+        dialect::{Account, Dialects, Speaks},
+        intercom::{Intercom, IntercomOptions},
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
     },
@@ -67,6 +70,7 @@ fn both(output: &Output) -> String {
 fn options() -> ModelOptions {
     let mut options = ModelOptions::default().for_any_target();
     (options.crm.search_lag_ms, options.desk.search_lag_ms) = (LAG_MS, LAG_MS);
+    options.intercom.search_lag_ms = LAG_MS;
     options
 }
 
@@ -231,6 +235,47 @@ async fn zendesks_contract_fails_where_further_pages_are_not_told() {
                 response
             },
             |_| {},
+        )
+        .await;
+        fails(script, package, &server, "the list comes in pages").await;
+    }
+}
+
+const INTERCOM: [(&str, &str); 2] =
+    [("of_intercom.mjs", "node_modules/intercom-client"), ("of_intercom.py", "python/intercom")];
+
+fn both_speak_intercom(rate_limit: Option<u32>) -> ModelOptions {
+    let account = Account { speaks: Speaks::Intercom, rate_limit };
+    options().speaking(&Dialects { crm: account.clone(), support: account, ..Dialects::default() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intercoms_own_clients_complete_the_contract_at_both_addresses_of_one_workspace() {
+    for (script, package) in INTERCOM {
+        let models = both_speak_intercom(None);
+        let Some(doubles) = contract(script, package, models, CALL_MS, "whole").await else { return };
+        let (contacts, tickets) = doubles.ledger();
+        assert_eq!((contacts.len(), tickets.len()), (7, 2), "{script}");
+        let talk = &tickets[0];
+        assert_eq!((talk.external_id.as_deref(), talk.queue.as_deref()), (Some("in_1"), Some("billing")), "{script}");
+        assert_eq!(talk.requester.as_deref(), Some("ada@example.com"), "{script}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intercoms_own_clients_read_the_limit() {
+    for (script, package) in INTERCOM {
+        contract(script, package, both_speak_intercom(Some(3)), 0, "limit").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intercoms_contract_fails_where_the_cursor_is_dropped() {
+    for (script, package) in INTERCOM {
+        let mut workspace = Intercom::new(&IntercomOptions { search_lag_ms: LAG_MS, ..IntercomOptions::default() });
+        let server = spoiled(
+            move |now_ms, request| workspace.handle(now_ms, request).response,
+            |request| request.query.retain(|(name, _)| name != "starting_after"),
         )
         .await;
         fails(script, package, &server, "the list comes in pages").await;
