@@ -197,8 +197,8 @@ fn what_is_wrong_is_refused_and_changes_nothing() {
         ("PUT", "/api/v2/tickets/7", json!({ "ticket": { "status": "open" } }), 404),
         ("GET", "/api/v2/search.json?query=assignee:me", Value::Null, 422),
         ("GET", "/api/v2/tickets?per_page=x", Value::Null, 400),
-        ("GET", "/api/v2/users", Value::Null, 404),
-        ("DELETE", "/api/v2/tickets/1", Value::Null, 404),
+        ("GET", "/api/v2/macros", Value::Null, 404),
+        ("DELETE", "/api/v2/tickets/7", Value::Null, 404),
     ];
     for (method, path, body, status) in cases {
         let answered = desk.handle(9, &call(method, path, &body));

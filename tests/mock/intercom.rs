@@ -1,9 +1,15 @@
 //! Rules of the Intercom model.
 
 use super::{call, json};
-use hookdrill::mock::{
-    effect::Effect,
-    intercom::{Intercom, IntercomOptions},
+use hookdrill::{
+    mock::{
+        dialect::{Account, Dialects, Speaks},
+        effect::Effect,
+        intercom::{Intercom, IntercomOptions},
+        models::{ModelOptions, Models},
+        outage::Shape,
+    },
+    scenario::fault::Double,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -293,4 +299,27 @@ fn given_contacts_are_seen_at_once_and_never_twice() {
             && contacts[0].properties["owner"] == "7"
             && contacts[0].properties["vip"] == "yes"
     );
+}
+
+#[test]
+fn a_call_counts_for_the_double_that_it_is_about_whichever_address_it_came_to() {
+    let models = |crm, support| {
+        let account = |speaks| Account { speaks, rate_limit: None };
+        let asked = Dialects { crm: account(crm), support: account(support), ..Dialects::default() };
+        Models::new(&ModelOptions::default().speaking(&asked))
+    };
+    let (contacts, talks) = (call("GET", "/contacts", &Value::Null), call("GET", "/conversations", &Value::Null));
+    let both = models(Speaks::Intercom, Speaks::Intercom);
+    for address in [Double::Crm, Double::Support] {
+        assert_eq!((both.whose(address, &contacts), both.whose(address, &talks)), (Double::Crm, Double::Support));
+        assert_eq!(both.shape(address), Shape::Intercom);
+    }
+    // Only what stands for the CRM counts where the support desk is another one.
+    let mut crm = models(Speaks::Intercom, Speaks::Usual);
+    assert_eq!((crm.whose(Double::Crm, &talks), crm.whose(Double::Support, &talks)), (Double::Crm, Double::Support));
+    let made = crm.handle(Double::Crm, 0, &call("POST", "/contacts", &json!({ "email": "ada@example.com" })));
+    let talk = json!({ "from": { "id": json(&made.response)["id"] }, "body": "help" });
+    let opened = crm.handle(Double::Crm, 0, &call("POST", "/conversations", &talk));
+    assert_eq!((made.effects.len(), opened.response.status, opened.effects.len()), (1, 200, 0));
+    assert_eq!((crm.ledger().0.len(), crm.ledger().1.len()), (1, 0));
 }
