@@ -1,7 +1,9 @@
 // A process of its own, of which several may run: grants what was bought, makes contacts and tickets. A job is claimed for a
 // while only, so that one whose worker died is taken up by another, and each call can be made again without harm.
 const { bug } = require("./bugs.js");
+const Stripe = require("stripe");
 const { open } = require("./db.js");
+const { keepFetched } = require("./billing.js");
 
 const CRM = process.env.HUBSPOT_BASE_URL;
 const DESK = process.env.ZENDESK_URL;
@@ -9,6 +11,9 @@ const LEASE_MS = Number(process.env.JOB_LEASE_MS ?? 30_000);
 const TIMEOUT_MS = Number(process.env.UPSTREAM_TIMEOUT_MS ?? 10_000);
 const IDLE_MS = 100;
 const LONGEST_WAIT_MS = 1_000;
+const api = process.env.STRIPE_API_BASE && new URL(process.env.STRIPE_API_BASE);
+const where = api ? { host: api.hostname, port: api.port, protocol: api.protocol.replace(":", "") } : {};
+const stripe = new Stripe(process.env.STRIPE_API_KEY ?? "sk_test_unused", { ...where, timeout: TIMEOUT_MS, maxNetworkRetries: 0 });
 const MOST_ATTEMPTS = bug("gives-up-early") ? 3 : 50;
 
 async function call(method, url, token, body, headers = {}) {
@@ -53,7 +58,19 @@ async function ticket(_db, { invoice, customer, email }) {
   if (there.tickets.length === 0) await desk("POST", "/tickets.json", wanted, { "idempotency-key": `failed-${invoice}` });
 }
 
-const KINDS = { contact, ticket };
+/** What Stripe has of a subscription now. Who asks holds its lock until the answer is written, or an older one could win. */
+async function refresh(db, { subscription }) {
+  if (bug("fetch-then-write")) {
+    const now = await stripe.subscriptions.retrieve(subscription);
+    return db.transaction((tx) => keepFetched(tx, now));
+  }
+  await db.transaction(async (tx) => {
+    await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [subscription]);
+    await keepFetched(tx, await stripe.subscriptions.retrieve(subscription));
+  });
+}
+
+const KINDS = { contact, ticket, refresh };
 
 /** Grants need nobody else: the job's row is locked, and ends with the same commit. */
 async function grantOne(db) {

@@ -83,7 +83,13 @@ def receipt(invoice, to):
     if not MAIL:
         return
     headers = {} if bug("mail-not-keyed") else {"idempotency-key": f"receipt-{invoice}"}
-    mail = {"to": to, "subject": f"Receipt for {invoice}", "text": "Thank you."}
+    mail = {
+        "from": "courses@example.com",
+        "to": to,
+        "subject": f"Receipt for {invoice}",
+        "text": "Thank you.",
+        "tags": [{"name": "kind", "value": "receipt"}],
+    }
     call("POST", f"{MAIL}/emails", os.environ.get("MAIL_TOKEN", "re_test"), mail, headers=headers)
 
 
