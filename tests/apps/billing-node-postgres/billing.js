@@ -57,7 +57,7 @@ async function checkout(tx, session, _event, db) {
   const email = session.customer_details?.email ?? session.customer_email;
   const settled = ["paid", "no_payment_required"].includes(session.payment_status);
   // With the mistake the job is on a connection of its own, and may be taken before there is an account to read.
-  if (bug("job-before-commit")) await enqueue(db, "contact", customer, { customer });
+  if (bug("job-before-commit")) await enqueue(db.aside(), "contact", customer, { customer });
   await meet(tx, customer, {
     email, name: session.customer_details?.name, user: session.client_reference_id, paid: settled ? idOf(session.subscription) : null,
   });

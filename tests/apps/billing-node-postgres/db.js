@@ -40,7 +40,14 @@ async function open() {
     await tx.query("select pg_advisory_xact_lock(4242)");
     await tx.query(SCHEMA);
   });
-  return { pool, query, transaction, customer: (id) => customer(query, id) };
+  return { pool, query, transaction, customer: (id) => customer(query, id), aside: () => aside(pool.options) };
+}
+
+/** With `job-before-commit`: the queue has connections of its own. */
+let queue;
+function aside(options) {
+  queue ??= new Pool({ ...options, max: 2 });
+  return queue;
 }
 
 /** Into the queue, and whoever waits for work is told when the transaction is committed. */

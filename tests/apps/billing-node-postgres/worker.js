@@ -1,6 +1,7 @@
 // A process of its own, of which several may run: grants what was bought, makes contacts and tickets. A job is claimed for a
 // while only, so that one whose worker died is taken up by another, and each call can be made again without harm.
 const { bug } = require("./bugs.js");
+const { createServer } = require("node:http");
 const Stripe = require("stripe");
 const { open } = require("./db.js");
 const { keepFetched } = require("./billing.js");
@@ -132,6 +133,9 @@ async function main() {
       });
     }
   };
+  // Whoever starts it asks here whether it works yet.
+  const port = process.env.HEALTH_PORT;
+  if (port) createServer((_request, response) => response.end("ok")).listen(Number(port), "127.0.0.1");
   console.log("working");
   await Promise.all([loop(grantOne), loop(callOne), loop(callOne)]);
 }
