@@ -201,7 +201,8 @@ fn nothing_is_said_of_the_sound(app: App) {
     let Some(stand) = Stand::of(app) else { return };
     let seeds = asked("HOOKDRILL_APP_SEEDS").and_then(|n| n.parse().ok()).unwrap_or(FEW_SEEDS);
     let scenarios = scenarios_of(app);
-    let runs: Vec<(u64, &PathBuf)> = (1..=seeds).flat_map(|seed| scenarios.iter().map(move |one| (seed, one))).collect();
+    let runs: Vec<(u64, &PathBuf)> =
+        (1..=seeds).flat_map(|seed| scenarios.iter().map(move |one| (seed, one))).collect();
     let (wrong, again) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     side_by_side(&runs, |(seed, scenario)| {
         let (run, repeated) = stand.shown("", std::slice::from_ref(*scenario), *seed);
@@ -259,7 +260,8 @@ fn table() -> String {
         let class = row.class.map(|class| class.to_string()).unwrap_or_default();
         let Planted { bug, does, anomaly, criterion, app, needs, .. } = row;
         let (app, needs) = (app.folder(), needs.word());
-        lines.push(format!("| {app} | `{bug}` | {class} | {does} | {scenario} | {anomaly} | `{criterion}` | {needs} |"));
+        lines
+            .push(format!("| {app} | `{bug}` | {class} | {does} | {scenario} | {anomaly} | `{criterion}` | {needs} |"));
     }
     lines.join("\n")
 }
