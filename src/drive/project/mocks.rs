@@ -65,7 +65,11 @@ pub(super) struct MockTable {
 impl Mocks {
     /// What stands for the addresses of the doubles in braces.
     pub(super) fn braces(&self) -> Vec<String> {
-        let of = [("crm_url", self.crm.is_some()), ("support_url", self.support.is_some())];
+        let of = [
+            ("crm_url", self.crm.is_some()),
+            ("support_url", self.support.is_some()),
+            ("stripe_api_url", self.stripe.is_some()),
+        ];
         of.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()).collect()
     }
 }

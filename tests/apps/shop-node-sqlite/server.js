@@ -57,7 +57,7 @@ async function handle(event) {
 }
 
 // With `ack-first`: the batch that "takes load off the webhook".
-if (bug("ack-first")) setInterval(() => inMemory.splice(0).forEach((event) => take(event)), 150);
+if (bug("ack-first")) setInterval(() => inMemory.splice(0).forEach((event) => take(event)), 1_000);
 
 app.post("/webhooks/stripe", rawBody, async (request, response) => {
   let event;

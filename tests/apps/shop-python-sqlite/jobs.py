@@ -119,7 +119,7 @@ def work_in_memory():
     """With `queue-in-memory`: the pool that needs no table."""
     while True:
         kind, data = in_memory.get()
-        time.sleep(0.3)  # gathers what comes together
+        time.sleep(1)  # gathers what comes together
         try:
             KINDS[kind](**data)
         except (requests.RequestException, Refused, ValueError, KeyError):
@@ -141,7 +141,7 @@ def forever(store):
             work(store)
         except Exception as error:  # noqa: BLE001
             print(f"worker: {error!r}", flush=True)
-            time.sleep(0.3)  # gathers what comes together
+            time.sleep(1)  # gathers what comes together
 
 
 def start(store, count=2):
