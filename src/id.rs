@@ -57,7 +57,7 @@ ids! {
 
 /// Name of a double that a project file declares: 1 to 31 lower-case letters, digits, `-` and `_`. Copied like a word, since
 /// what happens to calls is addressed by it everywhere.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DoubleName([u8; Self::MOST]);
 
 impl DoubleName {

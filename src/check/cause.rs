@@ -5,12 +5,13 @@
 
 use super::{
     case::{Case, Person},
+    declared,
     steps::{self, Step, Weight},
 };
 use crate::{
     history::{
         lookup::Sent,
-        record::{Effect, Outcome},
+        record::{Call, Effect, Outcome},
     },
     id::{EventId, InstanceId},
     plan::model::{CLOCK, Delivery, STORE_BUSY},
@@ -137,19 +138,18 @@ fn turns<'p>(who: &Person<'p>) -> BTreeMap<&'p EventId, usize> {
 /// Calls of the service about this person: by what they name, else by the contact or ticket that they made or changed.
 fn calls(case: &Case<'_>, person: usize) -> Vec<Step> {
     let (contacts, tickets) = belongings(case, person);
-    let theirs = |effect: &Effect| match effect {
+    let theirs = |call: &Call, effect: &Effect| match effect {
         Effect::ContactCreated { contact, .. } | Effect::ContactUpdated { contact, .. } => contacts.contains(contact),
         Effect::TicketCreated { ticket, .. } | Effect::TicketUpdated { ticket } => tickets.contains(ticket),
         Effect::TaskCreated { contact, .. } => contact.as_ref().is_some_and(|contact| contacts.contains(contact)),
-        // A call names whom it is about, or what it did is told of nobody.
-        Effect::SessionOpened { .. }
-        | Effect::SubscriptionCanceled { .. }
-        | Effect::AlertRaised { .. }
-        | Effect::Declared { .. } => false,
+        Effect::Declared { .. } => declared::people(case, effect, call).contains(&person),
+        Effect::SessionOpened { .. } | Effect::SubscriptionCanceled { .. } | Effect::AlertRaised { .. } => false,
     };
     let mine = |id: &InstanceId| case.people[person].instances.iter().any(|instance| instance.id == *id);
     let calls = case.seen.calls.iter();
-    let calls = calls.filter(|call| call.what.about.iter().any(mine) || call.what.effects.iter().any(theirs));
+    let calls = calls.filter(|call| {
+        call.what.about.iter().any(mine) || call.what.effects.iter().any(|effect| theirs(call.what, effect))
+    });
     steps::calls(case.plan, calls)
 }
 

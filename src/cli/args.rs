@@ -97,6 +97,8 @@ pub enum SchemaOf {
     Stories,
     /// The project file, `hookdrill.toml`.
     Project,
+    /// Declared doubles.
+    Double,
 }
 
 /// `completions`

@@ -30,6 +30,7 @@ pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String
     if target.support_form.is_none() && scenario.steps.iter().any(|s| matches!(s, Step::Ask { .. })) {
         lacking.push("people ask for help, which is for the embedded service alone".to_owned());
     }
+    lacking.extend(super::declared::lacking(scenario, Some(project)));
     let touched = |what: fn(&FaultKind) -> Option<Touched>| scenario.faults.iter().filter_map(move |f| what(&f.kind));
     for touched in touched(Touched::of) {
         let why = match touched {

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod audit;
 pub mod check;
+mod declared;
 pub mod doctor;
 pub mod embedded;
 pub mod exit;

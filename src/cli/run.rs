@@ -71,6 +71,9 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(project) = project.as_ref().filter(|_| named) {
         gate::judgeable(&found, project).map_err(Failure::Usage)?;
     }
+    if project.is_none() {
+        super::declared::runnable(&found, None)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -241,7 +244,10 @@ async fn live(
     let doubles = Doubles::start(DoublesOptions {
         listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
         models: match project {
-            Some(project) => ModelOptions::at(clock.started()).for_any_target().speaking(&project.dialects),
+            Some(project) => {
+                let models = ModelOptions::at(clock.started()).for_any_target().speaking(&project.dialects);
+                ModelOptions { declared: project.declared.clone(), ..models }
+            }
             None => ModelOptions::at(clock.started()),
         },
         outages: plan.outages.clone(),

@@ -17,6 +17,7 @@ pub fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
         SchemaOf::Scenario => schema::scenario(),
         SchemaOf::Stories => schema::stories(),
         SchemaOf::Project => project::schema(),
+        SchemaOf::Double => schema::double(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Broken(error.to_string()))?;
     print(&(text + "\n")).map_err(|error| Failure::Broken(error.to_string()))?;

@@ -65,7 +65,11 @@ fn addresses(project: &Project, doubles: &Doubles) -> Given {
         ("stripe_api_url", project.target.stripe, Double::Stripe),
     ];
     let used = used.into_iter().filter(|(_, is, _)| *is);
-    used.fold(Given::default(), |given, (name, _, double)| given.with(name, doubles.url(double)))
+    let given = used.fold(Given::default(), |given, (name, _, double)| given.with(name, doubles.url(double)));
+    project
+        .declared
+        .keys()
+        .fold(given, |given, name| given.with(format!("{name}_url"), doubles.url(Double::Declared(*name))))
 }
 
 /// What the project file describes: its app is started, or the URL taken as it is.

@@ -56,6 +56,7 @@ pub fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let options = args.recordings.options();
     let mut found = find::scenarios(&args.paths, &args.recordings.fixtures, options)?;
     found.retain(|f| wanted(&args.filter, &f.scenario));
+    super::declared::runnable(&found, None)?;
     let chosen = chosen(args)?;
     let (beyond, defects): (Vec<Defect>, _) = chosen.into_iter().partition(|d| out_of_reach(*d).is_some());
     if let (true, Some(why)) = (defects.is_empty(), beyond.first().and_then(|defect| out_of_reach(*defect))) {

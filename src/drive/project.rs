@@ -4,6 +4,7 @@
 
 mod app;
 mod asking;
+mod declared;
 mod file;
 mod mocks;
 mod reader;
@@ -12,10 +13,15 @@ use super::{
     target::{SignUp, Target},
     template::{Given, PLACEHOLDERS},
 };
-use crate::{mock::dialect::Dialects, redact::Redactor, scenario::fault::Double};
+use crate::{
+    id::DoubleName,
+    mock::dialect::Dialects,
+    redact::Redactor,
+    scenario::{declared::DeclaredDouble, fault::Double},
+};
 use file::File;
 use reader::Reader;
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 pub use app::{App, Launch, ProcessSpec};
 pub use file::schema;
@@ -33,6 +39,8 @@ pub struct Project {
     pub dialects: Dialects,
     /// Secrets beside those that sign: URLs of databases with their passwords.
     pub secrets: Vec<String>,
+    /// Doubles that it declares.
+    pub declared: BTreeMap<DoubleName, Arc<DeclaredDouble>>,
 }
 
 /// Why a project file cannot be used.
@@ -52,6 +60,12 @@ pub enum ProjectError {
         /// The file.
         path: String,
         /// With line, column and the line itself.
+        what: String,
+    },
+    /// A double that it declares cannot be read: every mistake with its place.
+    #[error("{what}")]
+    Double {
+        /// The mistakes.
         what: String,
     },
     /// A value in it cannot be used.
@@ -98,6 +112,7 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
     let app = reader.app(&file.target)?;
     let secrets = reader.secrets(&file.target, app.is_some())?;
     let mut databases = Vec::new();
+    let declared = reader.declared(&file.mocks)?;
     let target = Target {
         name: file.target.webhook.get_ref().clone(),
         webhook: reader.webhook(&file.target.webhook)?,
@@ -114,7 +129,7 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         support: file.mocks.support.is_some(),
         stripe: file.mocks.stripe.is_some(),
         alerts: false,
-        declared: Vec::new(),
+        declared: declared.keys().copied().collect(),
         process: app.is_some(),
         clock: false,
         store: false,
@@ -134,7 +149,9 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         ]
         .into_iter()
         .filter_map(|(double, address)| Some((double, address?)))
+        .chain(reader.declared_listen(&file.mocks)?)
         .collect(),
+        declared,
     })
 }
 

@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod answer;
 pub mod crm;
+pub mod declared;
 pub mod desk;
 pub mod dialect;
 pub mod effect;

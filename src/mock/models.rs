@@ -6,6 +6,7 @@ use super::{
     alerts::Alerts,
     answer::{self, Answered},
     crm::{Crm, CrmOptions},
+    declared::{Declared, UNKNOWN},
     desk::{Desk, DeskOptions},
     dialect::{Account, Dialects, Speaks},
     effect::{Contact, Effect, Ticket},
@@ -15,11 +16,12 @@ use super::{
     stripe::{Stripe, StripeOptions},
 };
 use crate::{
-    scenario::fault::Double,
+    id::DoubleName,
+    scenario::{declared::DeclaredDouble, fault::Double},
     wire::{Request, Response},
 };
 use serde_json::json;
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// How the models behave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub struct ModelOptions {
     pub speaks: [Speaks; 2],
     /// Stripe's API.
     pub stripe: StripeOptions,
+    /// Declared doubles by their names.
+    pub declared: BTreeMap<DoubleName, Arc<DeclaredDouble>>,
+    /// Wall time of millisecond 0 for declared doubles.
+    pub epoch: crate::time::Timestamp,
 }
 
 impl ModelOptions {
@@ -45,6 +51,8 @@ impl ModelOptions {
             intercom: IntercomOptions { epoch, ..IntercomOptions::default() },
             speaks: [Speaks::Usual; 2],
             stripe: StripeOptions { epoch, ..StripeOptions::default() },
+            declared: BTreeMap::new(),
+            epoch,
         }
     }
 
@@ -85,6 +93,8 @@ pub struct Models {
     pub stripe: Stripe,
     /// The receiver of alerts.
     pub alerts: Alerts,
+    /// Declared doubles by their names.
+    pub declared: BTreeMap<DoubleName, Declared>,
 }
 
 impl Models {
@@ -97,6 +107,11 @@ impl Models {
             speaks: options.speaks,
             stripe: Stripe::new(options.stripe),
             alerts: Alerts::default(),
+            declared: options
+                .declared
+                .iter()
+                .map(|(name, spec)| (*name, Declared::new(*name, Arc::clone(spec), options.epoch)))
+                .collect(),
         }
     }
 
@@ -174,7 +189,10 @@ impl Models {
             Double::Support => Desk::operation(request),
             Double::Stripe => Stripe::operation(request),
             Double::Alerts => Alerts::operation(request),
-            Double::Declared(_) => "unknown",
+            Double::Declared(name) => {
+                let declared = self.declared.get(&name);
+                return Cow::Owned(declared.map_or(UNKNOWN, |double| double.operation(request)).to_owned());
+            }
         };
         operation.into()
     }
@@ -216,10 +234,13 @@ impl Models {
             Double::Support => self.desk.handle(now_ms, request),
             Double::Stripe => self.stripe.handle(now_ms, request),
             Double::Alerts => self.alerts.handle(now_ms, request),
-            Double::Declared(name) => Answered {
-                operation: answer::DECLARED,
-                response: Response::json(404, &json!({ "error": format!("there is no double `{name}`") })),
-                effects: Vec::new(),
+            Double::Declared(name) => match self.declared.get_mut(&name) {
+                Some(double) => double.handle(now_ms, request),
+                None => Answered {
+                    operation: answer::DECLARED,
+                    response: Response::json(404, &json!({ "error": format!("there is no double `{name}`") })),
+                    effects: Vec::new(),
+                },
             },
         }
     }

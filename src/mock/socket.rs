@@ -124,9 +124,12 @@ impl Doubles {
     /// # Errors
     /// [`DoublesError`] when an address cannot be listened on; then none runs.
     pub async fn start(options: DoublesOptions) -> Result<Self, DoublesError> {
+        let declared = options.models.declared.keys().map(|name| Double::Declared(*name));
         let listeners = Double::WORDS
             .iter()
-            .map(|(_, double)| Ok((*double, listen(*double, options.listen.get(double).copied())?)))
+            .map(|(_, double)| *double)
+            .chain(declared)
+            .map(|double| Ok((double, listen(double, options.listen.get(&double).copied())?)))
             .collect::<Result<Vec<_>, DoublesError>>()?;
         let script = Script::of_outages(options.outages);
         let state = State { models: Models::new(&options.models), script, kills_ms: Vec::new() };
@@ -145,6 +148,15 @@ impl Doubles {
     /// Base URL of a double, without a slash at the end.
     pub fn url(&self, of: Double) -> String {
         self.servers.get(&of).map(|(relay, _)| url(relay.address())).unwrap_or_default()
+    }
+
+    /// Base URL of every double with the name that stands for it in braces, as in `{crm_url}`.
+    pub fn addresses(&self) -> BTreeMap<String, String> {
+        let name = |double: &Double| match double {
+            Double::Stripe => "stripe_api_url".to_owned(),
+            Double::Crm | Double::Support | Double::Alerts | Double::Declared(_) => format!("{}_url", double.word()),
+        };
+        self.servers.keys().map(|double| (name(double), self.url(*double))).collect()
     }
 
     /// Base URL of the CRM, without a slash at the end.

@@ -47,6 +47,13 @@ impl Subjects {
             true => self.read(&body.replace("%40", "@").replace("%2B", "+"), &mut found),
             false => self.read(&body, &mut found),
         }
+        if let Double::Declared(name) = of {
+            let double = models.declared.get(&name);
+            double
+                .into_iter()
+                .flat_map(|double| double.texts_about(request))
+                .for_each(|text| self.read(&text, &mut found));
+        }
         let contact = request.path.rsplit_once("/contacts/").map(|(_, id)| id);
         let properties = contact.map(|id| models.properties(of, id)).unwrap_or_default();
         properties.values().for_each(|value| self.read(value, &mut found));

@@ -6,6 +6,7 @@ mod checks;
 pub mod classes;
 pub mod clock;
 pub mod criterion;
+pub mod declared;
 mod document;
 pub mod double;
 pub mod downstream;

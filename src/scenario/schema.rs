@@ -4,7 +4,7 @@
 //! Must not know: files, what a key means (`schema_docs` says it in words).
 
 use super::{
-    load,
+    declared, load,
     schema_docs::describe,
     shape::{Key, Shape, Table, Tie},
 };
@@ -24,6 +24,49 @@ pub fn scenario() -> Value {
         schema.extend(object(&table, ""));
     }
     definitions(schema)
+}
+
+/// The schema of a declared double.
+pub fn double() -> Value {
+    let mut schema = head("A declared double of hookdrill");
+    if let Some(table) = declared::asked() {
+        schema.extend(object(&table, DOUBLE));
+    }
+    let mut schema = definitions(schema);
+    without_parameters(&mut schema);
+    schema
+}
+
+/// A declared double is no scenario: it has no parameters of a `[matrix]`.
+fn without_parameters(schema: &mut Value) {
+    let is_parameter = |one: &Value| one.get("$ref").is_some_and(|of| of == "#/definitions/parameter");
+    match schema {
+        Value::Object(object) => {
+            object.remove("parameter");
+            if let Some(Value::Array(some)) = object.get_mut("anyOf") {
+                some.retain(|one| !is_parameter(one));
+                if let [Value::Object(alone)] = some.as_slice() {
+                    let alone = alone.clone();
+                    object.remove("anyOf");
+                    object.extend(alone);
+                }
+            }
+            object.values_mut().for_each(without_parameters);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_parameters),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Where the ways of a declared double's tables begin, so that they are not those of a scenario.
+const DOUBLE: &str = "double:";
+
+/// What `key` of `table` means, of a scenario or of a declared double.
+fn meaning(table: &str, key: &str) -> Option<&'static str> {
+    match table.strip_prefix(DOUBLE) {
+        Some(table) => declared::describe(table.trim_start_matches('.'), key),
+        None => describe(table, key),
+    }
 }
 
 /// The schema of a file of stories that scenarios include.
@@ -166,7 +209,7 @@ fn need(keys: &[&str]) -> Vec<Value> {
 fn property(key: &Key, object: &str) -> Value {
     let name = if object.is_empty() { key.name.to_owned() } else { format!("{object}.{}", key.name) };
     let mut property = Map::new();
-    if let Some(words) = describe(object, key.name) {
+    if let Some(words) = meaning(object, key.name) {
         property.insert("description".to_owned(), json!(words));
     }
     match alternatives(&key.shape, &name).as_slice() {
@@ -307,6 +350,23 @@ mod tests {
             .collect();
         assert!(missing.is_empty(), "write a line in schema_docs.rs for each of:\n{}", missing.join("\n"));
         for (table, name, words) in DOCS {
+            let known = |(of, key): &(String, Key)| (*table == "*" || of == table) && key.name == *name;
+            assert!(all.iter().any(known), "no reader knows `{name}` of `{table}`: {words}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_declared_double_is_described_and_nothing_else() {
+        let mut all = Vec::new();
+        keys(&declared::asked().expect("a table"), "", &mut all);
+        assert!(all.len() > 60, "{}", all.len());
+        let missing: Vec<String> = all
+            .iter()
+            .filter(|(table, key)| declared::describe(table, key.name).is_none())
+            .map(|(table, key)| format!("(\"{table}\", \"{}\", \"\"),", key.name))
+            .collect();
+        assert!(missing.is_empty(), "write a line in declared/docs.rs for each of:\n{}", missing.join("\n"));
+        for (table, name, words) in declared::DOCS {
             let known = |(of, key): &(String, Key)| (*table == "*" || of == table) && key.name == *name;
             assert!(all.iter().any(known), "no reader knows `{name}` of `{table}`: {words}");
         }

@@ -3,6 +3,7 @@
 mod alerts;
 mod anomaly;
 mod contacts;
+mod declared;
 mod delivery;
 mod forgery;
 mod latency;

@@ -232,6 +232,13 @@ impl Script {
         });
     }
 
+    /// Gives the target an ability.
+    pub(super) fn able(&mut self, ability: &str) {
+        if let Some((_, Record::Start(start))) = self.records.first_mut() {
+            start.abilities.push(ability.to_owned());
+        }
+    }
+
     /// Takes an ability from the target.
     pub(super) fn unable(&mut self, ability: &str) {
         if let Some((_, Record::Start(start))) = self.records.first_mut() {

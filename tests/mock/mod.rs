@@ -2,6 +2,7 @@
 
 mod clients;
 mod crm;
+mod declared;
 mod desk;
 mod hubspot;
 mod intercom;

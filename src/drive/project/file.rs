@@ -2,7 +2,7 @@
 //!
 //! Must not know: what the values mean (`reader` and `mocks` do).
 
-use super::mocks::Mocks;
+use super::mocks::{Mocks, MocksSchema};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) target: TargetTable,
     /// Doubles that your app calls instead of its CRM and its support desk.
     #[serde(default)]
+    #[schemars(with = "MocksSchema")]
     pub(super) mocks: Mocks,
     /// How state is read.
     #[serde(default)]

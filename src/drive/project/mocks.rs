@@ -2,15 +2,21 @@
 //!
 //! Must not know: what a double answers.
 
-use super::{ProjectError, reader::Reader};
+use super::{ProjectError, declared::DeclaredTable, reader::Reader};
 use crate::mock::dialect::{Account, Dialects, Speaks};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use std::{collections::BTreeSet, net::SocketAddr};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+};
 use toml::Spanned;
 
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 pub(super) struct Mocks {
     /// The CRM.
     pub(super) crm: Option<CrmTable>,
@@ -18,6 +24,53 @@ pub(super) struct Mocks {
     pub(super) support: Option<MockTable>,
     /// Stripe's API, with the objects of the stories.
     pub(super) stripe: Option<StripeTable>,
+    /// Declared ones, by their names.
+    pub(super) declared: BTreeMap<String, Spanned<DeclaredTable>>,
+}
+
+/// What `[mocks]` may hold, for the schema: a name that is not one of these is that of a declared double.
+#[derive(JsonSchema)]
+#[expect(
+    dead_code,
+    reason = "read by the schema alone; the tables are read by hand, since `flatten` loses their places"
+)]
+pub(super) struct MocksSchema {
+    /// The CRM.
+    crm: Option<CrmTable>,
+    /// The support desk; a tag `queue_billing` puts a ticket into the queue `billing`.
+    support: Option<MockTable>,
+    /// Stripe's API, with the objects of the stories.
+    stripe: Option<StripeTable>,
+    /// A declared double.
+    #[serde(flatten)]
+    declared: BTreeMap<String, DeclaredTable>,
+}
+
+impl<'de> Deserialize<'de> for Mocks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tables;
+        impl<'de> Visitor<'de> for Tables {
+            type Value = Mocks;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of doubles")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mocks, A::Error> {
+                let mut mocks = Mocks::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "crm" => mocks.crm = Some(map.next_value()?),
+                        "support" => mocks.support = Some(map.next_value()?),
+                        "stripe" => mocks.stripe = Some(map.next_value()?),
+                        _ => drop(mocks.declared.insert(name, map.next_value()?)),
+                    }
+                }
+                Ok(mocks)
+            }
+        }
+        deserializer.deserialize_map(Tables)
+    }
 }
 
 /// The twin of Stripe's API.
@@ -70,7 +123,8 @@ impl Mocks {
             ("support_url", self.support.is_some()),
             ("stripe_api_url", self.stripe.is_some()),
         ];
-        of.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned()).collect()
+        let of = of.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
+        of.chain(self.declared.keys().map(|name| format!("{name}_url"))).collect()
     }
 }
 
