@@ -74,7 +74,7 @@ pub(super) fn open<'a>(object: &Object<'a>) -> Inside<'a> {
 }
 
 /// The bodies of an entry of a HAR: what was sent, and what came back.
-pub(super) fn bodies<'a>(entry: &'a RawValue) -> Vec<(&'a RawValue, String)> {
+pub(super) fn bodies(entry: &RawValue) -> Vec<(&RawValue, String)> {
     let entry = object(entry.get());
     let part = |side: &str, key: &str| {
         let side = object(entry.get(side).copied()?.get());
