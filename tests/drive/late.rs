@@ -69,6 +69,7 @@ fn target(webhook: String) -> Target {
         webhook,
         secrets: SigningSecrets::new("whsec_of_a_receiver", 1),
         probe: None,
+        event_probe: None,
         queue: None,
         success_page: None,
         sign_up: None,

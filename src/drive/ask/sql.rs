@@ -80,13 +80,16 @@ impl Sql {
     }
 
     /// The values of its parameters, in the order of their places.
-    pub(super) fn values(&self, _given: &Given, instance: Option<&Instance>) -> Result<Vec<String>, AskError> {
+    pub(super) fn values(&self, given: &Given, instance: Option<&Instance>) -> Result<Vec<String>, AskError> {
         let names = self.parts.iter().filter_map(|part| match part {
             text::Part::Parameter(name) => Some(name),
             text::Part::Text(_) => None,
         });
         names
             .map(|name| {
+                if let Some(value) = given.value(name) {
+                    return Ok(value.to_owned());
+                }
                 let instance = instance.ok_or_else(|| AskError::Lacking(format!("there is no :{name} here")))?;
                 let value = of_instance(instance, name);
                 value.map(str::to_owned).ok_or_else(|| AskError::Lacking(lacks(instance, name)))
