@@ -119,6 +119,7 @@ fn run(held_up: Duration) -> (Validity, String, u8, String) {
             targets: vec![target(receiver())],
             service: None,
             serves: Vec::new(),
+            suspicion: None,
             doubles: &doubles,
             calls,
             clock,
