@@ -174,13 +174,15 @@ fn a_seed_that_fails_stops_the_run() {
     assert!(done.stdout.contains(said), "{done}");
 }
 
-/// Waits until the run is in its quiet phase.
+/// Waits until the run is in its quiet phase and every delivery is answered.
 fn quiet(drill: &Drill) {
     let begun = (0..1200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(25));
         let runs = std::fs::read_dir(drill.folder().join("reports/shop")).into_iter().flatten().flatten();
-        runs.map(|run| std::fs::read_to_string(run.path().join("history.jsonl")).unwrap_or_default())
-            .any(|history| history.contains("\"phase\":\"quiet\""))
+        runs.map(|run| std::fs::read_to_string(run.path().join("history.jsonl")).unwrap_or_default()).any(|history| {
+            let many = |kind: &str| history.matches(&format!("\"kind\":\"{kind}\"")).count();
+            history.contains("\"phase\":\"quiet\"") && many("attempt") == many("reply")
+        })
     });
     assert!(begun, "the run gets that far");
 }

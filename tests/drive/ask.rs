@@ -78,13 +78,12 @@ async fn sqlite_is_asked_with_bound_values_and_only_read() {
     let app = rusqlite::Connection::open(&path).expect("a database");
     app.execute_batch(
         "pragma journal_mode = wal;
-         create table customers (id text, n integer, r real, b blob, j json, t text, nothing text, yes boolean);
+         create table customers (id text, n integer, r real, b blob, j json, t text, none text, yes boolean);
          insert into customers values ('c', 7, 0.5, x'00ff', '{\"a\": [1]}', 'ü', null, true);",
     )
     .expect("filled");
     let row = read(&asker, "select * from customers where id = :customer -- :nobody\n", &database, "c").await;
-    let wanted =
-        json!({"id": "c", "n": 7, "r": 0.5, "b": "00ff", "j": {"a": [1]}, "t": "ü", "nothing": null, "yes": 1});
+    let wanted = json!({"id": "c", "n": 7, "r": 0.5, "b": "00ff", "j": {"a": [1]}, "t": "ü", "none": null, "yes": 1});
     assert_eq!(row, Ok(Some(wanted)));
     assert_eq!(read(&asker, "select n from customers where n = :key", &database, "7").await, Ok(Some(json!({"n": 7}))));
     hostile_values_are_only_values(&asker, &database).await;
@@ -117,10 +116,25 @@ async fn an_sqlite_file_that_a_crash_left_in_the_middle_of_a_transaction_is_read
 }
 
 #[cfg(unix)]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_is_asked_with_bound_values_and_only_read() {
+#[test]
+fn postgresql_is_asked_with_bound_values_and_only_read() {
+    // The server is started, asked and stopped beside the runtime: its client has one of its own.
     let Some(server) = crate::service::postgres::private("probes of a PostgreSQL", &[]) else { return };
-    let database = Database::Postgres { url: server.url(), root_certificates: None };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (asker, database) = runtime.block_on(bound_and_read(server.url()));
+    // A connection that somebody has cut is made again.
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hookdrill'";
+    server.client().expect("a connection").batch_execute(cut).expect("cut");
+    let one = || runtime.block_on(read(&asker, "select 1 as one", &database, "c"));
+    assert_eq!(one(), Ok(Some(json!({"one": 1}))));
+    drop(server);
+    let gone = one().expect_err("gone");
+    assert!(matches!(gone, AskError::Gone(_)), "{gone:?}");
+}
+
+#[cfg(unix)]
+async fn bound_and_read(url: String) -> (Asker, Database) {
+    let database = Database::Postgres { url, root_certificates: None };
     let asker = Asker::default();
     tell(
         &asker,
@@ -145,11 +159,5 @@ async fn postgresql_is_asked_with_bound_values_and_only_read() {
     let written = read(&asker, "with gone as (delete from customers returning id) select * from gone", &database, "c");
     let written = written.await.expect_err("only read").to_string();
     assert!(written.contains("read-only transaction") || written.contains("top level"), "{written}");
-    // A connection that somebody has cut is made again.
-    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'hookdrill'";
-    server.client().expect("a connection").batch_execute(cut).expect("cut");
-    assert_eq!(read(&asker, "select 1 as one", &database, "c").await, Ok(Some(json!({"one": 1}))));
-    drop(server);
-    let gone = read(&asker, "select 1 as one", &database, "c").await.expect_err("gone");
-    assert!(matches!(gone, AskError::Gone(_)), "{gone:?}");
+    (asker, database)
 }

@@ -184,12 +184,17 @@ impl Sqls {
 
     /// Whether it is there. An SQLite file may still have to be made by the app.
     pub(super) async fn reach(&self, database: &Database, given: &Given) -> Result<(), AskError> {
-        let place = self.place(database, given)?;
-        blocking(move || match place {
-            Place::File(..) => Ok(()),
-            Place::Server(server) => locked(&server).reach(),
-        })
-        .await
+        match database {
+            Database::Sqlite(_) => Ok(()),
+            Database::Postgres { .. } => {
+                let place = self.place(database, given)?;
+                blocking(move || match place {
+                    Place::File(..) => Ok(()),
+                    Place::Server(server) => locked(&server).reach(),
+                })
+                .await
+            }
+        }
     }
 }
 
