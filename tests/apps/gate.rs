@@ -156,7 +156,7 @@ fn an_app_that_does_not_start_stops_the_run_with_what_it_said() {
     let done = drill.run();
     assert_eq!(done.code, 4, "{done}");
     assert!(done.stdout.contains("cannot start `app` (no-such-program-anywhere)"), "{done}");
-    let late = SHOP.replace("/health\"", "/webhook\"").replace("env =", "ready_within = \"1s\"\nenv =");
+    let late = SHOP.replace("/health\"", "/webhook\"").replace("\nenv =", "\nready_within = \"1s\"\nenv =");
     let late = late.replace("python3 SHOP", "sleep 30; python3 SHOP");
     let Some(drill) = Drill::new(&late, "", &scenario("", CRITERIA)) else { return };
     let done = drill.run();
