@@ -10,7 +10,10 @@ use crate::{
         record::{Contact, Outcome, RunPhase, Ticket},
     },
     id::{EventId, InstanceId},
-    plan::model::{Delivery, DeliveryKind, Instance, Phase, Plan},
+    plan::{
+        clean,
+        model::{Delivery, DeliveryKind, Instance, Phase, Plan},
+    },
     scenario::fault::Fault,
     stripe::recording::Expectation,
 };
@@ -23,6 +26,8 @@ pub(super) struct Case<'a> {
     /// Faults of the scenario, numbered as in the plan.
     pub(super) faults: &'a [Fault],
     pub(super) seen: Lookup<'a>,
+    /// When the faults began, where a clean part came before them: the times of a plan count from there. Else 0.
+    pub(super) faults_from_ms: u64,
     /// People, ghosts too: those who share a person share contact and tickets.
     pub(super) people: Vec<Person<'a>>,
     /// Stripe customers: an instance and those that go on from it. No ghosts.
@@ -33,13 +38,26 @@ pub(super) struct Case<'a> {
     pub(super) gap: Option<String>,
     /// State at the end of each quiet phase.
     pub(super) ends: Vec<EndState<'a>>,
+    /// Whose something is: numbers from [`Case::people`], and after those from the people without faults.
     pub(super) owners: Owners,
+    /// People to whom nothing went wrong, where the plan has some.
+    pub(super) clean: Option<Clean<'a>>,
     /// Whether the probe reads status, and plan.
     pub(super) fields: (bool, bool),
     /// How many acknowledged events the service does not hold, by its own count, and the record that says so.
     pub(super) not_stored: Option<(u64, u64)>,
     /// Deliveries by the event id in their body, of whatever kind.
     by_event: BTreeMap<&'a EventId, Vec<&'a Delivery>>,
+}
+
+/// The clean part of a run.
+#[derive(Debug)]
+pub(super) struct Clean<'a> {
+    pub(super) plan: &'a clean::Clean,
+    pub(super) people: Vec<Person<'a>>,
+    pub(super) chains: Vec<Chain<'a>>,
+    /// State at its end.
+    pub(super) end: EndState<'a>,
 }
 
 /// A person: one user and e-mail, with one Stripe customer or several.
@@ -129,28 +147,38 @@ impl Person<'_> {
 impl<'a> Case<'a> {
     pub(super) fn new(plan: &'a Plan, faults: &'a [Fault], history: &'a History) -> Self {
         let seen = Lookup::new(history);
-        let (people, chains) = customers(plan);
-        let owners = Owners::new(&people);
+        let (people, chains) = customers(&plan.instances);
+        let (controls, control_chains) = customers(plan.clean_part().instances);
+        let owners = Owners::new(people.iter().chain(&controls));
+        let all = people.len() + controls.len();
         let events = owed(plan, &seen, &chains);
         let gap = gap(plan, &seen, &events);
-        let ends = seen.quiet_phases().into_iter().map(|phase| end_state(phase, &seen, &owners, people.len()));
+        let ends = seen.quiet_phases().into_iter().map(|phase| end_state(phase, &seen, &owners, all));
         let ends = ends.collect();
+        let clean = plan.clean.as_ref().map(|of| {
+            let end = end_state(RunPhase::Clean, &seen, &owners, all);
+            Clean { plan: of, people: controls, chains: control_chains, end }
+        });
         let mut by_event: BTreeMap<&EventId, Vec<&Delivery>> = BTreeMap::new();
         for delivery in &plan.deliveries {
             if let Some(event) = &delivery.event {
                 by_event.entry(event).or_default().push(delivery);
             }
         }
+        let began = || seen.phases.iter().find(|(phase, ..)| *phase == RunPhase::Faults).map(|(_, _, at_ms)| *at_ms);
+        let faults_from_ms = plan.clean.as_ref().and_then(|_| began()).unwrap_or(0);
         let mut case = Self {
             plan,
             faults,
             seen,
+            faults_from_ms,
             people,
             chains,
             events,
             gap,
             ends,
             owners,
+            clean,
             fields: (false, false),
             not_stored: None,
             by_event,
@@ -158,6 +186,15 @@ impl<'a> Case<'a> {
         case.not_stored = not_stored(plan, &case.seen);
         case.fields = effect::fields_read(&case);
         case
+    }
+
+    /// Contacts of a state that belong to nobody without faults.
+    pub(super) fn contacts_of_the_run<'l>(&self, contacts: &'l [Contact]) -> Vec<&'l Contact> {
+        let clean = |contact: &&Contact| {
+            let owners = self.owners.of_contact(contact);
+            !owners.is_empty() && owners.iter().all(|owner| *owner >= self.people.len())
+        };
+        contacts.iter().filter(|contact| !clean(contact)).collect()
     }
 
     /// Real people, with their positions.
@@ -225,13 +262,13 @@ pub(super) fn is_genuine(delivery: &Delivery) -> bool {
     }
 }
 
-fn customers(plan: &Plan) -> (Vec<Person<'_>>, Vec<Chain<'_>>) {
-    let by_id: BTreeMap<&InstanceId, &Instance> = plan.instances.iter().map(|i| (&i.id, i)).collect();
+fn customers(instances: &[Instance]) -> (Vec<Person<'_>>, Vec<Chain<'_>>) {
+    let by_id: BTreeMap<&InstanceId, &Instance> = instances.iter().map(|i| (&i.id, i)).collect();
     let mut people: Vec<Person<'_>> = Vec::new();
     let mut chains: Vec<Chain<'_>> = Vec::new();
     let mut person_at: BTreeMap<&InstanceId, usize> = BTreeMap::new();
     let mut chain_at: BTreeMap<&InstanceId, usize> = BTreeMap::new();
-    let mut ordered: Vec<(usize, &Instance)> = plan.instances.iter().map(|i| (root(&by_id, i).1, i)).collect();
+    let mut ordered: Vec<(usize, &Instance)> = instances.iter().map(|i| (root(&by_id, i).1, i)).collect();
     // Stable: instances that go on come after those that they go on from, else the plan's order stays.
     ordered.sort_by_key(|(depth, _)| *depth);
     for (_, instance) in ordered {
@@ -291,7 +328,8 @@ fn owed<'a>(plan: &'a Plan, seen: &Lookup<'_>, chains: &[Chain<'_>]) -> Vec<Owed
 
 fn not_stored(plan: &Plan, seen: &Lookup<'_>) -> Option<(u64, u64)> {
     let queue = seen.queues.iter().rev().find(|queue| queue.what.last).filter(|_| seen.able("queue"))?;
-    let genuine = plan.deliveries.iter().filter(|delivery| is_genuine(delivery));
+    let all = plan.deliveries.iter().chain(plan.clean_part().deliveries);
+    let genuine = all.filter(|delivery| is_genuine(delivery));
     let held: BTreeSet<&EventId> = genuine.filter(|d| acked(seen, d)).filter_map(|d| d.event.as_ref()).collect();
     Some(((held.len() as u64).saturating_sub(queue.what.events), queue.n))
 }
@@ -394,6 +432,7 @@ impl EndState<'_> {
     pub(super) fn words(&self) -> &'static str {
         match self.phase {
             RunPhase::QuietAfterReplay => "after the replay",
+            RunPhase::Clean => "after the clean delivery",
             RunPhase::Faults | RunPhase::Quiet | RunPhase::Replay => "after the quiet phase",
         }
     }

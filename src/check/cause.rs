@@ -150,7 +150,7 @@ fn calls(case: &Case<'_>, person: usize) -> Vec<Step> {
     let calls = calls.filter(|call| {
         call.what.about.iter().any(mine) || call.what.effects.iter().any(|effect| theirs(call.what, effect))
     });
-    steps::calls(case.plan, calls)
+    steps::calls(case.plan, case.faults_from_ms, calls)
 }
 
 /// Contacts and tickets that ever belonged to a person: by the final states, and by the e-mail a contact was made with.

@@ -109,7 +109,7 @@ pub(super) fn fields_overwritten(case: &Case<'_>, bound: Bound) -> Finding {
     }
     let mut changes: BTreeMap<(usize, &str), (String, u64)> = BTreeMap::new();
     for ledger in &ledgers {
-        let found = matched(&case.plan.given, ledger.contacts);
+        let found = matched(&case.plan.given, &case.contacts_of_the_run(ledger.contacts));
         for (index, planned) in case.plan.given.iter().enumerate() {
             in_ledger(index, planned, found[index], ledger.n, &mut changes);
         }
@@ -137,8 +137,8 @@ pub(super) fn fields_overwritten(case: &Case<'_>, bound: Bound) -> Finding {
 }
 
 /// For each given contact the one of the ledger that it is: same e-mail first, else the most equal properties.
-fn matched<'l>(given: &[PlannedContact], contacts: &'l [Contact]) -> Vec<Option<&'l Contact>> {
-    let mut free: Vec<&Contact> = contacts.iter().filter(|contact| contact.given).collect();
+fn matched<'l>(given: &[PlannedContact], contacts: &[&'l Contact]) -> Vec<Option<&'l Contact>> {
+    let mut free: Vec<&Contact> = contacts.iter().copied().filter(|contact| contact.given).collect();
     let mut found: Vec<Option<&Contact>> = vec![None; given.len()];
     for by_email in [true, false] {
         for (planned, found) in given.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {

@@ -65,7 +65,8 @@ pub(super) fn state(case: &Case<'_>, chain: &Chain<'_>, end: &EndState<'_>) -> A
     if truth.access.is_open() && !held.open && held.known && (right || untold(case, chain)) {
         return Anomaly::Orphan;
     }
-    let races = Races::new(case, end.phase, &turns);
+    let events: Vec<&EventId> = turns.iter().map(|turn| &turn.event).collect();
+    let races = Races::new(case, end.phase, &events);
     if !truth.access.is_open() && held.live(truth) && revived(case, chain, end, &turns, &races) {
         return Anomaly::Resurrected;
     }
@@ -131,14 +132,14 @@ fn nobody_paid(truth: &Expectation, status: &str) -> bool {
 }
 
 /// An owed event of this customer that was never acknowledged, by its anomaly.
-fn unheard(case: &Case<'_>, chain: &Chain<'_>) -> Option<Anomaly> {
+pub(super) fn unheard(case: &Case<'_>, chain: &Chain<'_>) -> Option<Anomaly> {
     let mine = case.events.iter().filter(|event| event.chain == chain.at);
     let never = mine.filter(|event| matches!(event.fate, Fate::GivenUp | Fate::Undelivered));
     never.map(|event| never_acked(case, event)).min()
 }
 
 /// Lost, when the service itself says that it lacks events that it acknowledged.
-fn not_held(case: &Case<'_>) -> Option<Anomaly> {
+pub(super) fn not_held(case: &Case<'_>) -> Option<Anomaly> {
     case.not_stored.filter(|(missing, _)| *missing > 0).map(|_| Anomaly::Lost)
 }
 
@@ -162,7 +163,7 @@ fn came_whole(delivery: &Delivery, sent: &Sent<'_>) -> bool {
 }
 
 /// Whether, before an event was first acknowledged, something with its id came that had to be refused.
-fn poisoned(case: &Case<'_>, event: &EventId) -> bool {
+pub(super) fn poisoned(case: &Case<'_>, event: &EventId) -> bool {
     let Some(acked) = acked_sends(case, event, RunPhase::QuietAfterReplay).iter().map(|(left, _)| *left).min() else {
         return false;
     };
@@ -214,7 +215,7 @@ fn of_nobody(case: &Case<'_>, end: &EndState<'_>) -> bool {
 }
 
 /// Attempts of an event that were acknowledged until the end of a phase: records of attempt and reply.
-fn acked_sends(case: &Case<'_>, event: &EventId, until: RunPhase) -> Vec<(u64, u64)> {
+pub(super) fn acked_sends(case: &Case<'_>, event: &EventId, until: RunPhase) -> Vec<(u64, u64)> {
     let counts = |delivery: &&&Delivery| {
         is_genuine(delivery) && (delivery.phase == Phase::Faults || until == RunPhase::QuietAfterReplay)
     };
@@ -263,7 +264,7 @@ impl<'a> Held<'a> {
 }
 
 /// Which events of a customer came out of order, or cannot be told apart by their time.
-struct Races {
+pub(super) struct Races {
     /// Of each turn: first acknowledged attempt, last acknowledging reply.
     sent: Vec<Option<(u64, u64)>>,
     /// Of each turn: second in which Stripe made it, kind of object that it shows.
@@ -271,22 +272,22 @@ struct Races {
 }
 
 impl Races {
-    fn new(case: &Case<'_>, until: RunPhase, turns: &[&Turn]) -> Self {
-        let sent = |turn: &&Turn| {
-            let sends = acked_sends(case, &turn.event, until);
+    pub(super) fn new(case: &Case<'_>, until: RunPhase, events: &[&EventId]) -> Self {
+        let sent = |event: &&EventId| {
+            let sends = acked_sends(case, event, until);
             Some((sends.iter().map(|(left, _)| *left).min()?, sends.iter().map(|(_, answered)| *answered).max()?))
         };
-        let said = |turn: &&Turn| {
-            let genuine = case.deliveries_of(&turn.event).iter().find(|delivery| is_genuine(delivery))?;
+        let said = |event: &&EventId| {
+            let genuine = case.deliveries_of(event).iter().find(|delivery| is_genuine(delivery))?;
             let body: Value = serde_json::from_str(case.plan.bodies.get(&genuine.body)?).ok()?;
             let object = body.pointer("/data/object/object").and_then(Value::as_str)?;
             Some((body.get("created")?.as_i64()?, object.to_owned()))
         };
-        Self { sent: turns.iter().map(sent).collect(), said: turns.iter().map(said).collect() }
+        Self { sent: events.iter().map(sent).collect(), said: events.iter().map(said).collect() }
     }
 
     /// Whether the older one was answered after the newer one had left.
-    fn overtaken(&self, older: usize, newer: usize) -> bool {
+    pub(super) fn overtaken(&self, older: usize, newer: usize) -> bool {
         match (self.sent[older], self.sent[newer]) {
             (Some((_, answered)), Some((left, _))) => answered > left,
             (None, _) | (_, None) => false,
@@ -294,7 +295,7 @@ impl Races {
     }
 
     /// Whether two snapshots of one kind of object raced.
-    fn of_a_kind(&self, older: usize, newer: usize) -> bool {
+    pub(super) fn of_a_kind(&self, older: usize, newer: usize) -> bool {
         match (&self.said[older], &self.said[newer]) {
             (Some((one, kind)), Some((other, same))) => kind == same && (one == other || self.overtaken(older, newer)),
             // Without bodies the order alone has to do.

@@ -118,8 +118,9 @@ fn first_planned<'a>(case: &Case<'a>) -> BTreeMap<&'a EventId, u64> {
     let deliveries = case.plan.deliveries.iter();
     for delivery in deliveries.filter(|d| d.kind == DeliveryKind::Genuine && d.phase == Phase::Faults) {
         if let Some(event) = &delivery.event {
-            let first = planned.entry(event).or_insert(delivery.at_ms);
-            *first = delivery.at_ms.min(*first);
+            let at_ms = case.faults_from_ms + delivery.at_ms;
+            let first = planned.entry(event).or_insert(at_ms);
+            *first = at_ms.min(*first);
         }
     }
     planned

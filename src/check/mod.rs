@@ -5,9 +5,9 @@
 
 mod alerts;
 pub mod anomaly;
-pub mod audit;
 mod case;
 mod cause;
+mod compare;
 mod contacts;
 mod declared;
 mod delivery;
@@ -123,6 +123,7 @@ fn usual(criterion: &Criterion) -> Option<Anomaly> {
         | Criterion::ProbeValue { .. } => Anomaly::Duplicate,
         Criterion::Access { .. } | Criterion::CustomerState | Criterion::FailedVisits(_) => Anomaly::Stale,
         Criterion::Activation { .. } | Criterion::AckLatency { .. } | Criterion::Lighthouse { .. } => Anomaly::Late,
+        Criterion::DifferencesFromClean { .. } => Anomaly::Lost,
         Criterion::ForgeryTraces(_) => Anomaly::Forged,
         Criterion::UnsafeErrors(_) | Criterion::SecretsFound { .. } => Anomaly::UnsafeError,
         Criterion::Alerts(_) => return None,
@@ -172,6 +173,7 @@ fn finding(criterion: &Criterion, case: &Case<'_>) -> Finding {
         Criterion::SecretsFound { paths, bound } => gates::secrets(case, paths, *bound),
         Criterion::Lighthouse { url, at_least, .. } => gates::lighthouse(case, url, *at_least),
         Criterion::ProbeValue { name, bound } => state::probe_value(case, name, *bound),
+        Criterion::DifferencesFromClean { bound, ignore } => compare::differences(case, *bound, ignore),
     }
 }
 

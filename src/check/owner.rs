@@ -20,9 +20,9 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn new(people: &[Person<'_>]) -> Self {
+    pub(super) fn new<'p, 'a: 'p>(people: impl Iterator<Item = &'p Person<'a>>) -> Self {
         let mut owners = Self::default();
-        for (index, person) in people.iter().enumerate() {
+        for (index, person) in people.enumerate() {
             for instance in &person.instances {
                 owners.add(index, instance);
             }

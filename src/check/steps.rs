@@ -170,7 +170,11 @@ fn more_words(count: usize) -> String {
 }
 
 /// Calls that did something or met a fault; those in a row that read alike are one step.
-pub(super) fn calls<'s, 'h: 's>(plan: &Plan, calls: impl Iterator<Item = &'s Seen<'h, Call>>) -> Vec<Step> {
+pub(super) fn calls<'s, 'h: 's>(
+    plan: &Plan,
+    faults_from_ms: u64,
+    calls: impl Iterator<Item = &'s Seen<'h, Call>>,
+) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut last: Option<(String, u64)> = None;
     for call in calls {
@@ -190,7 +194,7 @@ pub(super) fn calls<'s, 'h: 's>(plan: &Plan, calls: impl Iterator<Item = &'s See
             continue;
         }
         let outage = |of: &&crate::plan::model::Outage| {
-            of.of == call.what.double && (of.from_ms..of.until_ms).contains(&call.at_ms)
+            of.of == call.what.double && (of.from_ms..of.until_ms).contains(&call.at_ms.saturating_sub(faults_from_ms))
         };
         let single = plan.outages.iter().find(outage).is_none();
         let faulted = fault.then_some(call.what.double);

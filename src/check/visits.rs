@@ -100,5 +100,5 @@ fn planned(case: &Case<'_>, visit: &Seen<'_, Visit>) -> Option<u64> {
     let earlier = case.seen.visits.iter().filter(|v| v.n < visit.n && same(&v.what.instance, v.what.action)).count();
     let mut steps: Vec<&PlannedStep> = case.plan.steps.iter().filter(|s| same(&s.instance, s.action)).collect();
     steps.sort_by_key(|step| step.at_ms);
-    steps.get(earlier).map(|step| step.at_ms)
+    steps.get(earlier).map(|step| case.faults_from_ms + step.at_ms)
 }

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod audit;
 pub mod check;
+mod compare;
 mod declared;
 pub mod doctor;
 pub mod embedded;

@@ -108,6 +108,9 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
         scenario.name = stored.name;
         (scenario.about, scenario.covers, scenario.criteria) = (stored.about, stored.covers, stored.criteria);
     }
+    if let Some(clean) = &plan.clean {
+        super::compare::add_to(&mut scenario, &clean.ignored);
+    }
     // `reports/<scenario>/<run>`: the name under which the run itself was reported.
     let folder = run.canonicalize().unwrap_or_else(|_| run.to_owned());
     let of_run =
@@ -136,6 +139,9 @@ pub(crate) fn planned(path: &Path) -> Result<Found, Failure> {
             return Err(Failure::Usage(what));
         }
     }
+    if let Some(clean) = &plan.clean {
+        super::compare::add_to(&mut judged, &clean.ignored);
+    }
     judged.doubles = Doubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
     judged.declared.clone_from(&plan.declared);
     let text = Some(text).filter(|text| !text.is_empty());
@@ -151,7 +157,8 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
     if plan.version != PLAN_VERSION {
         return Err(usage(format!("format version {}, this hookdrill reads {PLAN_VERSION}", plan.version)));
     }
-    let missing = plan.deliveries.iter().find(|delivery| !plan.bodies.contains_key(&delivery.body));
+    let mut all = plan.deliveries.iter().chain(plan.clean_part().deliveries);
+    let missing = all.find(|delivery| !plan.bodies.contains_key(&delivery.body));
     match missing {
         Some(delivery) => Err(usage(format!("the body of {} is not in it", delivery.id))),
         None => Ok(plan),

@@ -3,12 +3,16 @@
 //! `poll(now)` gives one directive to carry out at once, or says until when to wait; `on(now, input)` tells it what
 //! happened. Same inputs at the same times, same directives. Must not know: HTTP, processes, how long anything takes.
 
+mod clean;
+mod lanes;
+
 pub use super::directive::{Abilities, Directive, Input, Sending};
 
 use crate::{
     history::record::{Outcome, RunPhase},
     plan::model::{Delivery, Instance, KillAt, Phase, Plan, Reaction},
 };
+use lanes::Lanes;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
@@ -42,6 +46,8 @@ enum Due {
     Step(usize),
     Attempt { delivery: usize, attempt: u32 },
     Poll { instance: usize },
+    Act { lane: usize },
+    Turn { lane: usize, instance: usize },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +95,10 @@ pub struct Interpreter<'p> {
     queue_next_ms: u64,
     queue_empty: bool,
     last_queue_read: bool,
+    /// The people of the clean part.
+    lanes: Lanes,
+    /// Lanes whose state is being asked for, by instance.
+    turning: BTreeMap<usize, usize>,
 }
 
 impl<'p> Interpreter<'p> {
@@ -131,6 +141,8 @@ impl<'p> Interpreter<'p> {
             queue_next_ms: 0,
             queue_empty: false,
             last_queue_read: false,
+            lanes: Lanes::new(plan),
+            turning: BTreeMap::new(),
         }
     }
 
@@ -142,7 +154,7 @@ impl<'p> Interpreter<'p> {
         (&self.unfinished, &self.kills_left, self.down, self.down_until_ms, &self.away, self.kills).hash(state);
         (&self.polling, &self.polling_since, &self.to_read, self.reading, self.drain_from_ms, self.drain_until_ms)
             .hash(state);
-        (self.stopping, self.locks, self.clock_ms).hash(state);
+        (self.stopping, self.locks, self.clock_ms, &self.lanes, &self.turning).hash(state);
         let queue = (self.queue_asked, self.queue_next_ms, self.queue_empty, self.last_queue_read);
         (self.last_activity_ms, queue).hash(state);
     }
@@ -157,6 +169,7 @@ impl<'p> Interpreter<'p> {
                 return directive;
             }
             match self.stage {
+                Stage::NotStarted if self.plan.clean.is_some() => self.begin_clean(now_ms),
                 Stage::NotStarted => self.begin(RunPhase::Faults, Phase::Faults, now_ms),
                 Stage::Sending(phase) => match self.sending(phase, now_ms) {
                     Some(wait) => return wait,
@@ -179,7 +192,10 @@ impl<'p> Interpreter<'p> {
     pub fn on(&mut self, now_ms: u64, input: Input) {
         match input {
             Input::Ended { delivery, outcome } => self.ended(delivery, outcome, now_ms),
-            Input::Probed { instance, access, last: false } => self.polled(instance, access, now_ms),
+            Input::Probed { instance, access, last: false } => match self.turning.remove(&instance) {
+                Some(lane) => self.go_on(lane, now_ms),
+                None => self.polled(instance, access, now_ms),
+            },
             Input::Probed { last: true, .. } => self.reading = self.reading.saturating_sub(1),
             Input::Queue { pending, last } => {
                 self.queue_asked = false;
@@ -316,6 +332,8 @@ impl<'p> Interpreter<'p> {
                 Some(Directive::Kill)
             }
             Due::Poll { instance } => self.poll_activation(instance),
+            Due::Act { lane } => self.act(lane, now_ms),
+            Due::Turn { lane, instance } => self.turn(lane, instance, now_ms),
         }
     }
 
@@ -341,6 +359,9 @@ impl<'p> Interpreter<'p> {
     fn ended(&mut self, delivery: usize, outcome: Outcome, now_ms: u64) {
         self.last_activity_ms = now_ms;
         let Some(attempt) = self.in_flight.remove(&delivery) else { return };
+        if delivery >= self.plan.deliveries.len() {
+            return self.ended_clean(delivery, outcome, now_ms);
+        }
         match outcome {
             Outcome::Acked => {
                 self.unfinished.remove(&delivery);
@@ -441,7 +462,9 @@ impl<'p> Interpreter<'p> {
             | Due::Clock { .. }
             | Due::NoteOff(_)
             | Due::NoteOn(_)
-            | Due::Step(_) => true,
+            | Due::Step(_)
+            | Due::Act { .. }
+            | Due::Turn { .. } => true,
             Due::Attempt { attempt, .. } => *attempt == 1,
             Due::Poll { .. } => false,
         })
@@ -449,11 +472,14 @@ impl<'p> Interpreter<'p> {
 
     fn sending(&mut self, phase: RunPhase, now_ms: u64) -> Option<Directive> {
         // What a stopping service still answers belongs to the faults.
-        if self.plan_left() || self.stopping.is_some() {
+        let clean_left = phase == RunPhase::Clean && self.lanes.busy();
+        if self.plan_left() || self.stopping.is_some() || clean_left {
             return Some(self.wait(now_ms, now_ms + 60_000));
         }
-        let quiet = if phase == RunPhase::Replay { RunPhase::QuietAfterReplay } else { RunPhase::Quiet };
-        self.now_do.push(Directive::Enter(quiet));
+        let quiet = clean::quiet_after(phase);
+        if quiet != RunPhase::Clean {
+            self.now_do.push(Directive::Enter(quiet));
+        }
         self.drain_from_ms = now_ms;
         self.drain_until_ms = now_ms + self.plan.quiet_budget_ms;
         self.queue_empty = false;
@@ -466,13 +492,18 @@ impl<'p> Interpreter<'p> {
         if self.drained(now_ms) {
             self.stage = Stage::Reading(phase);
             self.last_queue_read = !self.abilities.queue;
-            self.to_read =
-                if self.abilities.probe { (0..self.plan.instances.len()).rev().collect() } else { Vec::new() };
+            let all = if phase == RunPhase::Clean {
+                self.plan.instances.len()..self.plan.everybody().count()
+            } else {
+                0..self.plan.instances.len()
+            };
+            self.to_read = if self.abilities.probe { all.rev().collect() } else { Vec::new() };
             return None;
         }
         if now_ms >= self.drain_until_ms {
             self.stage = Stage::Over;
-            return Some(Directive::Done { incomplete: Some(self.what_is_left()) });
+            let before = if phase == RunPhase::Clean { "already without faults, " } else { "" };
+            return Some(Directive::Done { incomplete: Some(format!("{before}{}", self.what_is_left())) });
         }
         let idle = self.unfinished.is_empty() && self.in_flight.is_empty() && self.is_up();
         if self.abilities.queue && idle && !self.queue_asked && now_ms >= self.queue_next_ms {
@@ -542,12 +573,13 @@ impl<'p> Interpreter<'p> {
         self.due.retain(|Reverse((_, due))| !matches!(due, Due::Poll { .. }));
         self.now_do.push(Directive::Ledger);
         let more = self.plan.deliveries.iter().any(|d| d.phase == Phase::Replay);
-        if phase == RunPhase::Quiet && more {
-            let ledger = self.now_do.remove(0);
-            self.begin(RunPhase::Replay, Phase::Replay, now_ms);
-            self.now_do.insert(0, ledger);
-        } else {
-            self.stage = Stage::Over;
+        match phase {
+            // What is to be done first is done first: the ledger, then what the next phase begins with.
+            RunPhase::Clean => self.begin(RunPhase::Faults, Phase::Faults, now_ms),
+            RunPhase::Quiet if more => self.begin(RunPhase::Replay, Phase::Replay, now_ms),
+            RunPhase::Quiet | RunPhase::Faults | RunPhase::Replay | RunPhase::QuietAfterReplay => {
+                self.stage = Stage::Over;
+            }
         }
         None
     }

@@ -11,7 +11,6 @@ use super::{
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
-    preflight::{Evidence, Suspicion},
     process::{Came, Fleet, StartError},
     target::Target,
     transport::{self, Altered, Parcel},
@@ -52,8 +51,6 @@ pub struct LiveRun<'a> {
     pub calls: UnboundedReceiver<(u64, Call)>,
     /// Started before the doubles.
     pub clock: RunClock,
-    /// What the deliveries before the run have made suspicious.
-    pub suspicion: Option<Suspicion>,
     /// The history file.
     pub history: Writer,
     /// Further effective options for the first record.
@@ -101,9 +98,6 @@ pub enum DriveError {
         /// Why.
         why: String,
     },
-    /// Whatever is rightly signed is refused as what is badly signed: no verdict on the app.
-    #[error("{0}")]
-    Refused(String),
     /// The database that a probe reads is not there any more.
     #[error("the probe's database is gone, so nothing can be said of the app: {0}")]
     Database(String),
@@ -247,17 +241,14 @@ impl Driver<'_> {
         match directive {
             Directive::Enter(phase) => {
                 match phase {
+                    RunPhase::Clean => self.give_events(self.run.plan.listed_clean())?,
+                    RunPhase::Faults => {
+                        self.run.doubles.faults_begin();
+                        self.give_events(self.run.plan.listed())?;
+                    }
                     RunPhase::Quiet => self.run.doubles.faults_off(),
                     RunPhase::Replay => self.run.doubles.faults_over(),
-                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
-                }
-                if phase == RunPhase::Faults {
-                    // Stripe makes an event before it sends it.
-                    let now_ms = self.run.clock.now_ms().saturating_sub(EVENT_LEAD_MS);
-                    for (at_ms, body) in self.run.plan.listed() {
-                        let given = self.run.doubles.give_event(now_ms + at_ms, body);
-                        given.map_err(|error| DriveError::Request(error.to_string()))?;
-                    }
+                    RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase })
             }
@@ -297,12 +288,23 @@ impl Driver<'_> {
         }
     }
 
+    /// Stripe's list of events, for whoever asks.
+    fn give_events<'e>(&self, events: impl Iterator<Item = (u64, &'e str)>) -> Result<(), DriveError> {
+        // Stripe makes an event before it sends it.
+        let now_ms = self.run.clock.now_ms().saturating_sub(EVENT_LEAD_MS);
+        for (at_ms, body) in events {
+            let given = self.run.doubles.give_event(now_ms + at_ms, body);
+            given.map_err(|error| DriveError::Request(error.to_string()))?;
+        }
+        Ok(())
+    }
+
     fn attempt(&mut self, sending: Sending, dropped: bool) -> Attempt {
         let late_us = self.run.clock.now_us().saturating_sub(sending.planned_ms * 1000);
         if !dropped {
             self.lateness_us.push(late_us);
         }
-        let planned = &self.run.plan.deliveries[sending.delivery];
+        let planned = self.run.plan.delivery(sending.delivery);
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
         let faults = planned.faults.clone();
@@ -312,7 +314,7 @@ impl Driver<'_> {
     fn send(&mut self, sending: Sending) -> Result<(), DriveError> {
         let attempt = self.attempt(sending, false);
         self.record(Record::Attempt(attempt))?;
-        let planned = &self.run.plan.deliveries[sending.delivery];
+        let planned = self.run.plan.delivery(sending.delivery);
         let body = self.run.plan.bodies.get(&planned.body).map_or("", String::as_str);
         let how = planned.on_the_way(sending.attempt);
         let Altered { signed, sent } = transport::altered(how, body.as_bytes());
@@ -346,11 +348,9 @@ impl Driver<'_> {
             Event::Happened(input, record) => {
                 // A queue that did not answer is no reading; waiting for it is the interpreter's business.
                 let unread = matches!(&input, Input::Queue { pending: None, .. });
-                let weighed = self.weigh(&record);
                 if !unread {
                     self.record(record)?;
                 }
-                weighed?;
                 interpreter.on(self.run.clock.now_ms(), input);
                 Ok(())
             }
@@ -364,17 +364,6 @@ impl Driver<'_> {
             }
             Event::Broken(what) => Err(DriveError::Request(what)),
         }
-    }
-
-    /// What a reply says of the suspicion that the secret is wrong.
-    fn weigh(&mut self, record: &Record) -> Result<(), DriveError> {
-        let (Some(suspicion), Record::Reply(reply)) = (self.run.suspicion.as_mut(), record) else { return Ok(()) };
-        match suspicion.weigh(self.run.plan, reply) {
-            Evidence::None => {}
-            Evidence::Cleared => self.run.suspicion = None,
-            Evidence::Confirmed => return Err(DriveError::Refused(suspicion.words())),
-        }
-        Ok(())
     }
 
     fn take_calls(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
@@ -395,10 +384,6 @@ impl Driver<'_> {
     }
 
     async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
-        if let Some(suspicion) = &self.run.suspicion {
-            // Nothing has shown that the app takes anything at all.
-            return Err(DriveError::Refused(suspicion.words()));
-        }
         for what in self.run.doubles.unused_faults() {
             self.record(Record::Fault { what: never_happened(&what), on: false })?;
         }

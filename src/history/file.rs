@@ -253,6 +253,7 @@ mod tests {
             plan: secret(),
             values: [("seats".to_owned(), 3)].into(),
             digest: None,
+            answer: None,
             error: secret(),
         };
         writer.append(1, Record::Probe(probe)).expect("written");

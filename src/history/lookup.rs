@@ -101,6 +101,10 @@ pub struct Lookup<'h> {
     pub phases: Vec<(RunPhase, u64, u64)>,
     /// Calls of the service to the doubles, in order.
     pub calls: Vec<Seen<'h, Call>>,
+    /// Those of the clean part, before the faults.
+    pub clean_calls: Vec<Seen<'h, Call>>,
+    /// When the last record was written.
+    pub last_ms: u64,
     /// Steps of people, in order.
     pub visits: Vec<Seen<'h, Visit>>,
     /// Readings of the service's queue, in order.
@@ -132,6 +136,15 @@ impl<'h> Lookup<'h> {
 
     fn add(&mut self, n: u64, at_ms: u64, record: &'h Record) {
         let phase = self.phases.last().map(|(phase, ..)| *phase);
+        self.last_ms = self.last_ms.max(at_ms);
+        if phase == Some(RunPhase::Clean) {
+            match record {
+                Record::Call(what) => return self.clean_calls.push(Seen { n, at_ms, phase, what }),
+                // Those who count steps and waiting jobs mean the run itself.
+                Record::Visit(_) | Record::Queue(_) => return,
+                _ => {}
+            }
+        }
         match record {
             Record::Start(start) => self.start = Some(start),
             Record::Phase { phase } => self.phases.push((*phase, n, at_ms)),
@@ -251,6 +264,7 @@ mod tests {
             plan: None,
             values: BTreeMap::new(),
             digest: None,
+            answer: None,
             error: None,
         })
     }

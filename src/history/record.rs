@@ -142,6 +142,8 @@ pub struct Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
+    /// Before the faults: the stories as they are, for comparison. Ends with probes and a ledger.
+    Clean,
     /// Deliveries and faults.
     Faults,
     /// Faults off; retries and jobs drain. Ends with probes and a ledger.
@@ -249,11 +251,22 @@ pub struct Probe {
     pub values: BTreeMap<String, i64>,
     /// SHA-256 of the app's whole answer, to tell whether anything changed.
     pub digest: Option<String>,
+    /// The app's whole answer, where it is compared with that of another customer; absent when it is too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<serde_json::Value>>,
     /// Why there is no reading.
     pub error: Option<String>,
 }
 
+/// Longest answer that a record keeps whole, in bytes of JSON.
+pub const LONGEST_ANSWER: usize = 64 * 1024;
+
 impl Probe {
+    /// Keeps the app's answer, unless it is too long.
+    pub fn keep_answer(&mut self, answer: &serde_json::Value) {
+        self.answer = (answer.to_string().len() <= LONGEST_ANSWER).then(|| Box::new(answer.clone()));
+    }
+
     /// A probe that has read nothing yet.
     pub const fn unread(instance: InstanceId, last: bool) -> Self {
         Self {
@@ -265,6 +278,7 @@ impl Probe {
             plan: None,
             values: BTreeMap::new(),
             digest: None,
+            answer: None,
             error: None,
         }
     }

@@ -45,6 +45,8 @@ const MOST_REPEATS: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Script {
     stage: Stage,
+    /// When the faults began: their times count from here.
+    began_ms: u64,
     streams: Streams,
     outages: Vec<Outage>,
     troubles: Vec<Counted<CallTrouble>>,
@@ -56,6 +58,8 @@ pub struct Script {
 /// How far the run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stage {
+    /// None yet: the clean part of the plan.
+    Clean,
     /// All faults are on.
     Faults,
     /// Those alone that are about a number of calls: they are finite, and their calls may come while the service drains.
@@ -170,7 +174,8 @@ impl Script {
     /// Nothing but outages.
     pub fn of_outages(outages: Vec<Outage>) -> Self {
         let (streams, troubles, kills, broken) = (Streams::new(0), Vec::new(), Vec::new(), Vec::new());
-        Self { stage: Stage::Faults, streams, outages, troubles, kills, broken, subjects: Subjects::default() }
+        let (stage, began_ms) = (Stage::Faults, 0);
+        Self { stage, began_ms, streams, outages, troubles, kills, broken, subjects: Subjects::default() }
     }
 
     /// All that a plan does to calls.
@@ -180,12 +185,20 @@ impl Script {
             KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtPoint(_) => None,
         });
         Self {
+            stage: if plan.clean.is_some() { Stage::Clean } else { Stage::Faults },
             streams: Streams::new(plan.seed),
             outages: plan.outages.clone(),
             troubles: plan.troubles.iter().cloned().map(Counted::new).collect(),
             kills: kills.collect(),
             subjects: Subjects::new(plan),
             ..Self::of_outages(Vec::new())
+        }
+    }
+
+    /// The faults begin, where a clean part came before them.
+    pub fn begin(&mut self, now_ms: u64) {
+        if self.stage == Stage::Clean {
+            (self.stage, self.began_ms) = (Stage::Faults, now_ms);
         }
     }
 
@@ -211,7 +224,7 @@ impl Script {
 
     /// Feeds all that decides what comes next to `state`; the plan is not part of it.
     pub fn hash_state<H: Hasher>(&self, state: &mut H) {
-        self.stage.hash(state);
+        (self.stage, self.began_ms).hash(state);
         self.troubles.iter().for_each(|trouble| (trouble.fitted, trouble.happened).hash(state));
         self.kills.iter().for_each(|kill| (kill.fitted, kill.happened).hash(state));
         self.broken.iter().for_each(|broken| (broken.same, broken.last_ms, broken.repeats).hash(state));
@@ -258,10 +271,12 @@ impl Script {
 
     fn decide(&mut self, asked: Asked<'_>, request: &Request) -> Decision {
         let Asked { of, shape, operation, now_ms, .. } = asked;
+        let now_ms = now_ms.saturating_sub(self.began_ms);
+        let asked = Asked { now_ms, ..asked };
         let mut decision = match self.stage {
             Stage::Faults => self.outage(of, shape, operation, now_ms),
             Stage::Draining => Decision::default(),
-            Stage::Over => return Decision::default(),
+            Stage::Clean | Stage::Over => return Decision::default(),
         };
         if self.troubles.is_empty() && self.kills.is_empty() {
             return decision;

@@ -206,6 +206,12 @@ impl Doubles {
         self.shared.state().kills_ms.pop()
     }
 
+    /// Begins the faults of a plan with a clean part, whose times count from now; those of another have begun already.
+    pub fn faults_begin(&self) {
+        let now_ms = (self.shared.now_ms)();
+        self.shared.state().script.begin(now_ms);
+    }
+
     /// Ends all faults but those that are about a number of calls: the quiet phase begins.
     pub fn faults_off(&self) {
         self.shared.state().script.drain();

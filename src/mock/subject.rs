@@ -26,7 +26,7 @@ impl Subjects {
     /// first.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut names = BTreeMap::new();
-        for instance in &plan.instances {
+        for instance in plan.everybody() {
             for name in own_names(instance) {
                 names.entry(name).or_insert_with(|| instance.id.clone());
             }

@@ -14,7 +14,7 @@ use crate::{
     stripe::{
         event::Event,
         recording::{After, Expectation, Recording},
-        rekey::Rekeyer,
+        rekey::{Rekeyer, Who},
     },
     time::Timestamp,
 };
@@ -255,18 +255,23 @@ fn genuine(story: usize, life: usize, index: usize, event: Event, body: String, 
 
 /// An instance with the ids that the re-keyer gives it.
 pub(super) fn instance(id: &str, story: &str, person: &str, rekeyer: &Rekeyer, recording: &Recording) -> Instance {
-    let truth = recording.story.as_ref();
-    let token = |original: Option<&String>| original.map(|original| rekeyer.token(original));
+    let truth = recording.story.as_ref().map(|story| {
+        let (user, email, customer) = (story.user.clone(), story.email.clone(), story.customer.clone());
+        Who { user, email, customer, subscription: story.subscription.clone(), session: story.session.clone() }
+    });
+    // Nobody wrote down whom imported traffic is about.
+    let who = truth.unwrap_or_else(|| Who::of(recording));
+    let token = |original: &Option<String>| original.as_ref().map(|original| rekeyer.token(original));
     Instance {
         id: InstanceId::new(id),
         story: story.to_owned(),
         continues: None,
         person: InstanceId::new(person),
-        user: token(truth.and_then(|truth| truth.user.as_ref())).map(UserId::new),
-        email: token(truth.and_then(|truth| truth.email.as_ref())),
-        customer: token(truth.and_then(|truth| truth.customer.as_ref())).map(CustomerId::new),
-        subscription: token(truth.and_then(|truth| truth.subscription.as_ref())).map(SubscriptionId::new),
-        session: token(truth.and_then(|truth| truth.session.as_ref())),
+        user: token(&who.user).map(UserId::new),
+        email: token(&who.email),
+        customer: token(&who.customer).map(CustomerId::new),
+        subscription: token(&who.subscription).map(SubscriptionId::new),
+        session: token(&who.session),
         completes_with: None,
         failed_invoices: Vec::new(),
         end: None,
@@ -282,7 +287,7 @@ fn turn(recording: &Recording, file: &str, event: &EventId) -> Option<Turn> {
     Some(Turn { event: event.clone(), right: Expectation { access, status, plan, contacts, tickets } })
 }
 
-fn failed_invoice(event: &Event) -> Option<InvoiceId> {
+pub(super) fn failed_invoice(event: &Event) -> Option<InvoiceId> {
     if event.kind != "invoice.payment_failed" {
         return None;
     }
@@ -291,7 +296,7 @@ fn failed_invoice(event: &Event) -> Option<InvoiceId> {
 
 /// When each event leaves. Recorded spacing never goes back: an event made earlier but delivered later leaves together
 /// with the one before it.
-fn times(recording: &Recording, spacing: Spacing, start_ms: u64) -> Vec<u64> {
+pub(super) fn times(recording: &Recording, spacing: Spacing, start_ms: u64) -> Vec<u64> {
     let first = recording.events.first().map_or(0, |recorded| recorded.event.created);
     let mut newest = first;
     let at = |(n, created): (usize, i64)| match spacing {

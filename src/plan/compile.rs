@@ -4,6 +4,8 @@
 
 use super::{
     cast::{Draft, Stage, cast, millis},
+    clean::Clean,
+    controls::controls,
     faults,
     model::{
         Action, Busy, ClockOff, Delivery, DeliveryKind, Instance, Kill, KillAt, Outage, PLAN_VERSION, Phase, Plan,
@@ -13,6 +15,7 @@ use super::{
 use crate::{
     id::{DeliveryId, InstanceId},
     scenario::{
+        criterion::Criterion,
         fault::{EventSelector, Fault, FaultKind},
         model::{GivenContact, MAX_DELIVERIES, Scenario, Step},
     },
@@ -147,11 +150,20 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
     let steps = steps(&stage)?;
     let given = given(&stage)?;
     let mut drafts = std::mem::take(&mut stage.drafts);
+    let ignored = scenario.criteria.iter().find_map(|criterion| match criterion {
+        Criterion::DifferencesFromClean { ignore, .. } => Some(ignore.clone()),
+        _ => None,
+    });
+    let clean = match ignored {
+        Some(ignored) => Some(Clean { ignored, ..controls(&mut stage, &drafts, &steps)? }),
+        None => None,
+    };
     drafts.sort_by_key(|draft| (draft.phase, draft.at_ms, draft.life, draft.index, rank(draft.kind)));
     let kills = kills(&stage, &drafts);
     let outages = scenario.faults.iter().enumerate().filter_map(|(n, fault)| outage(&stage, n, fault)).collect();
     let deliveries = deliveries(&stage, drafts);
-    let bodies = used(std::mem::take(&mut stage.bodies.0), &deliveries, stripe.as_deref());
+    let sent = deliveries.iter().chain(clean.iter().flat_map(|clean| &clean.deliveries));
+    let bodies = used(std::mem::take(&mut stage.bodies.0), sent, stripe.as_deref());
     Ok(Plan {
         version: PLAN_VERSION,
         scenario: scenario.name.clone(),
@@ -162,6 +174,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         quiet_budget_ms: millis(scenario.quiet.budget),
         stripe,
         timeline: None,
+        clean,
         alerts: scenario.doubles.alerts,
         declared: scenario.declared.clone(),
         quiet_least_ms: millis(scenario.quiet.least),
@@ -180,13 +193,13 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
 }
 
 /// A fault may have replaced a body by another.
-fn used(
+fn used<'d>(
     mut bodies: BTreeMap<String, String>,
-    deliveries: &[Delivery],
+    deliveries: impl Iterator<Item = &'d Delivery>,
     stripe: Option<&[StripeEvent]>,
 ) -> BTreeMap<String, String> {
     let listed = stripe.unwrap_or_default().iter().map(|event| event.body.as_str());
-    let used: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.body.as_str()).chain(listed).collect();
+    let used: BTreeSet<&str> = deliveries.map(|delivery| delivery.body.as_str()).chain(listed).collect();
     bodies.retain(|hash, _| used.contains(hash.as_str()));
     bodies
 }
@@ -419,7 +432,7 @@ fn given(stage: &Stage<'_>) -> Result<Vec<PlannedContact>, PlanError> {
     Ok(planned)
 }
 
-fn given_to(instance: &Instance, contact: &GivenContact) -> Result<PlannedContact, PlanError> {
+pub(super) fn given_to(instance: &Instance, contact: &GivenContact) -> Result<PlannedContact, PlanError> {
     let values =
         [("email", instance.email.as_deref()), ("user", instance.user.as_ref().map(crate::id::UserId::as_str))];
     let fill = |text: &String| {

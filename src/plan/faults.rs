@@ -94,7 +94,7 @@ impl Picks {
 }
 
 /// The number of a customer among those of their story, from 1.
-fn number_of(instance: &Instance) -> Option<u32> {
+pub(super) fn number_of(instance: &Instance) -> Option<u32> {
     instance.id.as_str().rsplit_once('/')?.1.parse().ok()
 }
 

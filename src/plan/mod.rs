@@ -4,7 +4,9 @@
 
 mod bodies;
 mod cast;
+pub mod clean;
 pub mod compile;
+mod controls;
 mod extras;
 pub mod faults;
 pub mod model;

@@ -44,6 +44,9 @@ pub struct Plan {
     pub deliveries: Vec<Delivery>,
     /// What people do, sorted by time.
     pub steps: Vec<PlannedStep>,
+    /// Customers to whom the stories happen without faults, before the faults begin; absent when nothing is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean: Option<super::clean::Clean>,
     /// When doubles misbehave.
     pub outages: Vec<Outage>,
     /// What Stripe's own list of events holds, in the order of appearing; absent when nobody can ask for it.
@@ -318,6 +321,8 @@ pub enum DeliveryKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// Before the faults: the stories as they are, for comparison.
+    Clean,
     /// While the faults are on.
     Faults,
     /// After the quiet phase: the full second replay.

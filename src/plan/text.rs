@@ -29,6 +29,9 @@ pub fn timeline(plan: &Plan) -> String {
             plan.deliveries.iter().filter(|delivery| delivery.phase == phase).map(delivery_row).collect();
         table(&mut out, title, &rows);
     }
+    let clean: Vec<[String; 6]> = plan.clean_part().deliveries.iter().map(delivery_row).collect();
+    table(&mut out, "without faults, before all this: for comparison", &clean);
+    table(&mut out, "steps without faults", &plan.clean_part().steps.iter().map(step_row).collect::<Vec<_>>());
     table(&mut out, "steps", &plan.steps.iter().map(step_row).collect::<Vec<_>>());
     table(&mut out, "outages", &plan.outages.iter().map(outage_row).collect::<Vec<_>>());
     table(&mut out, "calls", &plan.troubles.iter().map(trouble_row).collect::<Vec<_>>());

@@ -296,6 +296,7 @@ fn evidence(criterion: &Criterion, parts: &Parts<'_>) -> Result<(), Lack> {
             lack("nobody asks for help", "add a [[step]] `ask`, or a `sign_up` with a `ticket`")
         }
         Criterion::CrmTasks(_)
+        | Criterion::DifferencesFromClean { .. }
         | Criterion::TicketsPerRequest(_)
         | Criterion::SuccessRate { .. }
         | Criterion::EventsLost(_)

@@ -96,6 +96,13 @@ pub enum Criterion {
     },
     /// Kinds of alerts that were raised: exactly these, each once for its key. None at all when it is empty.
     Alerts(BTreeSet<String>),
+    /// What is otherwise, for a customer, than for one of the same story to whom nothing went wrong.
+    DifferencesFromClean {
+        /// How many.
+        bound: Bound,
+        /// Paths that may differ, with all below them: `$.history`, `contact.note`.
+        ignore: Vec<String>,
+    },
 }
 
 /// A kind of effect of a declared double, in files `mail.receipt`.
@@ -238,6 +245,7 @@ impl Criterion {
         "secrets_found",
         "lighthouse",
         "alerts",
+        "differences_from_clean",
     ];
 
     /// Its key in a scenario file.
@@ -265,6 +273,7 @@ impl Criterion {
             Self::SecretsFound { .. } => "secrets_found",
             Self::Lighthouse { .. } => "lighthouse",
             Self::Alerts(_) => "alerts",
+            Self::DifferencesFromClean { .. } => "differences_from_clean",
         }
     }
 
@@ -277,6 +286,8 @@ impl Criterion {
             | Self::ForgeryTraces(_)
             | Self::SecretsFound { .. }
             | Self::Lighthouse { .. } => Vec::new(),
+            // A probe or a double; whichever there is, is compared.
+            Self::DifferencesFromClean { .. } => Vec::new(),
             Self::ContactsPerCustomer(_) | Self::ContactFieldsOverwritten(_) => vec![Need::Crm],
             Self::CrmTasks(_) => vec![Need::Crm],
             Self::TicketsPerFailedInvoice { .. } | Self::TicketsPerRequest(_) => vec![Need::Support],
@@ -346,6 +357,9 @@ impl Criterion {
                 format!("{} {of} for each customer of {story}", bound.number())
             }
             Self::ProbeValue { name, bound } => format!("{name} is {} for each customer", bound.number()),
+            Self::DifferencesFromClean { bound, .. } => {
+                format!("{} from what a clean delivery of the same story leads to", bound.of("difference"))
+            }
         }
     }
 }

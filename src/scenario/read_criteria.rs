@@ -40,6 +40,7 @@ const CRITERIA: &[(&str, ReadCriterion)] = &[
     ("lighthouse", read_gates::lighthouse),
     // Read by itself: what it holds is no table.
     ("alerts", |_, _| None),
+    ("differences_from_clean", differences),
 ];
 
 /// Kinds of alerts that the reference service raises.
@@ -148,6 +149,27 @@ fn effects(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion
     let story = story.map(|story| story.value.to_owned());
     let bound = bound(fields, mistakes);
     Some(Criterion::EffectsPerCustomer { of: of?, story, bound: bound? })
+}
+
+fn differences(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Criterion> {
+    let bound = bound(fields, mistakes);
+    let paths = Shape::Array { of: Box::new(Shape::Said), least: 1, most: None };
+    let items = fields.get_as("ignore", paths).map(|value| (value.span(), array(value, "`ignore`", mistakes)));
+    let mut ignore = Vec::new();
+    if let Some((span, items)) = items {
+        if items.is_empty() {
+            let help = "leave it out, or write ignore = [\"$.history\"]";
+            mistakes.add_help(&span, Kind::EmptyText, "`ignore` names no path", help);
+        }
+        for item in items {
+            let Some(path) = text(item, "a path", mistakes) else { continue };
+            if path.value.trim().is_empty() {
+                mistakes.add(&path.span, Kind::EmptyText, "a path is empty");
+            }
+            ignore.push(path.value.to_owned());
+        }
+    }
+    Some(Criterion::DifferencesFromClean { bound: bound?, ignore })
 }
 
 fn p95(fields: &mut Fields<'_>, mistakes: &mut Mistakes) -> Option<Duration> {

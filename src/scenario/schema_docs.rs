@@ -218,6 +218,12 @@ pub(super) const DOCS: &[(&str, &str, &str)] = &[
     ("criterion.lighthouse", "at_least", "points of each category, 0 to 100 (default 90)"),
     ("criterion.lighthouse", "categories", "which (default performance, accessibility, best-practices)"),
     ("criterion.lighthouse", "runs", "how often it is measured; the middle counts (default 3)"),
+    (
+        "criterion",
+        "differences_from_clean",
+        "what is otherwise than for a customer of the same story to whom nothing went wrong; nothing has to be expected",
+    ),
+    ("criterion.differences_from_clean", "ignore", "paths that may differ, with all below them: \"$.history\""),
     ("criterion", "alerts", "exactly these alerts, each once, or \"none\""),
     ("criterion.success_rate", "above", "more than this share, between 0 and 1"),
     ("*", "exactly", "just so many"),

@@ -230,17 +230,12 @@ fn line_around(window: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// Lines that were passed.
+#[derive(Default)]
 struct Lines {
     /// Ends of lines before the window.
     before: u64,
     /// Where the line begins that the window begins in.
     line_start: u64,
-}
-
-impl Default for Lines {
-    fn default() -> Self {
-        Self { before: 0, line_start: 0 }
-    }
 }
 
 impl Lines {

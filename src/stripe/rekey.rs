@@ -11,7 +11,10 @@
 pub(super) mod recognise;
 pub(super) mod scan;
 mod shape;
+mod who;
 pub(super) mod words;
+
+pub use who::Who;
 
 use super::{
     event::Event,

@@ -1,7 +1,7 @@
 //! hookdrill on an app of somebody else's: a small Node server that counts a purchase twice on a duplicate, and its sound twin.
 
+mod compared;
 mod driven;
-mod gate;
 mod planted;
 mod started;
 

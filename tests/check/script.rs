@@ -290,6 +290,7 @@ fn empty_plan() -> Plan {
         outages: Vec::new(),
         troubles: Vec::new(),
         stripe: None,
+        clean: None,
         alerts: false,
         declared: Vec::new(),
         timeline: None,
@@ -418,6 +419,7 @@ pub(super) fn probe(instance: &str, last: bool) -> Record {
         plan: Some("pro".into()),
         values: [("seats".to_owned(), 3)].into(),
         digest: Some("same".into()),
+        answer: None,
         error: None,
     })
 }

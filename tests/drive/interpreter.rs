@@ -28,6 +28,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
     };
     Plan {
         stripe: None,
+        clean: None,
         alerts: false,
         declared: Vec::new(),
         timeline: None,

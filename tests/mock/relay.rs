@@ -32,6 +32,7 @@ struct Running {
 pub(crate) fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
     Plan {
         stripe: None,
+        clean: None,
         alerts: false,
         declared: Vec::new(),
         timeline: None,

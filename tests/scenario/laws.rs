@@ -180,7 +180,8 @@ pub(crate) fn keeps_laws(plan: &Plan, genuine: usize) {
             assert!(parsed.created <= EPOCH.secs(), "nothing comes from the future");
         }
     }
-    let used: BTreeSet<&String> = plan.deliveries.iter().map(|d| &d.body).collect();
+    let all = plan.deliveries.iter().chain(plan.clean_part().deliveries);
+    let used: BTreeSet<&String> = all.map(|d| &d.body).collect();
     assert!(plan.bodies.keys().all(|hash| used.contains(hash)), "no body is kept for nothing");
 }
 

@@ -31,8 +31,8 @@ pub(super) struct Reading {
 
 impl Driver<'_> {
     pub(super) fn step(&self, index: usize) {
-        let step = self.run.plan.steps[index].clone();
-        let Some(instance) = self.run.plan.instances.iter().find(|i| i.id == step.instance).cloned() else { return };
+        let step = self.run.plan.step(index).clone();
+        let Some(instance) = self.run.plan.everybody().find(|i| i.id == step.instance).cloned() else { return };
         let (sender, shared, events) = (self.sender.clone(), Arc::clone(&self.shared), self.events.clone());
         tokio::spawn(async move {
             let visit = shared.visit(&sender, &instance, &step).await;
@@ -41,10 +41,14 @@ impl Driver<'_> {
     }
 
     pub(super) fn probe(&self, index: usize, last: bool) {
-        let instance = self.run.plan.instances[index].clone();
+        let instance = self.run.plan.instance(index).clone();
+        let kept = self.run.plan.keeps_answers(index, last);
         let (asker, shared, events) = (self.asker.clone(), Arc::clone(&self.shared), self.events.clone());
         tokio::spawn(async move {
-            let Reading { probe, gone, .. } = shared.probe(&asker, &instance, last).await;
+            let Reading { mut probe, answer, gone } = shared.probe(&asker, &instance, last).await;
+            if let Some(answer) = answer.filter(|_| kept) {
+                probe.keep_answer(&answer);
+            }
             let event = match gone.filter(|_| last) {
                 Some(why) => Event::Gone(why),
                 None => {
@@ -84,7 +88,7 @@ impl Driver<'_> {
     pub(super) async fn seed(&self) -> Result<(), DriveError> {
         let target = &self.run.targets[0];
         let mut done = BTreeSet::new();
-        let customers = self.run.plan.instances.iter().filter(|i| !i.ghost && i.continues.is_none());
+        let customers = self.run.plan.everybody().filter(|i| !i.ghost && i.continues.is_none());
         for instance in customers {
             for (number, seed) in target.seeds.iter().enumerate() {
                 let failed = |error: AskError| DriveError::Seed {

@@ -29,8 +29,9 @@ impl World<'_> {
     }
 
     fn reading(&mut self, index: usize, last: bool) -> Probe {
-        let instance = &self.plan.instances[index];
+        let instance = self.plan.instance(index);
         let mut probe = Probe::unread(instance.id.clone(), last);
+        let kept = self.plan.keeps_answers(index, last);
         let key = instance.customer.as_ref().map(crate::id::CustomerId::as_str);
         let Some(key) = key.or(instance.user.as_ref().map(crate::id::UserId::as_str)) else {
             probe.error = Some(format!("the story of {} has no {{key}}", instance.id));
@@ -43,6 +44,9 @@ impl World<'_> {
         match self.store.0.transact(|tx| status::customer(tx, key)) {
             Ok(Some(view)) => {
                 let text = serde_json::to_vec(&view).unwrap_or_default();
+                if kept {
+                    probe.keep_answer(&serde_json::to_value(&view).unwrap_or_default());
+                }
                 probe.known = Some(true);
                 probe.access = Some(view.access);
                 let purchases = i64::try_from(view.purchases).unwrap_or(i64::MAX);
@@ -72,7 +76,7 @@ impl World<'_> {
     }
 
     pub(super) fn visit(&mut self, index: usize) {
-        let step = &self.plan.steps[index];
+        let step = self.plan.step(index);
         let mut visit = Visit::unanswered(step.instance.clone(), step);
         match self.visited(index) {
             Ok((status, page)) => {
@@ -87,8 +91,8 @@ impl World<'_> {
 
     /// Status and text of the answer, or why there is none.
     fn visited(&mut self, index: usize) -> Result<(u16, String), String> {
-        let step = &self.plan.steps[index];
-        let instance = self.plan.instances.iter().find(|i| i.id == step.instance);
+        let step = self.plan.step(index);
+        let instance = self.plan.everybody().find(|i| i.id == step.instance);
         let instance = instance.ok_or_else(|| format!("there is no {}", step.instance))?;
         let lacks = |name: &str| format!("the story of {} has no {{{name}}}", instance.id);
         let by = self.any_process().ok_or(NO_CONNECTION)?;

@@ -78,7 +78,7 @@ impl World<'_> {
         if let Some((status, what)) = way::refusal(sent.how) {
             return self.answer(exchange, by, status, what);
         }
-        let planned = &self.plan.deliveries[sent.delivery];
+        let planned = self.plan.delivery(sent.delivery);
         let body = self.plan.bodies.get(&planned.body).map_or("", String::as_str);
         if let Some((status, what)) = door::turned_away(&way::knock(sent.how, body), &self.setup.settings.defects) {
             return self.answer(exchange, by, status, what);

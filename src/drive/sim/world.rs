@@ -98,6 +98,18 @@ pub(super) struct Draws {
     pub(super) call: ChaCha8Rng,
 }
 
+impl Draws {
+    fn new(streams: Streams, room: &str) -> Self {
+        let stream = |name: &str| streams.stream(&format!("{room}{name}"));
+        Self {
+            interleave: stream("interleave"),
+            network: stream("network"),
+            step: stream("step"),
+            call: stream("call"),
+        }
+    }
+}
+
 /// A store in memory that can be copied.
 pub(super) struct Rows(pub(super) Store);
 
@@ -127,6 +139,8 @@ pub struct World<'p> {
     pub(super) stopping: bool,
     /// What the service's clock is wrong by.
     pub(super) clock_ms: i64,
+    /// The faults have not begun: what happens is not theirs, and no crash comes.
+    clean: bool,
     lateness_us: Vec<u64>,
     points: Vec<Point>,
     crashes: Vec<Crash>,
@@ -155,7 +169,7 @@ impl<'p> World<'p> {
             KillAt::OnAckOf(_) | KillAt::AtMs(_) | KillAt::StopAt(_) | KillAt::AtCall(_) => None,
         });
         let mut models = Models::new(&ModelOptions::at(plan.epoch));
-        for given in &plan.given {
+        for given in plan.all_given() {
             models.crm.give(given.properties.clone());
         }
         let mut world = Self {
@@ -165,12 +179,8 @@ impl<'p> World<'p> {
             now_us: 0,
             heap: BTreeMap::new(),
             entered: 0,
-            draws: Draws {
-                interleave: streams.stream("sim/interleave"),
-                network: streams.stream("sim/network"),
-                step: streams.stream("sim/step"),
-                call: streams.stream("sim/call"),
-            },
+            draws: Draws::new(streams, if plan.clean.is_some() { "sim/clean/" } else { "sim/" }),
+            clean: plan.clean.is_some(),
             store: Rows(Store::memory()),
             processes: (0..setup.simulation.processes).map(|_| Running::new(setup)).collect(),
             models,
@@ -228,10 +238,22 @@ impl<'p> World<'p> {
         true
     }
 
+    /// From here on faults count, and the random streams are those of a run without a clean part.
+    fn begin_faults(&mut self) {
+        if self.clean {
+            self.clean = false;
+            self.script.begin(self.now_ms());
+            self.draws = Draws::new(Streams::new(self.plan.seed), "sim/");
+        }
+        self.give_events();
+    }
+
     /// Stripe's list of events, for whoever asks.
     fn give_events(&mut self) {
         let now_ms = self.now_ms();
-        for (at_ms, body) in self.plan.listed() {
+        let listed: Vec<(u64, &str)> =
+            if self.clean { self.plan.listed_clean().collect() } else { self.plan.listed().collect() };
+        for (at_ms, body) in listed {
             // A planned body is an event; a saved plan that somebody changed lists what it can.
             drop(self.models.stripe.give_event(now_ms + at_ms, body));
         }
@@ -247,7 +269,7 @@ impl<'p> World<'p> {
     /// plan. Event bodies go by their id. Equal worlds have equal numbers on every machine with the same build.
     pub fn digest(&self) -> u64 {
         let mut state = DefaultHasher::new();
-        (self.now_us, self.entered, self.over, self.stopping, self.clock_ms).hash(&mut state);
+        (self.now_us, self.entered, self.over, self.stopping, self.clock_ms, self.clean).hash(&mut state);
         self.script.hash_state(&mut state);
         for (place, happening) in &self.heap {
             place.hash(&mut state);
@@ -314,6 +336,9 @@ impl<'p> World<'p> {
 
     /// Passes a point; true when the process has crashed at it.
     pub(super) fn passes(&mut self, point: Point, by: Owner) -> bool {
+        if self.clean {
+            return false;
+        }
         self.points.push(point);
         let number = self.points.len() as u64;
         let Some(crash) = self.crashes.iter().find(|crash| crash.at_point == number).copied() else { return false };
@@ -364,12 +389,11 @@ impl<'p> World<'p> {
         match directive {
             Directive::Enter(phase) => {
                 match phase {
+                    RunPhase::Clean => self.give_events(),
+                    RunPhase::Faults => self.begin_faults(),
                     RunPhase::Quiet => self.script.drain(),
                     RunPhase::Replay => self.script.end(),
-                    RunPhase::Faults | RunPhase::QuietAfterReplay => {}
-                }
-                if phase == RunPhase::Faults {
-                    self.give_events();
+                    RunPhase::QuietAfterReplay => {}
                 }
                 self.record(Record::Phase { phase });
             }
@@ -427,7 +451,7 @@ impl<'p> World<'p> {
         if !dropped {
             self.lateness_us.push(late_us);
         }
-        let planned = &self.plan.deliveries[sending.delivery];
+        let planned = self.plan.delivery(sending.delivery);
         let fault = planned.on_the_way(sending.attempt).map(|how| how.word().to_owned());
         let (delivery, attempt, planned_ms) = (planned.id.clone(), sending.attempt, sending.planned_ms);
         let faults = planned.faults.clone();
@@ -439,7 +463,7 @@ impl<'p> World<'p> {
         let exchange = self.entered + 1;
         let Sending { delivery, attempt, planned_ms } = sending;
         let signed_at = self.wall().secs();
-        let how = self.plan.deliveries[delivery].on_the_way(attempt);
+        let how = self.plan.delivery(delivery).on_the_way(attempt);
         self.exchanges.insert(exchange, Exchange { delivery, attempt, planned_ms, held_by: None });
         let network_us = self.network_us();
         let OnTheWay { arrives_us, ends_us, answer } = way::on_the_way(how, self.plan.timeout_ms, network_us);
@@ -452,7 +476,7 @@ impl<'p> World<'p> {
     /// The first end of an attempt counts; what comes after it has nobody to tell.
     fn answered(&mut self, exchange: u64, answer: &Answer) {
         let Some(ended) = self.exchanges.remove(&exchange) else { return };
-        let planned = &self.plan.deliveries[ended.delivery];
+        let planned = self.plan.delivery(ended.delivery);
         let seen = way::seen(planned.on_the_way(ended.attempt), answer);
         let answer = seen.as_ref().unwrap_or(answer);
         let good = answer.outcome == Outcome::Acked;
