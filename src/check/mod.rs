@@ -5,6 +5,7 @@
 
 mod alerts;
 pub mod anomaly;
+pub mod audit;
 mod case;
 mod cause;
 mod compare;

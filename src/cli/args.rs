@@ -2,10 +2,12 @@
 //!
 //! Must not know: files, the environment.
 
+mod audit;
 pub mod doctor;
 pub mod gates;
 mod record;
 
+pub use audit::{AuditArgs, PastDue};
 pub use record::{ImportArgs, RecordArgs, ScrubArgs};
 
 use crate::stripe::import::ImportOptions;
@@ -55,7 +57,7 @@ pub enum Command {
     Secrets(gates::SecretsArgs),
     /// Measure pages with Lighthouse, or read its reports, and gate them at 90
     Lighthouse(gates::LighthouseArgs),
-    /// Print where Stripe, the reference service's own state, CRM and desk disagree
+    /// Print where Stripe, the reference service (or, with --events, your app), CRM and desk disagree
     Audit(AuditArgs),
     /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?
     Teeth(TeethArgs),
@@ -399,23 +401,6 @@ pub struct ServeArgs {
     /// End when standard input closes
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
-}
-
-/// `audit`
-#[derive(Clone, Debug, ClapArgs)]
-pub struct AuditArgs {
-    /// Base URL of a running `hookdrill serve`
-    #[arg(long, default_value = "http://127.0.0.1:4242", value_name = "URL")]
-    pub url: String,
-    /// Compare every customer now, and wait for it
-    #[arg(long)]
-    pub now: bool,
-    /// Longest wait for a comparison that was asked for
-    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = crate::time::parse_duration)]
-    pub within: std::time::Duration,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `teeth`

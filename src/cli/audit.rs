@@ -1,6 +1,10 @@
-//! `hookdrill audit`: what a running reference service has found when it compared Stripe, its own state, CRM and desk.
+//! `hookdrill audit`: what a running reference service has found when it compared Stripe, its own state, CRM and desk; with
+//! `--events`, what an export says against a user's app (`of_app`).
 //!
 //! Must not know: what disagrees with what.
+
+mod asking;
+mod of_app;
 
 use super::{Failure, args::AuditArgs, exit::Exit, voice::print};
 use crate::{
@@ -21,6 +25,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 /// [`Failure::Broken`] when the service does not answer, or a round that was asked for does not end in time.
 pub fn audit(args: &AuditArgs) -> Result<Exit, Failure> {
+    if let Some(export) = &args.events {
+        return of_app::audit(args, export);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
     let view = runtime.block_on(view(args))?;

@@ -203,6 +203,7 @@ pub(crate) fn target(
                 ("purchases".to_owned(), Expression::parse("$.purchases")?),
             ]),
         }),
+        event_probe: None,
         queue: Some(format!("{url}/internal/status")),
         success_page: Some(format!("{url}/checkout/success?session_id={{session}}")),
         sign_up: Some(SignUp { url: format!("{url}/api/signup"), json: BTreeMap::from(json) }),

@@ -4,7 +4,7 @@
 
 use super::find::Found;
 use crate::{
-    drive::project::Project,
+    drive::{ask::Asker, project::Project},
     scenario::{
         criterion::Need,
         fault::FaultKind,
@@ -100,6 +100,18 @@ pub(super) fn judgeable(found: &[Found], project: &Project) -> Result<(), String
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// Databases of probes, seeds and resets are asked for before anything is started: without them nothing can be said.
+pub(super) async fn databases(project: &Project) -> Result<(), String> {
+    let target = &project.target;
+    let asker = Asker::default();
+    let read = target.probe.iter().map(|probe| &probe.ask);
+    for question in read.chain(&target.seeds).chain(&target.resets) {
+        let reached = asker.reach(question, &target.given).await;
+        reached.map_err(|error| format!("the database of {} is not there: {error}", question.words()))?;
+    }
+    Ok(())
 }
 
 /// A target that is down is a broken run, not a service that loses events.

@@ -17,10 +17,15 @@ use crate::{
     check,
     drive::{
         clock::RunClock,
+        http::Sender,
         live::{LiveRun, LockStore, drive},
+        preflight::{Preflight, preflight},
         project::Project,
     },
-    history::{file, record::Record},
+    history::{
+        file,
+        record::{Call, Record},
+    },
     mock::{
         models::ModelOptions,
         socket::{Doubles, DoublesOptions},
@@ -36,9 +41,11 @@ use crate::{
     time::Timestamp,
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Runs what the arguments name.
 ///
@@ -241,14 +248,12 @@ async fn attempt(
     judge(found, &plan, &folder, report)
 }
 
-async fn live(
-    args: &RunArgs,
-    (plan, scenario): (&Plan, &Scenario),
+/// The doubles of a run, with what comes of their calls.
+async fn start_doubles(
+    plan: &Plan,
     project: Option<&Project>,
     clock: RunClock,
-    folder: &Path,
-) -> Result<(), String> {
-    let secrets = EmbeddedSecrets::new(args.seed);
+) -> Result<(Doubles, UnboundedReceiver<(u64, Call)>), String> {
     let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
     let doubles = Doubles::start(DoublesOptions {
         listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
@@ -268,6 +273,21 @@ async fn live(
     doubles.follow(plan);
     for given in plan.all_given() {
         doubles.give_contact(given.properties.clone());
+    }
+    Ok((doubles, calls))
+}
+
+async fn live(
+    args: &RunArgs,
+    (plan, scenario): (&Plan, &Scenario),
+    project: Option<&Project>,
+    clock: RunClock,
+    folder: &Path,
+) -> Result<(), String> {
+    let secrets = EmbeddedSecrets::new(args.seed);
+    let (doubles, calls) = start_doubles(plan, project, clock).await?;
+    if let Some(project) = project {
+        gate::databases(project).await?;
     }
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a temporary folder: {error}"))?;
     let database = Scratch::new(args, scratch.path())?;
@@ -289,14 +309,12 @@ async fn live(
     let history = file::Writer::create(&folder.join("history.jsonl"))
         .map(|writer| writer.redacting(redactor.clone()))
         .map_err(|error| format!("cannot write the history: {error}"))?;
-    let options = [
-        ("defects", args.defect.join(" ")),
-        ("database", format!("{:?}", args.database).to_lowercase()),
-        ("processes", args.processes.to_string()),
-    ];
-    // A target of the user's has what it has.
-    let options = options.into_iter().take(if project.is_some() { 1 } else { 3 });
-    let options = options.map(|(name, value)| (name.to_owned(), value)).collect();
+    let preflight = match project {
+        Some(_) => Some(preflight(&Sender::new(), &targets[0], &folder.display().to_string()).await),
+        None => None,
+    };
+    let options = options(args, preflight.as_ref());
+    let far = if service.is_none() { Some(targets[0].webhook.clone()) } else { None };
     let (doubles, measure) = (&doubles, measure::of(&scenario.criteria, folder, own));
     let run = LiveRun {
         plan,
@@ -306,6 +324,7 @@ async fn live(
         doubles,
         calls,
         clock,
+        suspicion: preflight.and_then(|preflight| preflight.suspicion),
         history,
         options,
         redactor,
@@ -313,7 +332,28 @@ async fn live(
         measure,
     };
     let driven = drive(run).await.map_err(|error| error.to_string());
-    driven.and(database.clear())
+    let cleared = database.clear();
+    driven.and(cleared)?;
+    match far {
+        // That it is gone says nothing of what it would have done.
+        Some(url) => gate::reachable(&url).await.map_err(|why| format!("the target went down during the run: {why}")),
+        None => Ok(()),
+    }
+}
+
+/// Further options for the first record.
+fn options(args: &RunArgs, preflight: Option<&Preflight>) -> BTreeMap<String, String> {
+    let defects = ("defects", args.defect.join(" "));
+    let further = match preflight {
+        // A target of the user's has what it has.
+        Some(preflight) => vec![defects, ("preflight", preflight.words.clone())],
+        None => vec![
+            defects,
+            ("database", format!("{:?}", args.database).to_lowercase()),
+            ("processes", args.processes.to_string()),
+        ],
+    };
+    further.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The database of one run: nothing of it is left afterwards.
@@ -358,7 +398,8 @@ impl Scratch {
 
     fn clear(self) -> Result<(), String> {
         let dropped = self.schema.as_ref().map_or(Ok(()), PostgresAt::drop_schema);
-        dropped.map_err(|error| format!("cannot take the schema of the run away: {error}"))
+        dropped
+            .map_err(|error| format!("the service's database is gone, so nothing can be said of the service: {error}"))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     clock::{RunClock, wall_now},
     http::{Answer, Sender},
     interpreter::{Abilities, Directive, Input, Interpreter, Sending},
+    preflight::{Evidence, Suspicion},
     process::{Came, Fleet, StartError},
     target::Target,
     transport::{self, Altered, Parcel},
@@ -51,6 +52,8 @@ pub struct LiveRun<'a> {
     pub calls: UnboundedReceiver<(u64, Call)>,
     /// Started before the doubles.
     pub clock: RunClock,
+    /// What the deliveries before the run have made suspicious.
+    pub suspicion: Option<Suspicion>,
     /// The history file.
     pub history: Writer,
     /// Further effective options for the first record.
@@ -98,6 +101,9 @@ pub enum DriveError {
         /// Why.
         why: String,
     },
+    /// Whatever is rightly signed is refused as what is badly signed: no verdict on the app.
+    #[error("{0}")]
+    Refused(String),
     /// The database that a probe reads is not there any more.
     #[error("the probe's database is gone, so nothing can be said of the app: {0}")]
     Database(String),
@@ -348,9 +354,11 @@ impl Driver<'_> {
             Event::Happened(input, record) => {
                 // A queue that did not answer is no reading; waiting for it is the interpreter's business.
                 let unread = matches!(&input, Input::Queue { pending: None, .. });
+                let weighed = self.weigh(&record);
                 if !unread {
                     self.record(record)?;
                 }
+                weighed?;
                 interpreter.on(self.run.clock.now_ms(), input);
                 Ok(())
             }
@@ -364,6 +372,17 @@ impl Driver<'_> {
             }
             Event::Broken(what) => Err(DriveError::Request(what)),
         }
+    }
+
+    /// What a reply says of the suspicion that the secret is wrong.
+    fn weigh(&mut self, record: &Record) -> Result<(), DriveError> {
+        let (Some(suspicion), Record::Reply(reply)) = (self.run.suspicion.as_mut(), record) else { return Ok(()) };
+        match suspicion.weigh(self.run.plan, reply) {
+            Evidence::None => {}
+            Evidence::Cleared => self.run.suspicion = None,
+            Evidence::Confirmed => return Err(DriveError::Refused(suspicion.words())),
+        }
+        Ok(())
     }
 
     fn take_calls(&mut self, interpreter: &mut Interpreter<'_>) -> Result<(), DriveError> {
@@ -384,6 +403,10 @@ impl Driver<'_> {
     }
 
     async fn finish(mut self, incomplete: Option<String>) -> Result<(), DriveError> {
+        if let Some(suspicion) = &self.run.suspicion {
+            // Nothing has shown that the app takes anything at all.
+            return Err(DriveError::Refused(suspicion.words()));
+        }
         for what in self.run.doubles.unused_faults() {
             self.record(Record::Fault { what: never_happened(&what), on: false })?;
         }

@@ -10,6 +10,7 @@ pub mod directive;
 pub mod http;
 pub mod interpreter;
 pub mod live;
+pub mod preflight;
 pub mod probe;
 pub mod process;
 pub mod project;

@@ -118,6 +118,12 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         webhook: reader.webhook(&file.target.webhook)?,
         secrets,
         probe: file.probe.customer.as_ref().map(|p| reader.probe(p, &file.target, &mut databases)).transpose()?,
+        event_probe: file
+            .probe
+            .event
+            .as_ref()
+            .map(|p| reader.event_probe(p, &file.target, &mut databases))
+            .transpose()?,
         queue: None,
         success_page: file.pages.success.as_ref().map(|p| reader.url(p)).transpose()?,
         sign_up: match &file.pages.sign_up {

@@ -17,6 +17,8 @@ pub struct Target {
     pub secrets: SigningSecrets,
     /// How a customer's state is read.
     pub probe: Option<ProbeSpec>,
+    /// How it is read whether an event is stored; for the audit.
+    pub event_probe: Option<Question>,
     /// Where the service reports its queue.
     pub queue: Option<String>,
     /// The success page, with braces.

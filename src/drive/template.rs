@@ -27,6 +27,11 @@ impl Given {
         self
     }
 
+    /// The value of that name.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// A text in which only values of the run stand; `Err` names what the run does not have.
     ///
     /// # Errors

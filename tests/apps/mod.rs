@@ -2,6 +2,7 @@
 
 mod compared;
 mod driven;
+mod gate;
 mod planted;
 mod started;
 

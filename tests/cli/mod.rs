@@ -1,6 +1,7 @@
 //! The real binary: exit codes, what it says, what it leaves behind.
 
 mod annotations;
+mod audited;
 mod exits;
 mod files;
 mod operated;

@@ -1,5 +1,6 @@
 //! The sender: what the interpreter decides, what a peer on the wire sees, how a project file is read.
 
+mod ask;
 mod interpreter;
 mod late;
 mod project;

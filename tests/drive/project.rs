@@ -113,3 +113,138 @@ fn each_mistake_is_located_and_says_what_to_write() {
         assert!(error.contains(expected), "expected `{expected}` in: {error}");
     }
 }
+
+const STARTED: &str = r#"[target]
+webhook = "http://127.0.0.1:{port}/hooks"
+secret_env = "NOT_SET_ANYWHERE"
+env = { PORT = "{port}", CRM = "{crm_url}", JSON = '{"a": {"b": 1}}', LINE = "{{level}}" }
+
+[[target.process]]
+name = "web"
+command = ["node", "server.mjs"]
+ready = "http://127.0.0.1:{port}/health"
+copies = 2
+[[target.process]]
+name = "worker"
+command = ["node", "worker.mjs", "{scratch}"]
+
+[mocks.crm]
+
+[probe.customer]
+sql = "select access from customers where id = :customer"
+database = "sqlite:{scratch}/app.db"
+access = "$.access == 1"
+
+[[seed]]
+http = "http://127.0.0.1:{port}/users"
+json = { id = "{user}" }
+"#;
+
+#[test]
+fn an_app_that_is_started_is_read() {
+    let project = read(STARTED).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(project.target.abilities(), ["access_probe", "crm", "process"]);
+    let app = project.app.expect("an app");
+    assert_eq!(app.processes.iter().map(|process| process.name.as_str()).collect::<Vec<_>>(), ["web", "worker"]);
+    assert_eq!((app.web, project.target.seeds.len()), (0, 1));
+    assert!(project.target.secrets.known().starts_with("whsec_"), "made up where the environment has none");
+    let by_variable = STARTED.replace("database = \"sqlite:{scratch}/app.db\"", "database_env = \"CRM\"");
+    let error = read(&by_variable).expect_err("that is no database");
+    assert!(error.contains("a database is sqlite:<path> or postgres://user@host/database"), "{error}");
+}
+
+#[test]
+fn each_mistake_about_processes_is_located_and_says_what_to_write() {
+    for (from, to, expected) in [
+        ("[\"node\", \"server.mjs\"]", "[]", "hookdrill.toml:8: `command` is empty"),
+        (
+            "[\"node\", \"server.mjs\"]",
+            "[\"npm run dev\"]",
+            "hookdrill.toml:8: no shell reads `command`; write a list of words, as [\"npm\", \"run\", \"dev\"]",
+        ),
+        (
+            "\"server.mjs\"",
+            "\"{prot}\"",
+            "hookdrill.toml:8: `{prot}` cannot be filled in; there are {port}, {scratch}, {crm_url}",
+        ),
+        ("\"server.mjs\"", "\"{customer}\"", "hookdrill.toml:8: `{customer}` cannot be filled in"),
+        ("\"server.mjs\"", "\"{webhook_secret}\"", "it may stand in `env` alone"),
+        (
+            "\"{crm_url}\"",
+            "\"{support_url}\"",
+            "hookdrill.toml:4: `{support_url}` cannot be filled in; it needs [mocks.support]",
+        ),
+        ("name = \"worker\"", "name = \"web\"", "hookdrill.toml:12: there is a process `web` already"),
+        ("name = \"worker\"", "name = \"../x\"", "hookdrill.toml:12: `../x` is no name of a process"),
+        ("copies = 2", "copies = 0", "hookdrill.toml:10: `copies` goes from 1 to 16"),
+        (
+            "http://127.0.0.1:{port}/hooks",
+            "http://127.0.0.1:3000/hooks",
+            "several copies cannot share the port of `webhook`",
+        ),
+        ("copies = 2", "cwd = \"nowhere\"", "hookdrill.toml:10: there is no folder"),
+        ("copies = 2", "ready_within = \"soon\"", "hookdrill.toml:10: "),
+        (
+            "[[target.process]]",
+            "command = [\"node\"]\n[[target.process]]",
+            "hookdrill.toml:6: `command` is one process",
+        ),
+        (":customer\"", ":custmer\"", "hookdrill.toml:18: `:custmer` cannot be bound; there are :customer, :user"),
+        (":customer\"", "'\"", "hookdrill.toml:18: a ' stays open in the statement"),
+        ("sqlite:{scratch}/app.db", "mysql://root@localhost/app", "hookdrill.toml:19: a database is sqlite:<path>"),
+        (
+            "sqlite:{scratch}/app.db",
+            "postgres://app:hunter2@localhost/app",
+            "hookdrill.toml:19: a password in the project file would be in every copy of it",
+        ),
+        (
+            "sqlite:{scratch}/app.db",
+            "postgres://db.example.com/app",
+            "the database is on `db.example.com`, not on this machine",
+        ),
+        ("database = \"sqlite:{scratch}/app.db\"", "", "hookdrill.toml:18: say where `sql` goes"),
+        (
+            "database = \"sqlite:{scratch}/app.db\"",
+            "database_env = \"NOWHERE\"",
+            "neither the environment nor `env` has NOWHERE",
+        ),
+        (
+            "[[seed]]\nhttp = \"http://127.0.0.1:{port}/users\"",
+            "[[seed]]\nsql = \"select 1\"\ndatabase = \"sqlite:x\"",
+            "hookdrill.toml:25: `json` belongs to `http`",
+        ),
+        ("[[seed]]", "[[reset]]", "hookdrill.toml:24: `{user}` cannot be filled in"),
+        (
+            "json = { id = \"{user}\" }",
+            "method = \"GET\"",
+            "hookdrill.toml:24: `GET` is none of POST, PUT, PATCH, DELETE",
+        ),
+        (
+            "http = \"http://127.0.0.1:{port}/users\"\njson = { id = \"{user}\" }",
+            "",
+            "needs one of `http`, `sql` and `command`",
+        ),
+        (
+            "access = \"$.access == 1\"",
+            "access = \"$.access == 1\"\nhttp = \"http://127.0.0.1:{port}/c\"",
+            "give only one of `http`, `sql` and `command`",
+        ),
+    ] {
+        let text = STARTED.replacen(from, to, 1);
+        assert_ne!(text, STARTED, "{from}");
+        let error = match read(&text) {
+            Ok(_) => panic!("{from} -> {to}: expected {expected}"),
+            Err(error) => error,
+        };
+        assert!(error.contains(expected), "expected `{expected}` in: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let unused = STARTED.replace("PORT = \"{port}\"", "PORT = \"1\"").replace("ready =", "# ready =");
+    let error = read(&unused).expect_err("nobody is told the port");
+    assert!(error.contains("hookdrill.toml:2: `{port}` stands in `webhook`, and no process is told it"), "{error}");
+    for (key, value) in [("ready", "\"http://localhost/\""), ("kill_command", "[\"x\"]"), ("restart", "false")] {
+        let text = GOOD.replace("[mocks.crm]", &format!("{key} = {value}\n[mocks.crm]"));
+        let error = read(&text).expect_err(key);
+        assert!(error.contains(&format!("`{key}` is for an app that hookdrill starts; add `command`")), "{error}");
+    }
+}

@@ -43,6 +43,7 @@ fn setup() -> Setup {
         webhook: String::new(),
         secrets: SigningSecrets::new("whsec_1", 1),
         probe: Some(probe),
+        event_probe: None,
         queue: Some(String::new()),
         success_page: None,
         sign_up: None,

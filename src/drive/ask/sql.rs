@@ -15,8 +15,8 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -80,13 +80,16 @@ impl Sql {
     }
 
     /// The values of its parameters, in the order of their places.
-    pub(super) fn values(&self, _given: &Given, instance: Option<&Instance>) -> Result<Vec<String>, AskError> {
+    pub(super) fn values(&self, given: &Given, instance: Option<&Instance>) -> Result<Vec<String>, AskError> {
         let names = self.parts.iter().filter_map(|part| match part {
             text::Part::Parameter(name) => Some(name),
             text::Part::Text(_) => None,
         });
         names
             .map(|name| {
+                if let Some(value) = given.value(name) {
+                    return Ok(value.to_owned());
+                }
                 let instance = instance.ok_or_else(|| AskError::Lacking(format!("there is no :{name} here")))?;
                 let value = of_instance(instance, name);
                 value.map(str::to_owned).ok_or_else(|| AskError::Lacking(lacks(instance, name)))
@@ -115,18 +118,23 @@ impl Sql {
 #[derive(Debug, Default)]
 pub(super) struct Sqls {
     servers: Mutex<BTreeMap<String, Arc<Mutex<postgres::Server>>>>,
+    /// Files that were there once: that one is not there yet says something of the app, that it is gone does not.
+    seen: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 /// Where a database is, filled in.
 enum Place {
-    File(PathBuf),
+    File(PathBuf, Arc<Mutex<BTreeSet<PathBuf>>>),
     Server(Arc<Mutex<postgres::Server>>),
 }
 
 impl Sqls {
     fn place(&self, database: &Database, given: &Given) -> Result<Place, AskError> {
         match database {
-            Database::Sqlite(path) => Ok(Place::File(given.fill(path).map_err(AskError::Failed)?.into())),
+            Database::Sqlite(path) => {
+                let path = given.fill(path).map_err(AskError::Failed)?;
+                Ok(Place::File(path.into(), Arc::clone(&self.seen)))
+            }
             Database::Postgres { url, root_certificates } => {
                 let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
                 let server = servers.entry(url.clone());
@@ -146,7 +154,10 @@ impl Sqls {
     ) -> Result<Option<Value>, AskError> {
         let (place, sql) = (self.place(database, given)?, sql.clone());
         blocking(move || match place {
-            Place::File(path) => sqlite::read(&path, &sql.with_places('?'), &values),
+            Place::File(path, seen) => {
+                there(&path, &seen)?;
+                sqlite::read(&path, &sql.with_places('?'), &values)
+            }
             Place::Server(server) => locked(&server).read(&sql.with_places('$'), &values),
         })
         .await
@@ -162,7 +173,10 @@ impl Sqls {
     ) -> Result<(), AskError> {
         let (place, sql) = (self.place(database, given)?, sql.clone());
         blocking(move || match place {
-            Place::File(path) => sqlite::write(&path, &sql.with_places('?'), &values),
+            Place::File(path, seen) => {
+                there(&path, &seen)?;
+                sqlite::write(&path, &sql.with_places('?'), &values)
+            }
             Place::Server(server) => locked(&server).write(&sql.with_places('$'), &values),
         })
         .await
@@ -170,13 +184,29 @@ impl Sqls {
 
     /// Whether it is there. An SQLite file may still have to be made by the app.
     pub(super) async fn reach(&self, database: &Database, given: &Given) -> Result<(), AskError> {
-        let place = self.place(database, given)?;
-        blocking(move || match place {
-            Place::File(_) => Ok(()),
-            Place::Server(server) => locked(&server).reach(),
-        })
-        .await
+        match database {
+            Database::Sqlite(_) => Ok(()),
+            Database::Postgres { .. } => {
+                let place = self.place(database, given)?;
+                blocking(move || match place {
+                    Place::File(..) => Ok(()),
+                    Place::Server(server) => locked(&server).reach(),
+                })
+                .await
+            }
+        }
     }
+}
+
+/// Whether a file is there; once it was, it must be.
+fn there(path: &Path, seen: &Mutex<BTreeSet<PathBuf>>) -> Result<(), AskError> {
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    if path.exists() {
+        seen.insert(path.to_owned());
+        return Ok(());
+    }
+    let what = format!("there is no SQLite file {}", path.display());
+    if seen.contains(path) { Err(AskError::Gone(format!("{what} any more"))) } else { Err(AskError::Failed(what)) }
 }
 
 fn locked(server: &Mutex<postgres::Server>) -> std::sync::MutexGuard<'_, postgres::Server> {

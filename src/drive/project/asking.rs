@@ -4,7 +4,7 @@
 
 use super::{
     ProjectError,
-    file::{AskTable, CustomerProbe, TargetTable},
+    file::{AskTable, CustomerProbe, EventProbe, TargetTable},
     reader::Reader,
 };
 use crate::{
@@ -63,6 +63,26 @@ impl Reader<'_> {
         };
         let access = self.expression(&table.access)?;
         Ok(ProbeSpec { ask, access, status: optional(&table.status)?, plan: optional(&table.plan)?, values })
+    }
+
+    /// How it is read whether the app has stored an event.
+    pub(super) fn event_probe(
+        &self,
+        table: &EventProbe,
+        target: &TargetTable,
+        secrets: &mut Vec<String>,
+    ) -> Result<Question, ProjectError> {
+        let ways = Ways {
+            http: table.http.as_ref(),
+            sql: table.sql.as_ref(),
+            database: table.database.as_ref(),
+            database_env: table.database_env.as_ref(),
+            command: table.command.as_ref(),
+        };
+        self.question(&ways, target, &["event"], secrets)?.ok_or_else(|| {
+            let what = "[probe.event] needs one of `http`, `sql` and `command`";
+            self.wrong(&target.webhook, what.to_owned())
+        })
     }
 
     /// Seeds or resets. `beside` are the names that each customer brings.
@@ -132,7 +152,7 @@ impl Reader<'_> {
             (None, None, None) => Ok(None),
             (Some(url), None, None) => {
                 self.fillable(url, url.get_ref(), beside)?;
-                Ok(Some(Question::Http { method: "GET".to_owned(), url: self.url(url)?, json: None }))
+                Ok(Some(Question::Http { method: "GET".to_owned(), url: self.address(url)?, json: None }))
             }
             (None, Some(sql), None) => {
                 let database = self.database(sql, ways, target, secrets)?;

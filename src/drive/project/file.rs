@@ -153,6 +153,9 @@ pub(super) struct AskTable {
 pub(super) struct Probes {
     /// How a customer's state is read.
     pub(super) customer: Option<CustomerProbe>,
+    /// How it is read whether the app has stored an event: {event} or :event is its id. 404, no row, `null` and `false` say that
+    /// it has not. For `hookdrill audit`.
+    pub(super) event: Option<EventProbe>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -189,6 +192,27 @@ pub(super) struct CustomerProbe {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) values: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["sql"] }, { "required": ["command"] }]))]
+pub(super) struct EventProbe {
+    /// Address that answers with JSON.
+    #[schemars(with = "Option<String>")]
+    pub(super) http: Option<Spanned<String>>,
+    /// Statement with the parameter :event, which is bound.
+    #[schemars(with = "Option<String>")]
+    pub(super) sql: Option<Spanned<String>>,
+    /// Where the statement goes: sqlite:<path>, or postgres://… without a password.
+    #[schemars(with = "Option<String>")]
+    pub(super) database: Option<Spanned<String>>,
+    /// The variable that holds the URL of the database.
+    #[schemars(with = "Option<String>")]
+    pub(super) database_env: Option<Spanned<String>>,
+    /// Command that prints JSON, as a list of words; exit status 44: not stored.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) command: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

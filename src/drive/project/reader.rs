@@ -51,11 +51,17 @@ impl Reader<'_> {
 
     /// Only this machine, unless the host is named: a test tool must not reach what it was not pointed at.
     pub(super) fn url(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
+        let text = self.address(url)?;
+        self.braces(url)?;
+        Ok(text)
+    }
+
+    /// The same, whatever stands in braces.
+    pub(super) fn address(&self, url: &Spanned<String>) -> Result<String, ProjectError> {
         let text = url.get_ref();
         // Braces are no URL characters; a stand-in keeps the check on scheme and host.
         let plain = text.replace("{port}", "1").replace(['{', '}'], "x");
         let parsed: http::Uri = plain.parse().map_err(|_| self.wrong(url, format!("`{text}` is not a URL")))?;
-        self.braces(url)?;
         // The library keeps a port that is none to itself; `host:99999` would quietly become port 80.
         let authority = parsed.authority().map_or("", |a| a.as_str());
         let after_host = authority.rsplit(['@', ']']).next().unwrap_or_default();

@@ -43,9 +43,6 @@ pub(super) fn write(path: &Path, sql: &str, values: &[String]) -> Result<(), Ask
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, AskError> {
-    if !path.exists() {
-        return Err(AskError::Gone(format!("there is no SQLite file {}", path.display())));
-    }
     let opened = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let connection = opened.map_err(|error| gone(path, &error))?;
     connection.busy_timeout(BUSY).map_err(|error| gone(path, &error))?;
@@ -58,9 +55,7 @@ fn gone(path: &Path, error: &rusqlite::Error) -> AskError {
 
 fn failed(error: &rusqlite::Error) -> AskError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            AskError::Gone(format!("the SQLite file cannot be read: {error}"))
-        }
+        Some(ErrorCode::CannotOpen) => AskError::Gone(format!("the SQLite file cannot be read: {error}")),
         _ => AskError::Failed(error.to_string()),
     }
 }
