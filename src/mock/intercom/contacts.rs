@@ -175,7 +175,7 @@ impl Intercom {
     fn create_contact(&mut self, now_ms: u64, request: &Request) -> Done {
         let body = members(request)?;
         let person = Person { updated_ms: now_ms, ..Person::default() }.written(&body)?;
-        if person.fields.get("external_id").is_none() && person.email().is_none() && !body.contains_key("role") {
+        if !person.fields.contains_key("external_id") && person.email().is_none() && !body.contains_key("role") {
             return Err(Refusal::missing("one of email, external_id and role is needed"));
         }
         let (id, effect) = self.add_person(now_ms, person)?;
