@@ -5,11 +5,13 @@
 mod audit;
 pub mod doctor;
 pub mod gates;
+pub mod mocks;
 mod record;
 
 pub use audit::{AuditArgs, PastDue};
 pub use record::{ImportArgs, RecordArgs, ScrubArgs};
 
+use self::mocks::{MocksArgs, ShimArgs};
 use crate::stripe::import::ImportOptions;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -61,6 +63,10 @@ pub enum Command {
     Audit(AuditArgs),
     /// Run scenarios against the embedded service with each of its deliberate defects: what would your suite miss?
     Teeth(TeethArgs),
+    /// Run the doubles alone (CRM, support, Stripe's API, declared ones), with a page that shows what came
+    Mocks(MocksArgs),
+    /// Write the file that sends calls of a Node or Python app to hard-coded API hosts to the doubles
+    Shim(ShimArgs),
     /// Write a first scenario and a project file (hookdrill.toml) to start from
     Init(InitArgs),
     /// Print the JSON Schema of scenarios or of the project file, for an editor

@@ -16,6 +16,7 @@ pub mod import;
 pub mod lighthouse;
 pub mod lint;
 mod measure;
+pub mod mocks;
 pub mod plan;
 pub mod record;
 pub mod report;
@@ -25,6 +26,7 @@ pub mod scrub;
 pub mod secrets;
 pub mod serve;
 pub mod shell;
+pub mod shim;
 mod shipped;
 pub mod signature;
 pub mod simulate;
@@ -66,6 +68,8 @@ pub fn main() -> std::process::ExitCode {
             Command::Doctor(options) => doctor::doctor(&options),
             Command::Secrets(options) => secrets::secrets(&options),
             Command::Lighthouse(options) => lighthouse::lighthouse(&options),
+            Command::Mocks(options) => mocks::mocks(&options),
+            Command::Shim(options) => shim::shim(&options),
             Command::Init(options) => start::init(&options),
             Command::Schema(options) => schema::schema(&options),
             Command::Completions(options) => shell::completions(&options),

@@ -24,6 +24,7 @@ use reader::Reader;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 pub use app::{App, Launch, ProcessSpec};
+pub use declared::doubles;
 pub use file::schema;
 
 /// A project file, checked.
@@ -40,6 +41,17 @@ pub struct Project {
     /// Secrets beside those that sign: URLs of databases with their passwords.
     pub secrets: Vec<String>,
     /// Doubles that it declares.
+    pub declared: BTreeMap<DoubleName, Arc<DeclaredDouble>>,
+}
+
+/// What a project file says of the doubles alone.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectDoubles {
+    /// Where they listen; on a free port when not named.
+    pub listen: BTreeMap<Double, SocketAddr>,
+    /// Which APIs they speak, and how strict they are.
+    pub dialects: Dialects,
+    /// Those that it declares.
     pub declared: BTreeMap<DoubleName, Arc<DeclaredDouble>>,
 }
 
@@ -112,7 +124,7 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
     let app = reader.app(&file.target)?;
     let secrets = reader.secrets(&file.target, app.is_some())?;
     let mut databases = Vec::new();
-    let declared = reader.declared(&file.mocks)?;
+    let doubles = reader.doubles(&file.mocks)?;
     let target = Target {
         name: file.target.webhook.get_ref().clone(),
         webhook: reader.webhook(&file.target.webhook)?,
@@ -135,7 +147,7 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         support: file.mocks.support.is_some(),
         stripe: file.mocks.stripe.is_some(),
         alerts: false,
-        declared: declared.keys().copied().collect(),
+        declared: doubles.declared.keys().copied().collect(),
         process: app.is_some(),
         clock: false,
         store: false,
@@ -144,20 +156,12 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         given: Given::default(),
     };
     Ok(Project {
-        dialects: reader.dialects(&file.mocks)?,
+        dialects: doubles.dialects,
         target,
         app,
         secrets: databases,
-        listen: [
-            (Double::Crm, reader.listen(file.mocks.crm.as_ref().and_then(|crm| crm.listen.as_ref()))?),
-            (Double::Support, reader.listen(file.mocks.support.as_ref().and_then(|desk| desk.listen.as_ref()))?),
-            (Double::Stripe, reader.listen(file.mocks.stripe.as_ref().and_then(|stripe| stripe.listen.as_ref()))?),
-        ]
-        .into_iter()
-        .filter_map(|(double, address)| Some((double, address?)))
-        .chain(reader.declared_listen(&file.mocks)?)
-        .collect(),
-        declared,
+        listen: doubles.listen,
+        declared: doubles.declared,
     })
 }
 

@@ -107,6 +107,9 @@ struct Shared {
 
 #[derive(Debug)]
 struct State {
+    options: ModelOptions,
+    /// Calls that were answered, and how many are at most.
+    answered: (u64, Option<u64>),
     models: Models,
     script: Script,
     kills_ms: Vec<u64>,
@@ -132,7 +135,13 @@ impl Doubles {
             .map(|double| Ok((double, listen(double, options.listen.get(&double).copied())?)))
             .collect::<Result<Vec<_>, DoublesError>>()?;
         let script = Script::of_outages(options.outages);
-        let state = State { models: Models::new(&options.models), script, kills_ms: Vec::new() };
+        let state = State {
+            models: Models::new(&options.models),
+            options: options.models,
+            answered: (0, None),
+            script,
+            kills_ms: Vec::new(),
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), now_ms: options.now_ms, calls: options.calls });
         let mut servers = BTreeMap::new();
         for (double, listener) in listeners {
@@ -148,6 +157,30 @@ impl Doubles {
     /// Base URL of a double, without a slash at the end.
     pub fn url(&self, of: Double) -> String {
         self.servers.get(&of).map(|(relay, _)| url(relay.address())).unwrap_or_default()
+    }
+
+    /// After so many calls everything is answered 507 until [`Self::reset`]: for doubles that run for days.
+    pub fn limit(&self, most: u64) {
+        self.shared.state().answered.1 = Some(most);
+    }
+
+    /// Empties every double, and lets go of what is kept of calls.
+    pub async fn reset(&self) {
+        {
+            let mut state = self.shared.state();
+            state.models = Models::new(&state.options);
+            state.answered.0 = 0;
+        }
+        for (double, (_, server)) in &self.servers {
+            // wiremock keeps the calls of a mock until it is taken away.
+            server.reset().await;
+            mount(server, *double, &self.shared).await;
+        }
+    }
+
+    /// Every double with its base URL, in the order of their words.
+    pub fn listening(&self) -> Vec<(Double, String)> {
+        self.servers.keys().map(|double| (*double, self.url(*double))).collect()
     }
 
     /// Base URL of every double with the name that stands for it in braces, as in `{crm_url}`.
@@ -239,6 +272,10 @@ impl Shared {
         let mut guard = self.state();
         let now_ms = (self.now_ms)();
         let state = &mut *guard;
+        state.answered.0 += 1;
+        if state.answered.1.is_some_and(|most| state.answered.0 > most) {
+            return Response::json(507, &serde_json::json!({ "error": "the doubles are full; reset them" }));
+        }
         let double = state.models.whose(double, request);
         let called = state.script.call(&mut state.models, double, now_ms, request);
         state.kills_ms.extend(called.kill_ms);
@@ -264,10 +301,14 @@ fn listen(double: Double, address: Option<SocketAddr>) -> Result<TcpListener, Do
 /// The server behind the relay, on a free port of its own.
 async fn serve(double: Double, shared: &Arc<Shared>) -> MockServer {
     let server = MockServer::builder().disable_request_recording().start().await;
+    mount(&server, double, shared).await;
+    server
+}
+
+async fn mount(server: &MockServer, double: Double, shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     let respond = move |request: &wiremock::Request| template(shared.answer(double, &wire_request(request)));
-    Mock::given(any()).respond_with(respond).mount(&server).await;
-    server
+    Mock::given(any()).respond_with(respond).mount(server).await;
 }
 
 fn wire_request(request: &wiremock::Request) -> Request {

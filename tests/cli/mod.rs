@@ -4,6 +4,7 @@ mod annotations;
 mod audited;
 mod exits;
 mod files;
+mod mocks;
 mod operated;
 mod record;
 mod replay;

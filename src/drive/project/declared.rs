@@ -2,7 +2,7 @@
 //!
 //! Must not know: what a double answers, what is in its file.
 
-use super::{ProjectError, mocks::Mocks, reader::Reader};
+use super::{ProjectDoubles, ProjectError, Surroundings, mocks::Mocks, reader::Reader};
 use crate::{
     id::DoubleName,
     redact::Redactor,
@@ -29,9 +29,47 @@ pub(super) struct DeclaredTable {
     pub(super) listen: Option<Spanned<String>>,
 }
 
+/// A project file of which the doubles alone are asked for.
+#[derive(Deserialize)]
+struct Only {
+    #[serde(default)]
+    mocks: Mocks,
+}
+
+/// Reads what a project file says of its doubles; the rest of it may need what is not there.
+///
+/// # Errors
+/// [`ProjectError`] with the place.
+pub fn doubles(path: &Path) -> Result<ProjectDoubles, ProjectError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|what| ProjectError::Read { path: shown.clone(), what })?;
+    let redacted = |what: String| Redactor::new(&[]).text(what.trim_end());
+    let only: Only = toml::from_str(&text)
+        .map_err(|error| ProjectError::Format { path: shown.clone(), what: redacted(error.to_string()) })?;
+    let surroundings = Surroundings { variable: &|_| None, own: Vec::new(), seed: 0 };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (run, allow_hosts) = (Vec::new(), Vec::new());
+    let reader = Reader { path: shown, text: &text, folder, allow_hosts, run, surroundings: &surroundings };
+    reader.doubles(&only.mocks)
+}
+
 impl Reader<'_> {
+    /// All that is said of doubles.
+    pub(super) fn doubles(&self, mocks: &Mocks) -> Result<ProjectDoubles, ProjectError> {
+        let listen = [
+            (Double::Crm, self.listen(mocks.crm.as_ref().and_then(|crm| crm.listen.as_ref()))?),
+            (Double::Support, self.listen(mocks.support.as_ref().and_then(|desk| desk.listen.as_ref()))?),
+            (Double::Stripe, self.listen(mocks.stripe.as_ref().and_then(|stripe| stripe.listen.as_ref()))?),
+        ]
+        .into_iter()
+        .filter_map(|(double, address)| Some((double, address?)))
+        .chain(self.declared_listen(mocks)?)
+        .collect();
+        Ok(ProjectDoubles { listen, dialects: self.dialects(mocks)?, declared: self.declared(mocks)? })
+    }
+
     /// Declared doubles, read from their files.
-    pub(super) fn declared(&self, mocks: &Mocks) -> Result<BTreeMap<DoubleName, Arc<DeclaredDouble>>, ProjectError> {
+    fn declared(&self, mocks: &Mocks) -> Result<BTreeMap<DoubleName, Arc<DeclaredDouble>>, ProjectError> {
         let folder = Path::new(&self.path).parent().unwrap_or(Path::new("")).to_owned();
         let mut read = BTreeMap::new();
         for (name, table) in &mocks.declared {
@@ -51,7 +89,7 @@ impl Reader<'_> {
     }
 
     /// Where declared doubles listen, when that is said.
-    pub(super) fn declared_listen(&self, mocks: &Mocks) -> Result<Vec<(Double, SocketAddr)>, ProjectError> {
+    fn declared_listen(&self, mocks: &Mocks) -> Result<Vec<(Double, SocketAddr)>, ProjectError> {
         let mut listen = Vec::new();
         for (name, table) in &mocks.declared {
             let double = Double::Declared(self.declared_name(name, table)?);
