@@ -24,6 +24,10 @@ pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String
             lacking.push(format!("`{name}` cannot be judged on {of}: it needs a {need}"));
         }
     }
+    if scenario.doubles.stripe && !target.stripe {
+        // An event that never arrives is owed to whoever can ask for it.
+        lacking.push("Stripe's API is there to be asked; give it to the app with `[mocks.stripe]`".to_owned());
+    }
     if target.sign_up.is_none() && scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
         lacking.push("people sign up; say how, under `[pages.sign_up]`".to_owned());
     }

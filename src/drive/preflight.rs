@@ -48,6 +48,9 @@ pub async fn preflight(sender: &Sender, target: &Target, nonce: &str) -> Preflig
     let event = event(nonce, now);
     let compact = event.to_string();
     let good = post(sender, target, Signing::Genuine, &compact, now).await;
+    if good.is_none() {
+        return Preflight { words: "an event of an unknown type was not answered".to_owned(), suspicion: None };
+    }
     let bad = post(sender, target, Signing::Bad(BadSignature::WrongSecret), &compact, now).await;
     let words = format!("an event of an unknown type was answered {}, badly signed {}", said(good), said(bad));
     let refused_alike = |good: Option<u16>| good == bad && bad.is_some_and(|status| (400..500).contains(&status));
