@@ -33,6 +33,30 @@ fn blocks(document: &Path, language: &str) -> Vec<String> {
     text.split(&opening).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
 }
 
+#[test]
+fn every_project_file_in_the_documents_is_read() {
+    let known = |name: &str| match name {
+        "DATABASE_URL" => Some("postgresql://app@127.0.0.1:5432/app".to_owned()),
+        _ => Some("whsec_of_the_documents".to_owned()),
+    };
+    let mut read = 0;
+    for document in documents() {
+        for block in blocks(&document, "toml").into_iter().filter(|block| block.contains("[target]\n")) {
+            let folder = scratch();
+            let file = folder.path().join("hookdrill.toml");
+            std::fs::write(&file, &block).expect("written");
+            // Whether the file of a declared double is there is no question of the document.
+            for name in block.lines().filter_map(|line| line.strip_prefix("file = \"")?.split('"').next()) {
+                std::fs::copy(root().join("docs/doubles").join(name), folder.path().join(name)).ok();
+            }
+            let loaded = hookdrill::drive::project::load(&file, 1, &known);
+            assert!(loaded.is_ok(), "{}: {}\n{block}", document.display(), loaded.expect_err("wrong"));
+            read += 1;
+        }
+    }
+    assert!(read >= 6, "only {read} project files were found");
+}
+
 fn yaml(text: &str) -> Yaml {
     YamlLoader::load_from_str(text).expect("YAML").into_iter().next().expect("a document")
 }

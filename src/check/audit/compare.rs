@@ -425,9 +425,7 @@ impl Comparison<'_> {
         let events: Vec<String> = causes.values().cloned().collect();
         let shared = one.emails.iter().any(|email| by_email[email.as_str()].len() > 1);
         let says = (Some(format!("{} due", causes.len())), Some(own.len().to_string()));
-        if own.is_empty() {
-            self.finding(one, Place::Desk, Kind::Missing, "ticket", says, &events);
-        } else if own.len() < causes.len() && !shared {
+        if own.is_empty() || own.len() < causes.len() && !shared {
             self.finding(one, Place::Desk, Kind::Missing, "ticket", says, &events);
         }
     }
