@@ -2,6 +2,7 @@
 //! the action are run, the handler for Express answers.
 
 use crate::cli::scratch;
+use hookdrill::drive::project::Surroundings;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -49,7 +50,8 @@ fn every_project_file_in_the_documents_is_read() {
             for name in block.lines().filter_map(|line| line.strip_prefix("file = \"")?.split('"').next()) {
                 std::fs::copy(root().join("docs/doubles").join(name), folder.path().join(name)).ok();
             }
-            let loaded = hookdrill::drive::project::load(&file, 1, &known);
+            let loaded =
+                hookdrill::drive::project::load(&file, &Surroundings { variable: &known, own: Vec::new(), seed: 1 });
             assert!(loaded.is_ok(), "{}: {}\n{block}", document.display(), loaded.expect_err("wrong"));
             read += 1;
         }
