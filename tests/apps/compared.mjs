@@ -5,16 +5,18 @@
 //   second-contact   a contact in the CRM for each delivery that tells of a customer
 //   swallows         a CRM that answers an error is not asked again
 // STORE is a file that outlives the process; CRM the base URL of the CRM, PORT where it listens.
-import { createHmac, timingSafeEqual } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { randomUUID } from "node:crypto";
 
 const { STRIPE_WEBHOOK_SECRET: secret, MODE: mode = "sound", STORE: store, CRM: crm } = process.env;
 const kept = store && existsSync(store) ? JSON.parse(readFileSync(store)) : { events: [], customers: {}, todo: [] };
 
+// Whole or not at all, whenever the process is killed.
 function keep() {
-  if (store) writeFileSync(store, JSON.stringify(kept));
+  if (!store) return;
+  writeFileSync(`${store}.new`, JSON.stringify(kept));
+  renameSync(`${store}.new`, store);
 }
 
 function genuine(header, body) {
