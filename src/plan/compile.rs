@@ -13,7 +13,7 @@ use super::{
     },
 };
 use crate::{
-    id::{DeliveryId, InstanceId},
+    id::{DeliveryId, EventId, InstanceId},
     scenario::{
         criterion::Criterion,
         fault::{EventSelector, Fault, FaultKind},
@@ -116,7 +116,7 @@ pub fn compile_timed(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result
     let mut plan = compile(scenario, seed, epoch)?;
     if plan.stripe.is_none() {
         let stage = cast(scenario, seed, epoch)?;
-        let events = timeline(&stage);
+        let events = timeline(made(&stage), &plan.deliveries);
         let listed: BTreeSet<&str> = events.iter().map(|event| event.body.as_str()).collect();
         // A fault may have replaced the body of a delivery: Stripe's own is kept beside it.
         plan.bodies.extend(stage.bodies.0.into_iter().filter(|(hash, _)| listed.contains(hash.as_str())));
@@ -139,7 +139,7 @@ pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan,
 fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
     let scenario = stage.scenario;
     // Before any fault: what Stripe itself knows.
-    let stripe = scenario.doubles.stripe.then(|| timeline(&stage));
+    let made = scenario.doubles.stripe.then(|| made(&stage));
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);
         if stage.drafts.len() as u64 > MAX_DELIVERIES {
@@ -162,6 +162,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
     let kills = kills(&stage, &drafts);
     let outages = scenario.faults.iter().enumerate().filter_map(|(n, fault)| outage(&stage, n, fault)).collect();
     let deliveries = deliveries(&stage, drafts);
+    let stripe = made.map(|made| timeline(made, &deliveries));
     let sent = deliveries.iter().chain(clean.iter().flat_map(|clean| &clean.deliveries));
     let bodies = used(std::mem::take(&mut stage.bodies.0), sent, stripe.as_deref());
     Ok(Plan {
@@ -204,11 +205,63 @@ fn used<'d>(
     bodies
 }
 
-/// Every genuine event at the time at which it would be sent if nothing went wrong.
-fn timeline(stage: &Stage<'_>) -> Vec<StripeEvent> {
+/// A genuine event as Stripe makes it.
+struct Made {
+    at_ms: u64,
+    event: Option<EventId>,
+    body: String,
+    /// Whose: what is told of one person follows one after the other.
+    person: InstanceId,
+}
+
+/// Every genuine event at the time at which it would be sent if nothing went wrong, in that order.
+fn made(stage: &Stage<'_>) -> Vec<Made> {
     let mut drafts: Vec<&Draft> = stage.drafts.iter().collect();
     drafts.sort_by_key(|draft| (draft.at_ms, draft.life, draft.index));
-    drafts.into_iter().map(|draft| StripeEvent { at_ms: draft.at_ms, body: draft.body.clone() }).collect()
+    let made = |draft: &Draft| Made {
+        at_ms: draft.at_ms,
+        event: draft.event.clone(),
+        body: draft.body.clone(),
+        person: stage.lives[draft.life].instance.person.clone(),
+    };
+    drafts.into_iter().map(made).collect()
+}
+
+/// Stripe's own timeline. Nothing is delivered before it has happened: a fault that sends an event earlier means that the event,
+/// and all of the same person before it, had happened by then, or an app that asks Stripe would be told an older state than the
+/// event has.
+fn timeline(mut made: Vec<Made>, deliveries: &[Delivery]) -> Vec<StripeEvent> {
+    let mut first: BTreeMap<&EventId, u64> = BTreeMap::new();
+    for delivery in deliveries.iter().filter(|d| d.phase == Phase::Faults && tells(d.kind)) {
+        if let Some(event) = &delivery.event {
+            let at_ms = first.entry(event).or_insert(delivery.at_ms);
+            *at_ms = delivery.at_ms.min(*at_ms);
+        }
+    }
+    let mut before: BTreeMap<InstanceId, u64> = BTreeMap::new();
+    for made in made.iter_mut().rev() {
+        let told = made.event.as_ref().and_then(|event| first.get(event)).copied();
+        let next = before.entry(made.person.clone()).or_insert(u64::MAX);
+        made.at_ms = made.at_ms.min(told.unwrap_or(u64::MAX)).min(*next);
+        *next = made.at_ms;
+    }
+    made.sort_by_key(|made| made.at_ms);
+    made.into_iter().map(|made| StripeEvent { at_ms: made.at_ms, body: made.body }).collect()
+}
+
+/// Whether a delivery brings the genuine event itself.
+const fn tells(kind: DeliveryKind) -> bool {
+    match kind {
+        DeliveryKind::Genuine
+        | DeliveryKind::Duplicate
+        | DeliveryKind::OddlySigned(_)
+        | DeliveryKind::SecondEndpoint => true,
+        DeliveryKind::Forged(_)
+        | DeliveryKind::Malformed(_)
+        | DeliveryKind::UnknownType
+        | DeliveryKind::SecondEvent
+        | DeliveryKind::Foreign(_) => false,
+    }
 }
 
 fn busy(fault: &Fault) -> Option<Busy> {

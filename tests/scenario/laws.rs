@@ -3,7 +3,7 @@
 use super::{good::EVERYTHING, recordings::scenario};
 use hookdrill::{
     plan::{
-        compile::compile,
+        compile::{compile, compile_timed},
         model::{Delivery, DeliveryKind, Instance, Phase, Plan, Reaction, Signing},
     },
     scenario::{
@@ -301,6 +301,31 @@ fn no_two_scenarios_and_no_two_epochs_share_an_id() {
         assert!(!identities(first).is_empty());
         for second in &plans[n + 1..] {
             assert!(identities(first).is_disjoint(&identities(second)));
+        }
+    }
+}
+
+/// Genuine deliveries that come before their event has happened by Stripe's own timeline.
+fn too_early(plan: &Plan) -> usize {
+    let happened: BTreeMap<&str, u64> =
+        plan.timeline.iter().flatten().map(|event| (event.body.as_str(), event.at_ms)).collect();
+    let genuine = plan.deliveries.iter().filter(|d| d.kind == DeliveryKind::Genuine && d.phase == Phase::Faults);
+    genuine.filter(|d| happened.get(d.body.as_str()).is_some_and(|at_ms| d.at_ms < *at_ms)).count()
+}
+
+#[test]
+fn nothing_is_delivered_before_it_has_happened() {
+    for fault in ["reorder = { shuffle = 6 }", "reorder = { reverse = true }", "reorder = { first = [\"customer.*\"] }"]
+    {
+        let scenario = with_faults(3, &[fault.to_owned()]);
+        for seed in 0..20 {
+            let mut plan = compile_timed(&scenario, seed, EPOCH).expect("compiles");
+            assert_eq!(too_early(&plan), 0, "{fault}, seed {seed}");
+            let events = plan.timeline.as_ref().expect("a timeline");
+            assert!(events.is_sorted_by_key(|event| event.at_ms), "{fault}, seed {seed}");
+            // The timeline as it would be without the fault does not keep the law.
+            plan.timeline = compile_timed(&with_faults(3, &[]), seed, EPOCH).expect("compiles").timeline;
+            assert!(too_early(&plan) > 0 || seed > 0, "{fault}: the fault sends nothing earlier");
         }
     }
 }
