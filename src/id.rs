@@ -73,6 +73,11 @@ impl DoubleName {
         is_name.then_some(Self(name))
     }
 
+    /// What stands for its address in braces: `mail_url`, with `_` for each `-`.
+    pub fn brace(&self) -> String {
+        format!("{}_url", self.as_str().replace('-', "_"))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(Self::MOST);

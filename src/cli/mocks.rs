@@ -21,6 +21,7 @@ use crate::{
 use ledger::Ledger;
 use std::{
     collections::BTreeMap,
+    future::Future,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
@@ -87,9 +88,10 @@ async fn running(args: &MocksArgs, project: ProjectDoubles) -> Result<(), Failur
         }
     });
     let at = listener.local_addr().map_err(broken)?;
+    let stopped = stopped().map_err(broken)?;
     print(&told(at, &doubles)).map_err(broken)?;
     let doubles = Arc::new(doubles);
-    server::serve(listener, Arc::clone(&doubles), ledger, stopped()).await.map_err(broken)?;
+    server::serve(listener, Arc::clone(&doubles), ledger, stopped).await.map_err(broken)?;
     Ok(())
 }
 
@@ -146,18 +148,22 @@ fn told(page: SocketAddr, doubles: &Doubles) -> String {
     text
 }
 
-/// Until somebody ends it: Ctrl-C, or SIGTERM where there is one.
-async fn stopped() {
+/// Waits until somebody ends it: Ctrl-C, or SIGTERM where there is one. Both are heard from this call on, not only once the
+/// wait begins: whoever has read the addresses may end it at once.
+fn stopped() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(async move {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
-        }
+        })
     }
-    drop(tokio::signal::ctrl_c().await);
+    #[cfg(not(unix))]
+    {
+        Ok(async { drop(tokio::signal::ctrl_c().await) })
+    }
 }

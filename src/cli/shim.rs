@@ -8,6 +8,7 @@ use super::{
     exit::Exit,
     voice::print,
 };
+use std::path::{Path, PathBuf};
 
 /// Name and text of a shim.
 const fn file(of: ShimOf) -> (&'static str, &'static str) {
@@ -16,6 +17,15 @@ const fn file(of: ShimOf) -> (&'static str, &'static str) {
         // Python takes it up by this name, from any folder of PYTHONPATH.
         ShimOf::Python => ("sitecustomize.py", include_str!("shim/sitecustomize.py")),
     }
+}
+
+/// Writes a shim into a folder, which is made; gives the file.
+pub(super) fn put(of: ShimOf, folder: &Path) -> std::io::Result<PathBuf> {
+    let (name, text) = file(of);
+    let path = folder.join(name);
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(&path, text)?;
+    Ok(path)
 }
 
 /// Prints a shim, or writes it and prints what the app's environment needs.
@@ -31,14 +41,13 @@ pub fn shim(args: &ShimArgs) -> Result<Exit, Failure> {
     };
     let unwritten =
         |error: std::io::Error| Failure::Broken(format!("cannot write {}: {error}", folder.join(name).display()));
-    std::fs::create_dir_all(folder).map_err(unwritten)?;
     let path = folder.join(name);
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     if !there.is_empty() && !there.contains("HOOKDRILL_HOSTS") {
         let what = format!("{} is there already and is not hookdrill's; choose another folder", path.display());
         return Err(Failure::Usage(what));
     }
-    std::fs::write(&path, text).map_err(unwritten)?;
+    put(args.of, folder).map_err(unwritten)?;
     let shown = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
     let variable = match args.of {
         ShimOf::Node => format!("NODE_OPTIONS=--require={}", shown.join(name).display()),

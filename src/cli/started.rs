@@ -3,8 +3,9 @@
 //! Must not know: plans' contents, verdicts.
 
 use super::{
-    args::RunArgs,
+    args::{RunArgs, mocks::ShimOf},
     embedded::{self, EmbeddedSecrets, ServedFrom},
+    shim,
 };
 use crate::{
     drive::{
@@ -66,10 +67,16 @@ fn addresses(project: &Project, doubles: &Doubles) -> Given {
     ];
     let used = used.into_iter().filter(|(_, is, _)| *is);
     let given = used.fold(Given::default(), |given, (name, _, double)| given.with(name, doubles.url(double)));
-    project
-        .declared
-        .keys()
-        .fold(given, |given, name| given.with(format!("{name}_url"), doubles.url(Double::Declared(*name))))
+    project.declared.keys().fold(given, |given, name| given.with(name.brace(), doubles.url(Double::Declared(*name))))
+}
+
+/// The preload shims, written for apps whose API hosts are hard-coded; they do nothing unless a variable names hosts.
+fn shims(given: Given, folder: &Path) -> Result<Given, String> {
+    let unwritten = |error: std::io::Error| format!("cannot write the shims: {error}");
+    let node = shim::put(ShimOf::Node, folder).map_err(unwritten)?;
+    shim::put(ShimOf::Python, folder).map_err(unwritten)?;
+    let given = given.with("shim_node", node.display().to_string());
+    Ok(given.with("shim_python", folder.display().to_string()))
 }
 
 /// What the project file describes: its app is started, or the URL taken as it is.
@@ -87,6 +94,7 @@ pub(super) async fn project(
         }
         Some(app) => {
             let given = given.with("scratch", scratch.display().to_string());
+            let given = shims(given, &scratch.join("hookdrill-shims"))?;
             start(app, project, &given, (scratch, folder), redactor).await
         }
     }

@@ -168,6 +168,6 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
 /// What a run fills in, beside what each customer brings.
 fn run_names(file: &File) -> Vec<String> {
     let started = file.target.command.is_some() || !file.target.process.is_empty();
-    let of_app = ["port", "scratch"].into_iter().filter(|_| started).map(str::to_owned);
-    of_app.chain(file.mocks.braces()).collect()
+    let of_app = |names: [&'static str; 2]| names.into_iter().filter(move |_| started).map(str::to_owned);
+    of_app(["port", "scratch"]).chain(file.mocks.braces()).chain(of_app(["shim_node", "shim_python"])).collect()
 }

@@ -187,7 +187,8 @@ impl Doubles {
     pub fn addresses(&self) -> BTreeMap<String, String> {
         let name = |double: &Double| match double {
             Double::Stripe => "stripe_api_url".to_owned(),
-            Double::Crm | Double::Support | Double::Alerts | Double::Declared(_) => format!("{}_url", double.word()),
+            Double::Declared(name) => name.brace(),
+            Double::Crm | Double::Support | Double::Alerts => format!("{}_url", double.word()),
         };
         self.servers.keys().map(|double| (name(double), self.url(*double))).collect()
     }

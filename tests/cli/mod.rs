@@ -2,6 +2,7 @@
 
 mod annotations;
 mod audited;
+mod declared;
 mod exits;
 mod files;
 mod mocks;

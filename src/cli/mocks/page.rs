@@ -73,13 +73,13 @@ impl Page<'_> {
         let rows = self.kept.calls.iter().rev().take(ROWS).map(|(number, at, call)| {
             html! {
                 tr {
-                    td.n { (number) } td.t { (time(*at)) } td { (call.double.word()) } td { code { (call.operation) } }
-                    td.n { span class=(tone(call)) { (call.status) } } td { (did(call)) }
+                    td.n { (number) } td { (call.double.word()) } td.n { span class=(tone(call)) { (call.status) } }
+                    td { code { (call.operation) } } td { (did(call)) } td.t { (time(*at)) }
                 }
             }
         });
         let rows: Vec<Markup> = rows.collect();
-        let heads = ["n:#", "Time", "Double", "Operation", "n:Status", "Effect"];
+        let heads = ["n:#", "Double", "n:Status", "Operation", "Effect", "Time"];
         section("Calls", self.kept.calls.len(), &heads, "Nothing has called yet.", &rows)
     }
 
@@ -88,11 +88,11 @@ impl Page<'_> {
             let Effect::Declared { double, effect, key, fields } = effect else { return None };
             let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
             Some(html! {
-                tr { td.t { (time(*at)) } td { code { (double) "." (effect) } } td { (key) } td { (fields.join(", ")) } }
+                tr { td { code { (double) "." (effect) } } td { (key) } td { (fields.join(", ")) } td.t { (time(*at)) } }
             })
         });
         let rows: Vec<Markup> = rows.collect();
-        let heads = ["Time", "Effect", "Key", "Fields"];
+        let heads = ["Effect", "Key", "Fields", "Time"];
         section("Effects of declared doubles", self.kept.effects.len(), &heads, "There is none.", &rows)
     }
 
@@ -140,7 +140,7 @@ fn section(title: &str, all: usize, heads: &[&str], none: &str, rows: &[Markup])
             @if rows.is_empty() {
                 p { (none) }
             } @else {
-                div.wide {
+                div.wide tabindex="0" role="region" aria-label=(title) {
                     table {
                         thead { tr { @for head in heads {
                             @match head.strip_prefix("n:") {

@@ -3,7 +3,10 @@
 //! Must not know: what a double answers.
 
 use super::{ProjectError, declared::DeclaredTable, reader::Reader};
-use crate::mock::dialect::{Account, Dialects, Speaks};
+use crate::{
+    id::DoubleName,
+    mock::dialect::{Account, Dialects, Speaks},
+};
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
@@ -124,7 +127,7 @@ impl Mocks {
             ("stripe_api_url", self.stripe.is_some()),
         ];
         let of = of.into_iter().filter(|(_, is)| *is).map(|(name, _)| name.to_owned());
-        of.chain(self.declared.keys().map(|name| format!("{name}_url"))).collect()
+        of.chain(self.declared.keys().filter_map(|name| Some(DoubleName::new(name)?.brace()))).collect()
     }
 }
 
