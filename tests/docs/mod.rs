@@ -42,7 +42,7 @@ fn every_project_file_in_the_documents_is_read() {
     };
     let mut read = 0;
     for document in documents() {
-        for block in blocks(&document, "toml").into_iter().filter(|block| block.contains("[target]\n")) {
+        for block in blocks(&document, "toml").into_iter().filter(|block| block.contains("\nwebhook = ")) {
             let folder = scratch();
             let file = folder.path().join("hookdrill.toml");
             std::fs::write(&file, &block).expect("written");
