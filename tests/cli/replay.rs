@@ -241,7 +241,8 @@ fn a_saved_plan_sends_the_same_forms_of_every_family() {
         let (reports, again) = (folder.path().join(format!("reports{n}")), folder.path().join(format!("again{n}")));
         let first =
             hookdrill(&["run", text(&scenario), "--target", text(&project), "--reports", text(&reports)], &environment);
-        assert!([0, 1].contains(&first.code), "{first}");
+        // 2: other programs held the sender up, which the judges say; what was sent is compared all the same.
+        assert!([0, 1, 2].contains(&first.code), "{first}");
         let sent = forms(&seen);
         assert!(sent.len() > 60, "{}", sent.len());
         let plan = plan_below(&reports, &format!("form{n}"));
@@ -249,7 +250,7 @@ fn a_saved_plan_sends_the_same_forms_of_every_family() {
             &["run", "--plan", text(&plan), "--target", text(&project), "--reports", text(&again)],
             &environment,
         );
-        assert_eq!(second.code, first.code, "{second}");
+        assert!(second.code == first.code || [first.code, second.code].contains(&2), "{first}\n{second}");
         let resent = forms(&seen);
         let differs = sent.iter().zip(&resent).find(|(one, other)| one != other);
         assert_eq!((sent.len(), differs), (resent.len(), None), "{form}");
