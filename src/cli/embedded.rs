@@ -5,7 +5,7 @@
 use super::Failure;
 use crate::{
     drive::{
-        ask::Question,
+        ask::{Headers, Question},
         probe::{Expression, ExpressionError, ProbeSpec},
         process::ServiceCommand,
         signing::{SigningSecrets, made_up_secret},
@@ -194,7 +194,12 @@ pub(crate) fn target(
         webhook: format!("{url}/webhooks/stripe"),
         secrets: SigningSecrets::new(secrets.webhook.clone(), seed).with_second(secrets.second_endpoint.clone()),
         probe: Some(ProbeSpec {
-            ask: Question::Http { method: "GET".to_owned(), url: format!("{url}/api/customers/{{key}}"), json: None },
+            ask: Question::Http {
+                method: "GET".to_owned(),
+                url: format!("{url}/api/customers/{{key}}"),
+                headers: Headers::default(),
+                json: None,
+            },
             access: Expression::parse("$.access")?,
             status: Some(Expression::parse("$.status")?),
             plan: Some(Expression::parse("$.plan")?),

@@ -27,6 +27,8 @@ pub enum Question {
         method: String,
         /// Where.
         url: String,
+        /// Headers besides those that it has anyway.
+        headers: Headers,
         /// Its body.
         json: Option<Value>,
     },
@@ -48,6 +50,16 @@ pub enum Question {
         /// Variables of this process that it does not get.
         without: Vec<String>,
     },
+}
+
+/// Headers of a request. What they hold lets somebody in, so it is never shown.
+#[derive(Clone, Default)]
+pub struct Headers(pub(super) Vec<(http::HeaderName, String)>);
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// Why there is no answer.
@@ -182,11 +194,12 @@ impl Asker {
         given: &Given,
         instance: Option<&Instance>,
     ) -> Result<super::http::Answer, AskError> {
-        let Question::Http { method, url, json } = question else {
+        let Question::Http { method, url, headers: own, json } = question else {
             return Err(AskError::Failed("no request".to_owned()));
         };
         let url = fill_url(url, given, instance).map_err(AskError::Lacking)?;
         let mut headers = vec![("accept", "application/json".to_owned())];
+        headers.extend(own.0.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let mut body = Bytes::new();
         if let Some(json) = json {
             let filled = filled(json, given, instance).map_err(AskError::Lacking)?;
@@ -203,7 +216,7 @@ impl Question {
     pub(super) fn identity(&self, given: &Given, instance: Option<&Instance>) -> Result<String, AskError> {
         let fill = |text: &str| fill_plain(text, given, instance).map_err(AskError::Lacking);
         Ok(match self {
-            Self::Http { method, url, json } => {
+            Self::Http { method, url, json, .. } => {
                 let json = json.as_ref().map(|json| filled(json, given, instance)).transpose();
                 format!("{method} {} {:?}", fill(url)?, json.map_err(AskError::Lacking)?)
             }

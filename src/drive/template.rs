@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn braces_that_hold_no_word_are_text() {
-        let given = Given::default().with("port", "80").with("scratch", "/tmp/x");
+        let given = Given::default().with("port", "80").with("scratch", "/there");
         for (text, wanted) in [
             ("http://a:{port}/x", "http://a:80/x"),
-            ("{scratch}/{port}{port}", "/tmp/x/8080"),
+            ("{scratch}/{port}{port}", "/there/8080"),
             (r#"{"a": {"b": "{port}"}}"#, r#"{"a": {"b": "80"}}"#),
             (r#"{"a":{"b":1}}"#, r#"{"a":{"b":1}}"#),
             ("{{level}} {port}", "{level} 80"),

@@ -104,7 +104,7 @@ impl<'s> Cast<'s> {
     /// [`PlanError`], only for scenarios that were not loaded from a file.
     pub fn plan(&self, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
         let stage = Stage { streams: crate::rng::Streams::new(seed), ..self.0.clone() };
-        directed(stage, seed, epoch)
+        directed(stage, seed, epoch, false)
     }
 }
 
@@ -113,16 +113,7 @@ impl<'s> Cast<'s> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_timed(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
-    let mut plan = compile(scenario, seed, epoch)?;
-    if plan.stripe.is_none() {
-        let stage = cast(scenario, seed, epoch)?;
-        let events = timeline(made(&stage), &plan.deliveries);
-        let listed: BTreeSet<&str> = events.iter().map(|event| event.body.as_str()).collect();
-        // A fault may have replaced the body of a delivery: Stripe's own is kept beside it.
-        plan.bodies.extend(stage.bodies.0.into_iter().filter(|(hash, _)| listed.contains(hash.as_str())));
-        plan.timeline = Some(events);
-    }
-    Ok(plan)
+    directed(cast_at(scenario, seed, epoch)?, seed, epoch, true)
 }
 
 /// Compiles a scenario. `epoch` is the payload time on which the last event of each chain of stories falls.
@@ -130,16 +121,21 @@ pub fn compile_timed(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result
 /// # Errors
 /// [`PlanError`], only for scenarios that were not loaded from a file.
 pub fn compile(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+    directed(cast_at(scenario, seed, epoch)?, seed, epoch, false)
+}
+
+fn cast_at(scenario: &Scenario, seed: u64, epoch: Timestamp) -> Result<Stage<'_>, PlanError> {
     if !(0..=LAST_EPOCH).contains(&epoch.secs()) {
         return Err(PlanError::Epoch { epoch: epoch.secs() });
     }
-    directed(cast(scenario, seed, epoch)?, seed, epoch)
+    cast(scenario, seed, epoch)
 }
 
-fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, PlanError> {
+/// `timed`: whether Stripe's timeline is wanted where the scenario has no use for it.
+fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp, timed: bool) -> Result<Plan, PlanError> {
     let scenario = stage.scenario;
     // Before any fault: what Stripe itself knows.
-    let made = scenario.doubles.stripe.then(|| made(&stage));
+    let made = (timed || scenario.doubles.stripe).then(|| made(&stage));
     for (n, fault) in scenario.faults.iter().enumerate() {
         faults::apply(&mut stage, n, fault);
         if stage.drafts.len() as u64 > MAX_DELIVERIES {
@@ -155,16 +151,17 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         _ => None,
     });
     let clean = match ignored {
-        Some(ignored) => Some(Clean { ignored, ..controls(&mut stage, &drafts, &steps)? }),
+        Some(ignored) => Some(Clean { ignored, ..controls(&mut stage, &drafts, &steps, made.is_some())? }),
         None => None,
     };
     drafts.sort_by_key(|draft| (draft.phase, draft.at_ms, draft.life, draft.index, rank(draft.kind)));
     let kills = kills(&stage, &drafts);
     let outages = scenario.faults.iter().enumerate().filter_map(|(n, fault)| outage(&stage, n, fault)).collect();
     let deliveries = deliveries(&stage, drafts);
-    let stripe = made.map(|made| timeline(made, &deliveries));
+    let events = made.map(|made| timeline(made, &deliveries));
     let sent = deliveries.iter().chain(clean.iter().flat_map(|clean| &clean.deliveries));
-    let bodies = used(std::mem::take(&mut stage.bodies.0), sent, stripe.as_deref());
+    let bodies = used(std::mem::take(&mut stage.bodies.0), sent, events.as_deref());
+    let (stripe, timeline) = if scenario.doubles.stripe { (events, None) } else { (None, events) };
     Ok(Plan {
         version: PLAN_VERSION,
         scenario: scenario.name.clone(),
@@ -174,7 +171,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
         timeout_ms: millis(scenario.delivery.timeout),
         quiet_budget_ms: millis(scenario.quiet.budget),
         stripe,
-        timeline: None,
+        timeline,
         clean,
         alerts: scenario.doubles.alerts,
         declared: scenario.declared.clone(),
@@ -197,9 +194,9 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp) -> Result<Plan, P
 fn used<'d>(
     mut bodies: BTreeMap<String, String>,
     deliveries: impl Iterator<Item = &'d Delivery>,
-    stripe: Option<&[StripeEvent]>,
+    events: Option<&[StripeEvent]>,
 ) -> BTreeMap<String, String> {
-    let listed = stripe.unwrap_or_default().iter().map(|event| event.body.as_str());
+    let listed = events.unwrap_or_default().iter().map(|event| event.body.as_str());
     let used: BTreeSet<&str> = deliveries.map(|delivery| delivery.body.as_str()).chain(listed).collect();
     bodies.retain(|hash, _| used.contains(hash.as_str()));
     bodies

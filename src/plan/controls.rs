@@ -23,11 +23,23 @@ const MOST_PAIRS: usize = 12;
 /// So much later the second of two lives: what is written down to the second then differs between them.
 const APART_MS: u64 = 1_300;
 
+/// Between two events of one of them where the app can ask Stripe: what Stripe says must not run ahead of what was delivered,
+/// and each delivery waits until the app has acted upon the one before it. Fewer the more there are.
+const PACE_MS: u64 = 500;
+/// All those times together, for one person, at most.
+const PACES_MS: u64 = 25_000;
+
 /// What makes people one kind: their stories, by index, and of each the events that never come.
 type Kind = Vec<(usize, Vec<usize>)>;
 
 /// The clean part of a plan, from the deliveries as the faults have left them. Bodies are kept in the stage.
-pub(super) fn controls(stage: &mut Stage<'_>, drafts: &[Draft], steps: &[PlannedStep]) -> Result<Clean, PlanError> {
+/// `timed`: whether Stripe's own timeline is kept beside them.
+pub(super) fn controls(
+    stage: &mut Stage<'_>,
+    drafts: &[Draft],
+    steps: &[PlannedStep],
+    timed: bool,
+) -> Result<Clean, PlanError> {
     let mut clean = Clean::default();
     let mut people: BTreeMap<InstanceId, Vec<usize>> = BTreeMap::new();
     let mut order = Vec::new();
@@ -63,6 +75,10 @@ pub(super) fn controls(stage: &mut Stage<'_>, drafts: &[Draft], steps: &[Planned
         let pair = add(stage, &mut clean, (lives, &fates), steps)?;
         clean.pairs.push(Pair { people: vec![person], brought_by_replay, ..pair });
     }
+    if timed {
+        clean.deliveries.sort_by_key(|delivery| delivery.at_ms);
+        pace(&mut clean);
+    }
     clean.deliveries.sort_by_key(|delivery| delivery.at_ms);
     clean.steps.sort_by_key(|step| step.at_ms);
     let digits = clean.deliveries.len().to_string().len().max(4);
@@ -70,6 +86,25 @@ pub(super) fn controls(stage: &mut Stage<'_>, drafts: &[Draft], steps: &[Planned
         delivery.id = DeliveryId::new(format!("c{:0digits$}", place + 1));
     }
     Ok(clean)
+}
+
+/// Moves what comes too soon after what the same person lives through before it; the order stays.
+fn pace(clean: &mut Clean) {
+    let Clean { instances, deliveries, steps, .. } = clean;
+    let person = |of: &InstanceId| instances.iter().position(|i| i.id == *of).map(|at| &instances[at].person);
+    // At the same time a step comes first.
+    let mut acts: Vec<(Option<&InstanceId>, &mut u64)> = Vec::new();
+    acts.extend(steps.iter_mut().map(|step| (person(&step.instance), &mut step.at_ms)));
+    acts.extend(deliveries.iter_mut().map(|delivery| (person(&delivery.instance), &mut delivery.at_ms)));
+    acts.sort_by_key(|(_, at_ms)| **at_ms);
+    let mut count: BTreeMap<Option<&InstanceId>, u64> = BTreeMap::new();
+    acts.iter().for_each(|(who, _)| *count.entry(*who).or_default() += 1);
+    let mut earliest: BTreeMap<Option<&InstanceId>, u64> = BTreeMap::new();
+    for (who, at_ms) in acts {
+        let next = earliest.entry(who).or_default();
+        *at_ms = (*at_ms).max(*next);
+        *next = *at_ms + PACE_MS.min(PACES_MS / count[&who]);
+    }
 }
 
 /// What the faults have made of the events of each life.

@@ -130,7 +130,7 @@ impl Rekeyer {
             Value::Object(object) => {
                 let kind = object.get("object").and_then(Value::as_str);
                 if let (Some(kind), Some(id)) = (kind, object.get("id").and_then(Value::as_str)) {
-                    let known = if known::is_catalogue_object(kind) { &mut self.catalogue } else { &mut self.ids };
+                    let known = if known::keeps_its_id(kind) { &mut self.catalogue } else { &mut self.ids };
                     known.insert(id.to_owned());
                 }
                 for (key, value) in object {

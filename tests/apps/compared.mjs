@@ -4,12 +4,12 @@
 //   forgets          what was acknowledged is written to disk a second later
 //   second-contact   a contact in the CRM for each delivery that tells of a customer
 //   swallows         a CRM that answers an error is not asked again
-// STORE is a file that outlives the process; CRM the base URL of the CRM, PORT where it listens.
+// TOKEN, when set, is asked for before anybody is told of a customer, and told back. STORE is a file that outlives the process; CRM the base URL of the CRM, PORT where it listens.
 import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
-const { STRIPE_WEBHOOK_SECRET: secret, MODE: mode = "sound", STORE: store, CRM: crm } = process.env;
+const { STRIPE_WEBHOOK_SECRET: secret, MODE: mode = "sound", STORE: store, CRM: crm, TOKEN: token } = process.env;
 const kept = store && existsSync(store) ? JSON.parse(readFileSync(store)) : { events: [], customers: {}, todo: [] };
 
 // Whole or not at all, whenever the process is killed.
@@ -73,6 +73,9 @@ createServer((request, response) => {
   request.on("end", () => {
     const answer = (status, value) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
     const [, kind, id] = request.url.split("/");
+    const shown = request.headers.authorization;
+    if (kind === "customers" && token && shown !== `Bearer ${token}`) return answer(401, { error: "who are you?" });
+    if (kind === "customers" && token) return answer(200, { ...kept.customers[id], shown });
     if (kind === "customers") return kept.customers[id] ? answer(200, kept.customers[id]) : answer(404, {});
     if (kind === "health") return answer(200, {});
     const body = Buffer.concat(chunks);

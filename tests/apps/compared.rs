@@ -13,6 +13,9 @@ use std::{
 
 const SECRET: &str = "whsec_of_the_compared_shop";
 
+/// What opens the pages of the shop's administrators.
+const TOKEN: &str = "a-token-that-nobody-else-has";
+
 /// The events: a purchase, an upgrade, the end announced; without a word on what is right.
 const EVENTS: &[(&str, &str)] = &[
     ("checkout-subscription", "customer.created"),
@@ -84,13 +87,17 @@ fn compared(project: &str, faults: &str) -> (Finished, Verdict) {
     let (fixtures, reports) = (folder.path().to_str().expect("text"), folder.path().join("reports"));
     let mut arguments = vec!["run", &scenario, "--target", &project, "--fixtures", fixtures, "--compare", "clean"];
     arguments.extend(["--reports", reports.to_str().expect("text")]);
-    let done = hookdrill(&arguments, &[("SHOP_SECRET", SECRET)]);
+    let done = hookdrill(&arguments, &[("SHOP_SECRET", SECRET), ("ADMIN_HEADER", &format!("Bearer {TOKEN}"))]);
     let runs = std::fs::read_dir(reports.join("compared")).unwrap_or_else(|error| panic!("{error}: {done}"));
     let run = runs.map(|run| run.expect("a run").path()).next().expect("a run");
     let verdicts = std::fs::read_to_string(run.join("verdicts.json")).unwrap_or_else(|error| panic!("{error}: {done}"));
     let verdicts: Verdicts = serde_json::from_str(&verdicts).expect("verdicts");
     let checked = hookdrill(&["check", run.to_str().expect("text")], &[]);
     assert_eq!(checked.code, done.code, "judged again alike: {checked}");
+    for file in std::fs::read_dir(&run).expect("a run").flatten() {
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        assert!(!text.contains(TOKEN), "{}", file.path().display());
+    }
     let verdict = verdicts.verdicts.into_iter().find(|verdict| verdict.criterion == "differences_from_clean");
     (done, verdict.expect("compared"))
 }
@@ -186,5 +193,19 @@ fn an_app_that_cannot_be_asked_is_not_judged() {
     let Some(app) = start("sound", None) else { return };
     let project = with_probe(app.port).replace("/customers/", "/nothing/");
     let (done, verdict) = compared(&project, TWICE);
+    assert_eq!(done.code, 2, "{verdict:#?}\n{done}");
+}
+
+#[test]
+fn an_app_that_wants_to_know_who_asks_is_told_by_a_header_that_no_file_shows() {
+    let open = |project: String| {
+        project
+            .replace("access = \"$.status", "headers_env = { Authorization = \"ADMIN_HEADER\" }\naccess = \"$.status")
+    };
+    let closed = |project: String| project.replace("env = { PORT", &format!("env = {{ TOKEN = {TOKEN:?}, PORT"));
+    let (done, verdict) = compared(&open(closed(started("sound"))), TWICE);
+    assert_eq!(done.code, 0, "{verdict:#?}\n{done}");
+    assert!(verdict.seen.contains("compared"), "{verdict:#?}");
+    let (done, verdict) = compared(&closed(started("sound")), TWICE);
     assert_eq!(done.code, 2, "{verdict:#?}\n{done}");
 }

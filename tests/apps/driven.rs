@@ -1,6 +1,10 @@
 //! hookdrill on three apps that know nothing of it: each planted mistake is caught under its name, the sound apps are left alone.
 //!
-//! `HOOKDRILL_APP_SEEDS=50` runs the sound apps over so many seeds; `HOOKDRILL_APP_BUGS=name,…` only those mistakes.
+//! Then the same by a comparison with a clean delivery alone: not a word is said of what is right.
+//!
+//! `HOOKDRILL_APP_SEEDS=50` runs the sound apps over so many seeds; `HOOKDRILL_APP_BUGS=name,…` only those mistakes;
+//! `HOOKDRILL_APP_COMPARED=all` compares on every scenario of the table, not only where an older snapshot, a crash or a lost
+//! reply does the harm.
 
 use super::{
     here,
@@ -15,13 +19,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
+use tempfile::TempDir;
 
-/// Runs of one test side by side: they mostly wait.
-const AT_ONCE: usize = 3;
+/// Runs side by side, of all tests together: they mostly wait.
+const AT_ONCE: usize = 4;
 /// Seeds of a sound app where nobody asks for more: of the scenarios that show mistakes, which leave little to chance, and of
 /// the one that is drawn.
 const FEW_SEEDS: [u64; 2] = [1, 3];
@@ -44,8 +49,8 @@ struct Stand {
     server: Option<Server>,
 }
 
-/// The apps one after another: they are the load of each other otherwise.
-static ALONE: Mutex<()> = Mutex::new(());
+/// How many runs are under way: more would only be in each other's way.
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 static DATABASES: AtomicU64 = AtomicU64::new(1);
 
@@ -76,15 +81,16 @@ impl Stand {
         server.url().replace("/postgres", &format!("/{name}"))
     }
 
-    fn run(&self, bug: &str, scenarios: &[PathBuf], seed: u64) -> Run {
+    fn run(&self, bug: &str, scenario: &Path, seed: u64) -> Run {
+        let _one = Running::one();
         let folder = scratch();
         let reports = folder.path().join("reports").display().to_string();
         let project = here(self.app.folder()).join("hookdrill.toml").display().to_string();
         let seed = seed.to_string();
-        let paths: Vec<String> = scenarios.iter().map(|path| path.display().to_string()).collect();
-        let mut arguments = vec!["run"];
-        arguments.extend(paths.iter().map(String::as_str));
-        arguments.extend(["--target", &project, "--reports", &reports, "--seed", &seed, "--quiet"]);
+        let scenario = scenario.to_str().expect("text");
+        let mut arguments =
+            vec!["run", scenario, "--target", &project, "--reports", &reports, "--seed", &seed, "--quiet"];
+        arguments.extend(["--fixtures", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")]);
         let (node, python) = (self.packages.join("node_modules"), self.packages.join("python"));
         let database = self.database();
         let environment = [
@@ -100,14 +106,35 @@ impl Stand {
     }
 
     /// The same until the machine had the time for it.
-    fn shown(&self, bug: &str, scenarios: &[PathBuf], seed: u64) -> (Run, usize) {
-        let mut run = self.run(bug, scenarios, seed);
+    fn shown(&self, bug: &str, scenario: &Path, seed: u64) -> (Run, usize) {
+        let mut run = self.run(bug, scenario, seed);
         let mut again = 0;
         while run.finished.code == 2 && again < AGAIN {
             again += 1;
-            run = self.run(bug, scenarios, seed);
+            run = self.run(bug, scenario, seed);
         }
         (run, again)
+    }
+}
+
+/// One of the runs that may be under way.
+struct Running;
+
+impl Running {
+    fn one() -> Self {
+        let (count, freed) = &RUNNING;
+        let full = |running: &mut usize| *running >= AT_ONCE;
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        *freed.wait_while(count, full).unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let (count, freed) = &RUNNING;
+        *count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        freed.notify_one();
     }
 }
 
@@ -154,15 +181,39 @@ fn side_by_side<T: Sync>(items: &[T], each: impl Fn(&T) + Sync) {
     });
 }
 
+/// A scenario as it stands but for its criteria: the one that is left compares with a clean delivery.
+struct Wordless {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Wordless {
+    fn new(scenario: &str) -> Self {
+        let (file, folder) = (file_of(scenario), scratch());
+        let mut table: toml::Table = std::fs::read_to_string(&file).expect("a scenario").parse().expect("TOML");
+        let compared: toml::Table = "differences_from_clean = { exactly = 0 }".parse().expect("TOML");
+        table.insert("criterion".to_owned(), toml::Value::Array(vec![toml::Value::Table(compared)]));
+        let path = folder.path().join(file.file_name().expect("a name"));
+        std::fs::write(&path, toml::to_string(&table).expect("TOML")).expect("written");
+        Self { _folder: folder, path }
+    }
+}
+
+/// What must show a mistake.
+struct Wanted<'a> {
+    anomaly: &'a str,
+    criterion: &'a str,
+}
+
 /// Why a mistake is not caught as it should be; none when it is.
-fn missed(stand: &Stand, planted: &Planted) -> Option<String> {
+fn missed(stand: &Stand, planted: &Planted, scenario: &Path, wanted: &Wanted<'_>) -> Option<String> {
     let seeds = if planted.needs == Needs::Concurrency { RACES } else { 1 };
     let mut why = String::new();
     for seed in 1..=seeds {
-        let (run, _) = stand.shown(&planted.bug, &[file_of(&planted.scenario)], seed);
+        let (run, _) = stand.shown(&planted.bug, scenario, seed);
         let (names, criteria) = run.found();
-        let named = names.len() == 1 && names.contains(&planted.anomaly);
-        let judged = criteria.get(&planted.criterion).is_some_and(|anomaly| *anomaly == planted.anomaly);
+        let named = names.len() == 1 && names.contains(wanted.anomaly);
+        let judged = criteria.get(wanted.criterion).is_some_and(|anomaly| anomaly == wanted.anomaly);
         if run.finished.code == 1 && named && judged {
             return None;
         }
@@ -171,8 +222,8 @@ fn missed(stand: &Stand, planted: &Planted) -> Option<String> {
             planted.bug,
             planted.app.folder(),
             run.finished.code,
-            planted.anomaly,
-            planted.criterion,
+            wanted.anomaly,
+            wanted.criterion,
             run.finished
         );
         // Under another name is no bad luck.
@@ -183,19 +234,54 @@ fn missed(stand: &Stand, planted: &Planted) -> Option<String> {
     Some(why)
 }
 
-fn every_mistake_is_caught(app: App) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(stand) = Stand::of(app) else { return };
+/// The mistakes of an app that are to be tried.
+fn rows(app: App) -> Vec<Planted> {
     let only = asked("HOOKDRILL_APP_BUGS");
     let wanted = |bug: &str| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == bug));
-    let rows: Vec<Planted> = planted().into_iter().filter(|row| row.app == app && wanted(&row.bug)).collect();
+    planted().into_iter().filter(|row| row.app == app && wanted(&row.bug)).collect()
+}
+
+fn none_is_missed(rows: &[Planted], missed: impl Fn(&Planted) -> Option<String> + Sync) {
     let wrong = Mutex::new(Vec::new());
-    side_by_side(&rows, |row| {
-        let why = missed(&stand, row);
+    side_by_side(rows, |row| {
+        let why = missed(row);
         wrong.lock().unwrap_or_else(PoisonError::into_inner).extend(why);
     });
     let wrong = wrong.into_inner().expect("not poisoned");
     assert!(wrong.is_empty(), "{} of {} mistakes:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+fn every_mistake_is_caught(app: App) {
+    let Some(stand) = Stand::of(app) else { return };
+    none_is_missed(&rows(app), |row| {
+        let wanted = Wanted { anomaly: &row.anomaly, criterion: &row.criterion };
+        missed(&stand, row, &file_of(&row.scenario), &wanted)
+    });
+}
+
+/// Whether all is compared, or only what the table calls for by name: an older snapshot that wins, what is forgotten in a crash,
+/// a second contact.
+fn compares(planted: &Planted) -> bool {
+    const ALWAYS: [&str; 5] =
+        ["older-snapshot-wins", "ack-first", "queue-in-memory", "claim-never-freed", "contact-in-two-steps"];
+    asked("HOOKDRILL_APP_COMPARED").is_some() || ALWAYS.contains(&planted.bug.as_str())
+}
+
+fn a_comparison_alone_catches_them(app: App) {
+    let Some(stand) = Stand::of(app) else { return };
+    let rows: Vec<Planted> = rows(app).into_iter().filter(|row| compares(row) && row.compared().is_some()).collect();
+    assert!(rows.len() >= 3 || asked("HOOKDRILL_APP_BUGS").is_some(), "{}: {}", app.folder(), rows.len());
+    none_is_missed(&rows, |row| {
+        let wanted = Wanted { anomaly: row.compared().expect("filtered"), criterion: "differences_from_clean" };
+        missed(&stand, row, &Wordless::new(&row.scenario).path, &wanted)
+    });
+    let scenarios: BTreeSet<String> = rows.into_iter().map(|row| row.scenario).collect();
+    let seeds = seeds().map_or(1, |seeds| seeds);
+    let mut runs: Vec<(u64, Wordless)> = Vec::new();
+    for scenario in scenarios.iter().map(String::as_str).chain(asked("HOOKDRILL_APP_COMPARED").map(|_| DRAWN)) {
+        runs.extend((1..=seeds).map(|seed| (seed, Wordless::new(scenario))));
+    }
+    nothing_is_said(&stand, runs.iter().map(|(seed, scenario)| (*seed, scenario.path.as_path())).collect());
 }
 
 /// The scenarios in which a mistake of this app shows: on the same ones nothing may be said of the sound app.
@@ -204,18 +290,27 @@ fn scenarios_of(app: App) -> Vec<PathBuf> {
     names.iter().map(|name| file_of(name)).collect()
 }
 
+/// How many seeds somebody asks for.
+fn seeds() -> Option<u64> {
+    asked("HOOKDRILL_APP_SEEDS").and_then(|n| n.parse().ok())
+}
+
 fn nothing_is_said_of_the_sound(app: App) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(stand) = Stand::of(app) else { return };
-    let seeds = asked("HOOKDRILL_APP_SEEDS").and_then(|n| n.parse().ok()).map_or(FEW_SEEDS, |seeds| [seeds; 2]);
+    let seeds = seeds().map_or(FEW_SEEDS, |seeds| [seeds; 2]);
     let (scenarios, drawn) = (scenarios_of(app), [file_of(DRAWN)]);
-    let mut runs: Vec<(u64, &PathBuf)> = Vec::new();
+    let mut runs: Vec<(u64, &Path)> = Vec::new();
     for (seeds, paths) in [(seeds[0], &scenarios[..]), (seeds[1], &drawn[..])] {
-        runs.extend((1..=seeds).flat_map(|seed| paths.iter().map(move |path| (seed, path))));
+        runs.extend((1..=seeds).flat_map(|seed| paths.iter().map(move |path| (seed, path.as_path()))));
     }
+    nothing_is_said(&stand, runs);
+}
+
+/// The sound app passes each of these, by seed and scenario.
+fn nothing_is_said(stand: &Stand, runs: Vec<(u64, &Path)>) {
     let (wrong, again) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     side_by_side(&runs, |(seed, scenario)| {
-        let (run, repeated) = stand.shown("", std::slice::from_ref(*scenario), *seed);
+        let (run, repeated) = stand.shown("", scenario, *seed);
         again.fetch_add(repeated, Ordering::Relaxed);
         if run.finished.code != 0 {
             let said = format!("{} with seed {seed}: {}", scenario.display(), run.finished);
@@ -224,7 +319,7 @@ fn nothing_is_said_of_the_sound(app: App) {
     });
     let wrong = wrong.into_inner().expect("not poisoned");
     let (all, again) = (runs.len(), again.into_inner());
-    println!("{}: {all} runs, {} not green, {again} made again", app.folder(), wrong.len());
+    println!("{}: {all} runs, {} not green, {again} made again", stand.app.folder(), wrong.len());
     assert!(wrong.is_empty(), "{} of {all} runs ({again} made again):\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -244,6 +339,21 @@ fn every_mistake_of_the_billing_service_is_caught() {
 }
 
 #[test]
+fn a_comparison_alone_catches_mistakes_of_the_node_shop() {
+    a_comparison_alone_catches_them(App::NodeSqlite);
+}
+
+#[test]
+fn a_comparison_alone_catches_mistakes_of_the_python_shop() {
+    a_comparison_alone_catches_them(App::PythonSqlite);
+}
+
+#[test]
+fn a_comparison_alone_catches_mistakes_of_the_billing_service() {
+    a_comparison_alone_catches_them(App::NodePostgres);
+}
+
+#[test]
 fn nothing_is_said_of_the_sound_node_shop() {
     nothing_is_said_of_the_sound(App::NodeSqlite);
 }
@@ -260,9 +370,16 @@ fn nothing_is_said_of_the_sound_billing_service() {
 
 /// The table as the README shows it.
 fn table() -> String {
-    let mut lines = vec!["| App | `BUG` | Class | What it does | Scenario | Anomaly | Criterion | Needs |".to_owned()];
-    lines.push("|---|---|---|---|---|---|---|---|".to_owned());
+    let mut lines = vec![
+        "| App | `BUG` | Class | What it does | Scenario | Anomaly | Criterion | Needs | By comparison alone |"
+            .to_owned(),
+    ];
+    lines.push("|---|---|---|---|---|---|---|---|---|".to_owned());
     for row in planted() {
+        let compared = match (row.compared(), &row.compared_not) {
+            (_, Some(why)) => format!("no: {why}"),
+            (name, None) => name.unwrap_or_default().to_owned(),
+        };
         let scenario = match row.scenario.strip_prefix('/') {
             Some(shipped) => format!("[{shipped}](../../scenarios/{shipped}.toml)"),
             None => format!("[{0}](scenarios/{0}.toml)", row.scenario),
@@ -270,8 +387,9 @@ fn table() -> String {
         let class = row.class.map(|class| class.to_string()).unwrap_or_default();
         let Planted { bug, does, anomaly, criterion, app, needs, .. } = row;
         let (app, needs) = (app.folder(), needs.word());
-        lines
-            .push(format!("| {app} | `{bug}` | {class} | {does} | {scenario} | {anomaly} | `{criterion}` | {needs} |"));
+        lines.push(format!(
+            "| {app} | `{bug}` | {class} | {does} | {scenario} | {anomaly} | `{criterion}` | {needs} | {compared} |"
+        ));
     }
     lines.join("\n")
 }

@@ -73,6 +73,20 @@ pub(super) struct Planted {
     pub(super) anomaly: String,
     pub(super) criterion: String,
     pub(super) needs: Needs,
+    /// The name under which a comparison with a clean delivery finds it, where that is another one.
+    pub(super) compared_as: Option<String>,
+    /// Why such a comparison cannot find it.
+    pub(super) compared_not: Option<String>,
+}
+
+impl Planted {
+    /// The name under which a comparison alone must find it.
+    pub(super) fn compared(&self) -> Option<&str> {
+        match self.compared_not {
+            Some(_) => None,
+            None => Some(self.compared_as.as_deref().unwrap_or(&self.anomaly)),
+        }
+    }
 }
 
 /// All of them, by app.

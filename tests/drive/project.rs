@@ -97,6 +97,32 @@ fn each_mistake_is_located_and_says_what_to_write() {
         ("127.0.0.1:4101", "0.0.0.0:4101", "a double listens on this machine only"),
         ("hubspot", "salesforce", "hookdrill.toml:7: the dialect `salesforce` is not known"),
         ("dialect = \"hubspot\"", "rate_limit = 0", "hookdrill.toml:7: no call would be answered"),
+        (
+            "access =",
+            "headers_env = { Authorization = \"NOWHERE\" }\naccess =",
+            "hookdrill.toml:11: `headers_env` is the name of a variable that holds the whole value, like `Bearer …`; neither \
+             the environment nor `env` has NOWHERE",
+        ),
+        (
+            "access =",
+            "headers_env = { \"Author ization\" = \"SECRET\" }\naccess =",
+            "hookdrill.toml:11: `Author ization` is no name of a header",
+        ),
+        (
+            "access =",
+            "headers_env = { Host = \"SECRET\" }\naccess =",
+            "hookdrill.toml:11: the header `Host` is written by hookdrill; leave it out",
+        ),
+        (
+            "http = \"http://localhost:3000/customers/{customer}\"",
+            "command = [\"true\"]\nheaders_env = { Authorization = \"SECRET\" }",
+            "hookdrill.toml:11: `headers_env` belongs to `http`",
+        ),
+        (
+            "dialect = \"hubspot\"",
+            "dialect = \"intercom\"\nunique_properties = [\"plan\"]",
+            "hookdrill.toml:8: `unique_properties` are HubSpot's; with the dialect intercom leave them out",
+        ),
         ("$.status in", "status in", "hookdrill.toml:11: `status in"),
         ("webhook =", "wehbook =", "unknown field `wehbook`"),
         ("[target]", "[target", "hookdrill.toml"),

@@ -2,7 +2,7 @@
 
 use hookdrill::{
     drive::{
-        ask::Question,
+        ask::{Headers, Question},
         probe::{Expression, ProbeSpec},
         signing::SigningSecrets,
         sim::{Crash, Setup, World, run},
@@ -32,7 +32,7 @@ fn plan(seed: u64) -> Plan {
 
 fn setup() -> Setup {
     let probe = ProbeSpec {
-        ask: Question::Http { method: "GET".into(), url: String::new(), json: None },
+        ask: Question::Http { method: "GET".into(), url: String::new(), headers: Headers::default(), json: None },
         access: Expression::parse("$.access").expect("a path"),
         status: None,
         plan: None,

@@ -11,13 +11,14 @@ use crate::{
     database,
     drive::{
         ask::{
-            Question,
+            Headers, Question,
             sql::{Database, Sql},
         },
         probe::ProbeSpec,
         template::PLACEHOLDERS,
     },
 };
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use std::{collections::BTreeMap, path::PathBuf};
 use toml::Spanned;
 
@@ -26,13 +27,34 @@ const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 /// Variable with a file of certificates to trust when connecting to PostgreSQL; its own tools know it too.
 const ROOT_CERTIFICATES: &str = "PGSSLROOTCERT";
 
+/// Headers that requests have anyway.
+const TAKEN: [http::HeaderName; 4] = [ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST];
+
+/// What is shorter would be cut out of words that it happens to stand in.
+const SHORTEST: usize = 6;
+
 /// The three ways to ask, as they are typed.
 struct Ways<'t> {
     http: Option<&'t Spanned<String>>,
+    headers_env: &'t BTreeMap<String, Spanned<String>>,
     sql: Option<&'t Spanned<String>>,
     database: Option<&'t Spanned<String>>,
     database_env: Option<&'t Spanned<String>>,
     command: Option<&'t Spanned<Vec<String>>>,
+}
+
+/// Those of a table: each kind has the same keys with words of its own.
+macro_rules! ways {
+    ($table:expr) => {
+        Ways {
+            http: $table.http.as_ref(),
+            headers_env: &$table.headers_env,
+            sql: $table.sql.as_ref(),
+            database: $table.database.as_ref(),
+            database_env: $table.database_env.as_ref(),
+            command: $table.command.as_ref(),
+        }
+    };
 }
 
 impl Reader<'_> {
@@ -47,13 +69,7 @@ impl Reader<'_> {
         for (name, text) in &table.values {
             values.insert(name.clone(), self.expression(text)?);
         }
-        let ways = Ways {
-            http: table.http.as_ref(),
-            sql: table.sql.as_ref(),
-            database: table.database.as_ref(),
-            database_env: table.database_env.as_ref(),
-            command: table.command.as_ref(),
-        };
+        let ways = ways!(table);
         let ask = match self.question(&ways, target, PLACEHOLDERS.as_slice(), secrets)? {
             Some(question) => question,
             None => {
@@ -72,13 +88,7 @@ impl Reader<'_> {
         target: &TargetTable,
         secrets: &mut Vec<String>,
     ) -> Result<Question, ProjectError> {
-        let ways = Ways {
-            http: table.http.as_ref(),
-            sql: table.sql.as_ref(),
-            database: table.database.as_ref(),
-            database_env: table.database_env.as_ref(),
-            command: table.command.as_ref(),
-        };
+        let ways = ways!(table);
         self.question(&ways, target, &["event"], secrets)?.ok_or_else(|| {
             let what = "[probe.event] needs one of `http`, `sql` and `command`";
             self.wrong(&target.webhook, what.to_owned())
@@ -103,16 +113,10 @@ impl Reader<'_> {
         beside: &[&str],
         secrets: &mut Vec<String>,
     ) -> Result<Question, ProjectError> {
-        let ways = Ways {
-            http: table.http.as_ref(),
-            sql: table.sql.as_ref(),
-            database: table.database.as_ref(),
-            database_env: table.database_env.as_ref(),
-            command: table.command.as_ref(),
-        };
+        let ways = ways!(table);
         let only_http = |key: &str| format!("`{key}` belongs to `http`");
         match self.question(&ways, target, beside, secrets)? {
-            Some(Question::Http { url, .. }) => {
+            Some(Question::Http { url, headers, .. }) => {
                 let method = table.method.as_ref().map_or("POST", |method| method.get_ref());
                 if let Some(at) = table.method.as_ref().filter(|_| !METHODS.contains(&method)) {
                     return Err(self.wrong(at, format!("`{method}` is none of {}", METHODS.join(", "))));
@@ -121,7 +125,7 @@ impl Reader<'_> {
                     self.fillable(json, &serde_json::Value::Object(json.get_ref().clone()).to_string(), beside)?;
                 }
                 let json = table.json.as_ref().map(|json| serde_json::Value::Object(json.get_ref().clone()));
-                Ok(Question::Http { method: method.to_owned(), url, json })
+                Ok(Question::Http { method: method.to_owned(), url, headers, json })
             }
             Some(question) => match (&table.method, &table.json) {
                 (Some(at), _) => Err(self.wrong(at, only_http("method"))),
@@ -148,11 +152,15 @@ impl Reader<'_> {
         if let (None, Some(at)) = (ways.sql, ways.database.or(ways.database_env)) {
             return Err(self.wrong(at, no_sql()));
         }
+        if let (None, Some(at)) = (ways.http, ways.headers_env.values().next()) {
+            return Err(self.wrong(at, "`headers_env` belongs to `http`".to_owned()));
+        }
         match (ways.http, ways.sql, ways.command) {
             (None, None, None) => Ok(None),
             (Some(url), None, None) => {
                 self.fillable(url, url.get_ref(), beside)?;
-                Ok(Some(Question::Http { method: "GET".to_owned(), url: self.address(url)?, json: None }))
+                let headers = self.headers(ways.headers_env, target, secrets)?;
+                Ok(Some(Question::Http { method: "GET".to_owned(), url: self.address(url)?, headers, json: None }))
             }
             (None, Some(sql), None) => {
                 let database = self.database(sql, ways, target, secrets)?;
@@ -167,6 +175,49 @@ impl Reader<'_> {
             })),
             (Some(at), ..) | (None, Some(at), Some(_)) => Err(self.wrong(at, several())),
         }
+    }
+
+    /// Headers with their values, each of which is kept as a secret.
+    fn headers(
+        &self,
+        named: &BTreeMap<String, Spanned<String>>,
+        target: &TargetTable,
+        secrets: &mut Vec<String>,
+    ) -> Result<Headers, ProjectError> {
+        let mut headers = Vec::new();
+        for (header, variable) in named {
+            let name = http::HeaderName::from_bytes(header.as_bytes())
+                .map_err(|_| self.wrong(variable, format!("`{header}` is no name of a header")))?;
+            if TAKEN.contains(&name) {
+                return Err(
+                    self.wrong(variable, format!("the header `{header}` is written by hookdrill; leave it out"))
+                );
+            }
+            let what = "the name of a variable that holds the whole value, like `Bearer …`";
+            let value = self.variable(variable, "headers_env", target, what)?;
+            if value.trim().is_empty() || http::HeaderValue::from_str(&value).is_err() {
+                let what = format!("what the variable {} holds is no value of a header", variable.get_ref());
+                return Err(self.wrong(variable, what));
+            }
+            secrets.extend(spelt(&value));
+            headers.push((name, value));
+        }
+        Ok(Headers(headers))
+    }
+
+    /// The value of a variable that the file names: of `env`, else of the environment.
+    fn variable(
+        &self,
+        name: &Spanned<String>,
+        key: &str,
+        target: &TargetTable,
+        is: &str,
+    ) -> Result<String, ProjectError> {
+        let table = target.env.get(name.get_ref()).map(|value| value.get_ref().clone());
+        table.or_else(|| (self.surroundings.variable)(name.get_ref())).ok_or_else(|| {
+            let what = format!("`{key}` is {is}; neither the environment nor `env` has {}", name.get_ref());
+            self.wrong(name, what)
+        })
     }
 
     fn database(
@@ -186,14 +237,8 @@ impl Reader<'_> {
                 self.database_at(at, url)
             }
             (None, Some(name)) => {
-                let table = target.env.get(name.get_ref()).map(|value| value.get_ref().clone());
-                let url = table.or_else(|| (self.surroundings.variable)(name.get_ref())).ok_or_else(|| {
-                    let what = format!(
-                        "`database_env` is the name of a variable, and neither the environment nor `env` has {}; set it to sqlite:<path> or postgres://…",
-                        name.get_ref()
-                    );
-                    self.wrong(name, what)
-                })?;
+                let what = "the name of a variable that holds sqlite:<path> or postgres://…";
+                let url = self.variable(name, "database_env", target, what)?;
                 secrets.extend(database::passwords(&url));
                 if url.starts_with("postgres") {
                     secrets.push(url.clone());
@@ -236,4 +281,10 @@ impl Reader<'_> {
         };
         Ok(Database::Sqlite(path))
     }
+}
+
+/// A header's value and, where it begins with a scheme (`Bearer …`), what stands behind it: a secret in either spelling.
+fn spelt(value: &str) -> impl Iterator<Item = String> {
+    let behind = value.split_once(' ').map(|(_, token)| token.trim()).filter(|token| token.len() >= SHORTEST);
+    std::iter::once(value).chain(behind).map(str::to_owned)
 }

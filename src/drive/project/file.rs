@@ -128,6 +128,10 @@ pub(super) struct AskTable {
     /// Address that takes the request.
     #[schemars(with = "Option<String>")]
     pub(super) http: Option<Spanned<String>>,
+    /// Headers of the request: of each its name and the variable that holds the value (`Authorization = "ADMIN_HEADER"`).
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) headers_env: BTreeMap<String, Spanned<String>>,
     /// Method of the request: POST unless something else is said.
     #[schemars(with = "Option<String>")]
     pub(super) method: Option<Spanned<String>>,
@@ -166,6 +170,10 @@ pub(super) struct CustomerProbe {
     /// app does not know the customer.
     #[schemars(with = "Option<String>")]
     pub(super) http: Option<Spanned<String>>,
+    /// Headers of the request: of each its name and the variable that holds the value (`Authorization = "ADMIN_HEADER"`).
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) headers_env: BTreeMap<String, Spanned<String>>,
     /// Statement with parameters like :customer, which are bound; the first row is the answer. No row: the app does not know
     /// the customer.
     #[schemars(with = "Option<String>")]
@@ -201,6 +209,10 @@ pub(super) struct EventProbe {
     /// Address that answers with JSON.
     #[schemars(with = "Option<String>")]
     pub(super) http: Option<Spanned<String>>,
+    /// Headers of the request: of each its name and the variable that holds the value (`Authorization = "ADMIN_HEADER"`).
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) headers_env: BTreeMap<String, Spanned<String>>,
     /// Statement with the parameter :event, which is bound.
     #[schemars(with = "Option<String>")]
     pub(super) sql: Option<Spanned<String>>,

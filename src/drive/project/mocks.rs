@@ -101,7 +101,8 @@ pub(super) struct CrmTable {
     pub(super) properties: Option<BTreeSet<String>>,
     /// Own properties of which no two contacts may have the same value.
     #[serde(default)]
-    pub(super) unique_properties: BTreeSet<String>,
+    #[schemars(with = "BTreeSet<String>")]
+    pub(super) unique_properties: Option<Spanned<BTreeSet<String>>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -153,7 +154,13 @@ impl Reader<'_> {
         if let Some(crm) = &mocks.crm {
             asked.crm = self.account(crm.dialect.as_ref(), "hubspot", crm.rate_limit.as_ref())?;
             asked.properties.clone_from(&crm.properties);
-            asked.unique_properties.clone_from(&crm.unique_properties);
+            if let Some(unique) = &crm.unique_properties {
+                if asked.crm.speaks == Speaks::Intercom {
+                    let what = "`unique_properties` are HubSpot's; with the dialect intercom leave them out";
+                    return Err(self.wrong(unique, what.to_owned()));
+                }
+                asked.unique_properties.clone_from(unique.get_ref());
+            }
         }
         if let Some(support) = &mocks.support {
             asked.support = self.account(support.dialect.as_ref(), "zendesk", support.rate_limit.as_ref())?;

@@ -101,10 +101,9 @@ const OPAQUE: [&str; 14] = [
 const HOSTED: [&str; 6] =
     ["hosted_invoice_url", "invoice_pdf", "receipt_url", "pdf", "hosted_instructions_url", "hosted_voucher_url"];
 
-/// Objects of the catalogue and the account, by their `object`.
-const CATALOGUE: [&str; 14] = [
-    "account",
-    "application",
+/// Objects of the catalogue, by their `object`.
+const CATALOGUE: [&str; 12] = [
+    "billing.meter",
     "billing_portal.configuration",
     "coupon",
     "entitlements.feature",
@@ -116,8 +115,10 @@ const CATALOGUE: [&str; 14] = [
     "shipping_rate",
     "sku",
     "tax_rate",
-    "billing.meter",
 ];
+
+/// Objects of the account, whose ids stay as those of the catalogue do.
+const ACCOUNT: [&str; 2] = ["account", "application"];
 
 /// Keys that refer to the catalogue.
 const CATALOGUE_KEYS: [&str; 9] =
@@ -142,8 +143,14 @@ pub(in crate::stripe) fn is_hosted(key: &str, text: &str) -> bool {
     HOSTED.contains(&key) || text.contains("stripe.com/")
 }
 
-pub(super) fn is_catalogue_object(object: &str) -> bool {
+/// Whether an object is what the shop sells and how, so that its words are the shop's own.
+pub(in crate::stripe) fn is_of_catalogue(object: &str) -> bool {
     CATALOGUE.contains(&object)
+}
+
+/// Whether the id of such an object is the same for all customers.
+pub(super) fn keeps_its_id(object: &str) -> bool {
+    is_of_catalogue(object) || ACCOUNT.contains(&object)
 }
 
 pub(super) fn is_catalogue_key(key: &str) -> bool {

@@ -341,22 +341,6 @@ const IDS: &[&str] = &[
     "role",
 ];
 
-/// Objects whose names and descriptions are the catalogue's.
-const CATALOGUE: &[&str] = &[
-    "coupon",
-    "entitlements.feature",
-    "payment_link",
-    "plan",
-    "price",
-    "product",
-    "promotion_code",
-    "shipping_rate",
-    "sku",
-    "tax_rate",
-    "billing.meter",
-    "billing_portal.configuration",
-];
-
 /// Decides about one text, escapes undone.
 pub(super) fn class(place: Place<'_>, text: &str) -> Class {
     let key = place.path.iter().rev().find(|key| **key != ITEM).copied().unwrap_or_default();
@@ -373,7 +357,8 @@ pub(super) fn class(place: Place<'_>, text: &str) -> Class {
     if let Some(class) = of_web(key, text, place) {
         return class;
     }
-    if CATALOGUE.contains(&place.object) {
+    // Names and descriptions of what is sold are nobody's.
+    if recognise::is_of_catalogue(place.object) {
         return Class::Loose;
     }
     by_key(key, place, text).unwrap_or_else(|| by_looks(key, text))

@@ -40,6 +40,10 @@ async function contact(db, { customer }) {
   });
   if (there) return;
   const [firstname, ...rest] = (account.name ?? "").split(" ");
+  if (bug("contact-in-two-steps")) {
+    const made = await crm("POST", "", { properties: { stripe_customer_id: customer, firstname, lastname: rest.join(" ") } });
+    return crm("PATCH", `/${made.id}`, { properties: { email: account.email } });
+  }
   const properties = { email: account.email, firstname, lastname: rest.join(" "), lifecyclestage: "customer" };
   await crm("POST", "", { properties }).catch((error) => {
     if (error.status !== 409 || !/Existing ID: \d+/.test(error.answer?.message ?? "")) throw error;

@@ -34,7 +34,7 @@ function checkout(store, session) {
   if (!customer) return;
   const email = session.customer_details?.email ?? session.customer_email;
   store.meet(customer, { email, user: session.client_reference_id });
-  if (email) store.enqueue("contact", customer, { email, name: session.customer_details?.name });
+  if (email) store.enqueue("contact", customer, { customer, email, name: session.customer_details?.name });
   if (!["paid", "no_payment_required"].includes(session.payment_status)) return;
   store.purchased(customer);
   if (session.subscription) store.markPaid(idOf(session.subscription));
@@ -42,7 +42,7 @@ function checkout(store, session) {
 
 function invoicePaid(store, invoice) {
   const customer = known(store, invoice);
-  if (invoice.customer_email) store.enqueue("contact", customer, { email: invoice.customer_email, name: invoice.customer_name });
+  if (invoice.customer_email) store.enqueue("contact", customer, { customer, email: invoice.customer_email, name: invoice.customer_name });
   const subscription = idOf(invoice.parent?.subscription_details?.subscription ?? invoice.subscription);
   // An invoice of nothing is no payment.
   if (subscription && invoice.amount_paid > 0) store.markPaid(subscription);
@@ -50,7 +50,7 @@ function invoicePaid(store, invoice) {
 
 function paymentFailed(store, invoice) {
   const customer = known(store, invoice);
-  if (invoice.customer_email) store.enqueue("contact", customer, { email: invoice.customer_email, name: invoice.customer_name });
+  if (invoice.customer_email) store.enqueue("contact", customer, { customer, email: invoice.customer_email, name: invoice.customer_name });
   store.enqueue("ticket", invoice.id, { invoice: invoice.id, customer, email: invoice.customer_email });
 }
 

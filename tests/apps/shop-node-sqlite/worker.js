@@ -33,12 +33,16 @@ const crm = (method, path, body) => call(method, `${CRM}/crm/v3/objects/contacts
 const desk = (method, path, body, headers) => call(method, `${DESK}/api/v2${path}`, process.env.ZENDESK_TOKEN ?? "zd-test", body, headers);
 
 /** E-mails are unique in the CRM: whoever made the contact, its refusal names it. */
-async function contact({ email, name }) {
+async function contact({ customer, email, name }) {
   const found = await crm("POST", "/search", {
     filterGroups: [{ filters: [{ propertyName: "email", operator: "EQ", value: email }] }], properties: ["email"], limit: 1,
   });
   if (found.results.length > 0) return;
   const [firstname, ...rest] = (name ?? "").split(" ");
+  if (bug("contact-in-two-steps")) {
+    const made = await crm("POST", "", { properties: { stripe_customer_id: customer, firstname, lastname: rest.join(" ") } });
+    return crm("PATCH", `/${made.id}`, { properties: { email } });
+  }
   try {
     await crm("POST", "", { properties: { email, firstname, lastname: rest.join(" "), lifecyclestage: "customer" } });
   } catch (error) {

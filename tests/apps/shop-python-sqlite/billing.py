@@ -46,7 +46,7 @@ def checkout(tx, session):
 
 
 def contact(tx, customer, email, name):
-    tx.enqueue("contact", customer, {"email": email, "name": name})
+    tx.enqueue("contact", customer, {"customer": customer, "email": email, "name": name})
 
 
 def subscription_of(invoice):
