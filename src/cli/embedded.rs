@@ -216,6 +216,7 @@ pub(crate) fn target(
         crm: true,
         support: true,
         stripe: doubles.stripe,
+        fetches_events: doubles.stripe,
         alerts: doubles.alerts,
         declared: Vec::new(),
         process: true,

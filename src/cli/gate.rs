@@ -7,7 +7,7 @@ use crate::{
     drive::{ask::Asker, project::Project},
     scenario::{
         criterion::Need,
-        fault::FaultKind,
+        fault::{ALL_ATTEMPTS, FaultKind},
         model::{Body, Scenario, Step},
     },
 };
@@ -27,6 +27,10 @@ pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String
     if scenario.doubles.stripe && !target.stripe {
         // An event that never arrives is owed to whoever can ask for it.
         lacking.push("Stripe's API is there to be asked; give it to the app with `[mocks.stripe]`".to_owned());
+    }
+    if scenario.doubles.stripe && target.stripe && !target.fetches_events && owes_what_never_arrives(scenario) {
+        let what = "events never arrive and are owed all the same, and `fetches_events` says that the app does not look for them in Stripe's list";
+        lacking.push(what.to_owned());
     }
     if target.sign_up.is_none() && scenario.steps.iter().any(|s| matches!(s, Step::SignUp { .. })) {
         lacking.push("people sign up; say how, under `[pages.sign_up]`".to_owned());
@@ -50,6 +54,12 @@ pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String
         }
     }
     lacking
+}
+
+/// Whether events of it never arrive; where Stripe's list can be asked they stay owed.
+fn owes_what_never_arrives(scenario: &Scenario) -> bool {
+    let never = |kind: &FaultKind| matches!(kind, FaultKind::Drop { first: ALL_ATTEMPTS, .. });
+    scenario.faults.iter().any(|fault| never(&fault.kind))
 }
 
 /// What of the target a fault touches.

@@ -47,11 +47,14 @@ impl Shipped {
         self.folder.path().join("fixtures")
     }
 
-    /// Where the path really is, when it means something shipped: a scenario, else a recording.
+    /// Where the path really is, when it means something shipped: a scenario, with its ending or without, else a recording.
     pub(crate) fn real(&self, path: &Path) -> Option<PathBuf> {
         let rest = below(path)?;
         let [scenario, recording] = ["scenarios", "fixtures"].map(|kind| self.folder.path().join(kind).join(&rest));
-        Some(if !scenario.exists() && recording.exists() { recording } else { scenario })
+        let mut named = scenario.clone().into_os_string();
+        named.push(".toml");
+        let there = [PathBuf::from(named), recording].into_iter().find(|path| path.exists());
+        Some(if scenario.exists() { scenario } else { there.unwrap_or(scenario) })
     }
 
     /// What a shipped file is called: `shipped/chain.toml`.
@@ -129,6 +132,20 @@ mod tests {
             let names = |files: &[(PathBuf, Vec<u8>)]| files.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
             assert_eq!(names(&there), names(&here), "a file came or went since the build: touch src/cli/shipped.rs");
             assert!(there == here, "the text of a file in {kind} is another one");
+        }
+    }
+
+    #[test]
+    fn a_scenario_is_found_with_its_ending_or_without_and_a_recording_by_its_name() {
+        let shipped = Shipped::needed(&[PathBuf::from(NAME)], Path::new("fixtures")).expect("written").expect("needed");
+        let real = |path: &str| shipped.real(Path::new(path)).and_then(|real| shipped.shown(&real));
+        for (named, found) in [
+            ("shipped/chain", "shipped/chain.toml"),
+            ("shipped/chain.toml", "shipped/chain.toml"),
+            ("shipped/refund-full", "shipped/refund-full"),
+            ("shipped/no-such-thing", "shipped/no-such-thing"),
+        ] {
+            assert_eq!(real(named), Some(PathBuf::from(found)), "{named}");
         }
     }
 

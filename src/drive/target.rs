@@ -33,6 +33,8 @@ pub struct Target {
     pub support: bool,
     /// Whether it asks our double of Stripe's API.
     pub stripe: bool,
+    /// Whether it finds events that never arrived in Stripe's list.
+    pub fetches_events: bool,
     /// Whether it posts its alerts to our receiver.
     pub alerts: bool,
     /// Declared doubles that it calls.

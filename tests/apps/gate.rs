@@ -255,3 +255,19 @@ fn the_embedded_services_own_server_that_is_gone_stops_the_run() {
     assert_eq!(done.code, 4, "{done}");
     assert!(done.stdout.contains("cannot connect to PostgreSQL"), "{done}");
 }
+
+#[test]
+fn an_app_that_does_not_look_for_lost_events_is_not_asked_for_those_that_never_arrive() {
+    let folder = crate::cli::scratch();
+    let file = folder.path().join("hookdrill.toml");
+    let asked = |project: &str| {
+        std::fs::write(&file, project).expect("written");
+        let arguments = ["run", "shipped/dropped-event-repaired-live", "--target", file.to_str().expect("text")];
+        crate::cli::hookdrill(&arguments, &[("SECRET_OF_NOBODY", "whsec_of_nobody")])
+    };
+    let project = "[target]\nwebhook = \"http://127.0.0.1:1/\"\nsecret_env = \"SECRET_OF_NOBODY\"\n\n[mocks.stripe]\n";
+    let why = "`fetches_events` says that the app does not look for them in Stripe's list";
+    let done = asked(&format!("{project}fetches_events = false\n"));
+    assert!(done.code == 3 && done.stderr.contains(why), "{done}");
+    assert!(!asked(project).stderr.contains(why), "that is for the app to say");
+}

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod anomaly;
+mod compare;
 mod contacts;
 mod declared;
 mod delivery;

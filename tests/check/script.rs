@@ -360,7 +360,7 @@ pub(super) fn granted() -> Expectation {
     }
 }
 
-fn instance(i: usize) -> Instance {
+pub(super) fn instance(i: usize) -> Instance {
     Instance {
         id: format!("buy/{i}").as_str().into(),
         story: "buy".into(),
@@ -424,7 +424,7 @@ pub(super) fn probe(instance: &str, last: bool) -> Record {
     })
 }
 
-fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64, Record) {
+pub(super) fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64, Record) {
     (
         at,
         Record::Attempt(Attempt {
@@ -439,7 +439,7 @@ fn attempt_record(at: u64, delivery: &str, attempt: u32, dropped: bool) -> (u64,
     )
 }
 
-fn reply(delivery: &str, attempt: u32, outcome: Outcome) -> Reply {
+pub(super) fn reply(delivery: &str, attempt: u32, outcome: Outcome) -> Reply {
     let status = match outcome {
         Outcome::Acked => Some(200),
         Outcome::Refused => Some(500),

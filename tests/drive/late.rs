@@ -77,6 +77,7 @@ fn target(webhook: String) -> Target {
         crm: false,
         support: false,
         stripe: false,
+        fetches_events: false,
         alerts: false,
         declared: Vec::new(),
         process: false,

@@ -49,6 +49,7 @@ fn setup() -> Setup {
         sign_up: None,
         support_form: None,
         stripe: false,
+        fetches_events: false,
         alerts: false,
         declared: Vec::new(),
         crm: true,

@@ -83,6 +83,9 @@ pub(super) struct StripeTable {
     /// Address on this machine, like 127.0.0.1:4103; a free port when absent.
     #[schemars(with = "Option<String>")]
     pub(super) listen: Option<Spanned<String>>,
+    /// Whether your app finds events that never arrived in Stripe's list and applies them (true). When not, scenarios in which
+    /// events never arrive and are owed all the same are left out.
+    pub(super) fetches_events: Option<bool>,
 }
 
 #[derive(Deserialize, JsonSchema)]
