@@ -251,6 +251,10 @@ impl<'c, 'a> Standard<'c, 'a> {
         let [one, other] = &self.held;
         let mut effects = BTreeMap::new();
         for label in one.effects.keys().chain(other.effects.keys()) {
+            if let Some(ignored) = self.leaves_out(label) {
+                all.places.insert(ignored.to_owned(), Why::Ignored);
+                continue;
+            }
             let told = |held: &Held<'_>| -> Value {
                 held.effects.get(label).map_or_else(|| Value::Array(Vec::new()), |done| done.told.clone().into())
             };
@@ -263,6 +267,12 @@ impl<'c, 'a> Standard<'c, 'a> {
             }
         }
         effects
+    }
+
+    /// What says that an effect is not compared, in its own words: its name, or `task` for all of those.
+    fn leaves_out(&self, label: &str) -> Option<&'c str> {
+        let kind = label.split(" `").next().unwrap_or(label);
+        self.ignored.iter().map(String::as_str).find(|ignored| *ignored == label || *ignored == kind)
     }
 
     /// `contact.note` means that field of every contact.
@@ -382,8 +392,13 @@ impl<'c, 'a> Standard<'c, 'a> {
     fn effects(&self, all: &mut Compared, masks: &Masks<'a>, (at, found): (usize, &Held<'a>), other: &Other<'_, '_>) {
         let who = self.case.people[at].words();
         let masked = |label: &String| all.places.contains_key(label) && !masks.effects.contains_key(label);
-        let labels: BTreeSet<String> =
-            masks.effects.keys().chain(found.effects.keys()).filter(|label| !masked(label)).cloned().collect();
+        let labels: BTreeSet<String> = masks
+            .effects
+            .keys()
+            .chain(found.effects.keys())
+            .filter(|label| !masked(label) && self.leaves_out(label).is_none())
+            .cloned()
+            .collect();
         for label in labels {
             let none = (Vec::new(), Value::Array(Vec::new()));
             let (calls, told) =
