@@ -376,6 +376,8 @@ impl Scratch {
                 let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
                 let name = format!("run_{}_{name}", std::process::id());
                 let schema = embedded::postgres(&name).map_err(|error| error.to_string())?;
+                // Before the service is started: it could only die of it.
+                schema.check().map_err(|error| format!("the service's database cannot be used: {error}"))?;
                 Ok(Self { from: ServedFrom::Schema(name), file: None, schema: Some(schema) })
             }
         }

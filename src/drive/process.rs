@@ -8,6 +8,7 @@ mod app;
 mod embedded;
 pub mod keeper;
 mod output;
+pub(in crate::drive) mod ports;
 mod signals;
 mod start;
 

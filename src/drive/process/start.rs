@@ -7,6 +7,7 @@ use super::{
     app::AppCommand,
     embedded::{READY_WITHIN, ServiceCommand},
     keeper::Watched,
+    ports,
     signals::{self, Told},
 };
 use std::{path::Path, time::Duration};
@@ -100,7 +101,8 @@ impl Start {
     /// The port that it has from the start; 0 when it takes one itself.
     pub(super) fn port(&self) -> u16 {
         match self {
-            Self::Service(_) => 0,
+            // Should none be to be had, the service says so itself.
+            Self::Service(_) => ports::free().and_then(|held| held.local_addr()).map_or(0, |at| at.port()),
             Self::App(app) => app.port,
         }
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     drive::{
-        process::{AppCommand, Output, Ready, Start, StartError},
+        process::{AppCommand, Output, Ready, Start, StartError, ports},
         template::{self, Given},
     },
     redact::Redactor,
@@ -335,7 +335,7 @@ impl App {
             return Ok(0);
         }
         let taken = |what: std::io::Error| StartError::Spawn { name: format!("`{name}`"), what };
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(taken)?;
+        let listener = ports::free().map_err(taken)?;
         let port = listener.local_addr().map_err(taken)?.port();
         held.push(listener);
         Ok(port)

@@ -70,6 +70,15 @@ impl PostgresAt {
         dropped.unwrap_or_else(|_| Err(StoreError::Broken("connecting panicked".to_owned())))
     }
 
+    /// Connects once: whether the server is there, and promises what the service needs of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when not, in words.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let connected = database::aside(|| self.connect().map(drop));
+        connected.unwrap_or_else(|_| Err(StoreError::Broken("connecting panicked".to_owned())))
+    }
+
     /// The number of the lock that those who write take: another one for each schema.
     pub(super) fn lock(&self) -> i64 {
         let digest = Sha256::digest(self.schema.as_bytes());
