@@ -2,7 +2,7 @@
 //!
 //! Must not know: what is asked and what it means (`crate::doctor` does).
 
-use super::{Failure, args::doctor::DoctorArgs, environment, exit::Exit, is_set_to_nothing, voice::print};
+use super::{Failure, args::doctor::DoctorArgs, environment, exit::Exit, is_set_to_nothing, started, voice::print};
 use crate::{
     doctor::{
         self, Case, Diagnosis, Severity, diagnose,
@@ -11,6 +11,7 @@ use crate::{
         seen::{Expected, ExpectedState, is_loopback},
         tls,
     },
+    drive::{clock::RunClock, project::Project},
     redact::Redactor,
 };
 use std::{collections::BTreeMap, io::IsTerminal, path::Path, time::Duration};
@@ -25,25 +26,58 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`Failure::Usage`] before anything is sent, [`Failure::Broken`] when a file cannot be written.
 pub fn doctor(args: &DoctorArgs) -> Result<Exit, Failure> {
-    let (url, secret) = endpoint(args)?;
     if args.timeout.is_zero() || args.timeout > LONGEST_WAIT {
         return Err(Failure::Usage("--timeout must be between 1ms and 60s".to_owned()));
     }
-    let health = args.health.clone().map(|health| health_of(health, &url)).transpose()?;
-    let expected = expected(args)?;
-    let roots = tls::authorities(args.ca_file.as_deref()).map_err(|error| Failure::Usage(error.to_string()))?;
-    let redactor = Redactor::new(&secret.iter().map(String::as_str).collect::<Vec<_>>());
-    let case = Case { url, secret, nonce: nonce()?, health, event_type: args.event_type.clone(), expected };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Broken(format!("cannot start: {error}")))?;
-    let prober = Prober { roots, timeout: args.timeout, redactor };
-    let diagnosis = diagnose(&runtime.block_on(prober.examine(&case)));
+    let diagnosis = match &args.target {
+        None => {
+            let (url, secret) = endpoint(args)?;
+            let redactor = Redactor::new(&secret.iter().map(String::as_str).collect::<Vec<_>>());
+            runtime.block_on(examined(args, url, secret, redactor))?
+        }
+        Some(path) => runtime.block_on(app(args, &super::project_file(path, 1)?))?,
+    };
     if let Some(path) = &args.handover {
         std::fs::write(path, doctor::page::render(&diagnosis))
             .map_err(|error| Failure::Broken(format!("cannot write {}: {error}", path.display())))?;
     }
     print(&shown(args, &diagnosis)?).map_err(|error| Failure::Broken(error.to_string()))?;
     Ok(exit(args, &diagnosis))
+}
+
+/// Asks the endpoint, and says what its answers mean.
+async fn examined(
+    args: &DoctorArgs,
+    url: http::Uri,
+    secret: Option<String>,
+    redactor: Redactor,
+) -> Result<Diagnosis, Failure> {
+    let health = args.health.clone().map(|health| health_of(health, &url)).transpose()?;
+    let expected = expected(args)?;
+    let roots = tls::authorities(args.ca_file.as_deref()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let case = Case { url, secret, nonce: nonce()?, health, event_type: args.event_type.clone(), expected };
+    let prober = Prober { roots, timeout: args.timeout, redactor };
+    Ok(diagnose(&prober.examine(&case).await))
+}
+
+/// The app of a project file: one that hookdrill starts is started, with doubles for it to call, and ended afterwards.
+async fn app(args: &DoctorArgs, project: &Project) -> Result<Diagnosis, Failure> {
+    let broken = |what: String| Failure::Broken(what);
+    let redactor = Redactor::new(&started::secrets(project).iter().map(String::as_str).collect::<Vec<_>>());
+    let (doubles, _calls) = started::doubles(Some(project), RunClock::start(), Vec::new()).await.map_err(broken)?;
+    let scratch = tempfile::tempdir().map_err(|error| broken(format!("cannot make a temporary folder: {error}")))?;
+    let folders = (scratch.path(), scratch.path());
+    let started = started::project(project, &doubles, folders, &redactor).await.map_err(broken)?;
+    let webhook = started.targets.first().map_or(&project.target.webhook, |target| &target.webhook);
+    let secret = project.target.secrets.known().to_owned();
+    let examined = match parsed(webhook) {
+        Ok(url) => examined(args, url, Some(secret), redactor).await,
+        Err(error) => Err(error),
+    };
+    started.end().await;
+    examined
 }
 
 fn shown(args: &DoctorArgs, diagnosis: &Diagnosis) -> Result<String, Failure> {
@@ -66,17 +100,8 @@ fn exit(args: &DoctorArgs, diagnosis: &Diagnosis) -> Exit {
     }
 }
 
-/// The URL and the secret, from the project file or from what was typed.
+/// The URL and the secret, from what was typed.
 fn endpoint(args: &DoctorArgs) -> Result<(http::Uri, Option<String>), Failure> {
-    if let Some(path) = &args.target {
-        let project = super::project_file(path, 1)?;
-        let webhook = &project.target.webhook;
-        if webhook.contains('{') {
-            let what = "the target is started by `run`, on a port of its own; start the app and give doctor its URL";
-            return Err(Failure::Usage(format!("{}: {what}", path.display())));
-        }
-        return Ok((parsed(webhook)?, Some(project.target.secrets.known().to_owned())));
-    }
     let url = parsed(args.url.as_deref().unwrap_or_default())?;
     let host = url.host().unwrap_or_default();
     if !is_loopback(host) && !args.allow_host.iter().any(|allowed| allowed == host) {

@@ -26,10 +26,7 @@ use crate::{
         file,
         record::{Call, Record},
     },
-    mock::{
-        models::ModelOptions,
-        socket::{Doubles, DoublesOptions},
-    },
+    mock::socket::Doubles,
     plan::{
         compile::{compile, compile_timed},
         model::Plan,
@@ -128,12 +125,9 @@ pub(super) fn wanted(filters: &[String], scenario: &Scenario) -> bool {
 /// Takes every secret of this run out of texts.
 fn redactor(args: &RunArgs, project: Option<&Project>) -> Redactor {
     let embedded = EmbeddedSecrets::new(args.seed);
-    let mut secrets = embedded.all().to_vec();
-    secrets.extend(project.iter().flat_map(|p| p.target.secrets.all()));
-    secrets.extend(project.iter().flat_map(|p| &p.secrets).map(String::as_str));
-    let inherited = if project.is_some_and(|p| p.app.is_some()) { super::inherited_secrets() } else { Vec::new() };
-    secrets.extend(inherited.iter().map(String::as_str));
-    Redactor::new(&secrets)
+    let of_project = project.map(started::secrets).unwrap_or_default();
+    let secrets = embedded.all().into_iter().chain(of_project.iter().map(String::as_str));
+    Redactor::new(&secrets.collect::<Vec<_>>())
 }
 
 /// Why a scenario is not run, when it is not.
@@ -254,22 +248,7 @@ async fn start_doubles(
     project: Option<&Project>,
     clock: RunClock,
 ) -> Result<(Doubles, UnboundedReceiver<(u64, Call)>), String> {
-    let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
-    let doubles = Doubles::start(DoublesOptions {
-        listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
-        models: match project {
-            Some(project) => {
-                let models = ModelOptions::at(clock.started()).for_any_target().speaking(&project.dialects);
-                ModelOptions { declared: project.declared.clone(), ..models }
-            }
-            None => ModelOptions::at(clock.started()),
-        },
-        outages: plan.outages.clone(),
-        now_ms: Arc::new(move || clock.now_ms()),
-        calls: sender,
-    })
-    .await
-    .map_err(|error| error.to_string())?;
+    let (doubles, calls) = started::doubles(project, clock, plan.outages.clone()).await?;
     doubles.follow(plan);
     for given in plan.all_given() {
         doubles.give_contact(given.properties.clone());

@@ -9,17 +9,53 @@ use super::{
 };
 use crate::{
     drive::{
+        clock::RunClock,
         process::{Fleet, Start},
         project::{App, Launch, Project},
         target::Target,
         template::Given,
     },
-    mock::socket::Doubles,
-    plan::model::Plan,
+    history::record::Call,
+    mock::{
+        models::ModelOptions,
+        socket::{Doubles, DoublesOptions},
+    },
+    plan::model::{Outage, Plan},
     redact::Redactor,
     scenario::{fault::Double, model::Doubles as ScenarioDoubles},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Doubles for the embedded service, or for the app of a project, with what comes of their calls.
+pub(super) async fn doubles(
+    project: Option<&Project>,
+    clock: RunClock,
+    outages: Vec<Outage>,
+) -> Result<(Doubles, UnboundedReceiver<(u64, Call)>), String> {
+    let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
+    let options = DoublesOptions {
+        listen: project.map(|project| project.listen.clone()).unwrap_or_default(),
+        models: match project {
+            Some(project) => {
+                let models = ModelOptions::at(clock.started()).for_any_target().speaking(&project.dialects);
+                ModelOptions { declared: project.declared.clone(), ..models }
+            }
+            None => ModelOptions::at(clock.started()),
+        },
+        outages,
+        now_ms: Arc::new(move || clock.now_ms()),
+        calls: sender,
+    };
+    let doubles = Doubles::start(options).await.map_err(|error| error.to_string())?;
+    Ok((doubles, calls))
+}
+
+/// Secrets that an app or its project file knows.
+pub(super) fn secrets(project: &Project) -> Vec<String> {
+    let own = project.target.secrets.all().into_iter().map(str::to_owned).chain(project.secrets.iter().cloned());
+    own.chain(project.app.iter().flat_map(|_| super::inherited_secrets())).collect()
+}
 
 /// What a scenario is run against.
 pub(super) struct Started {
@@ -29,6 +65,15 @@ pub(super) struct Started {
     pub(super) service: Option<Fleet>,
     /// Of each process: which target it is.
     pub(super) serves: Vec<Option<usize>>,
+}
+
+impl Started {
+    /// Ends what was started.
+    pub(super) async fn end(self) {
+        for slot in self.service.iter().flat_map(Fleet::slots) {
+            slot.lock().await.kill().await;
+        }
+    }
 }
 
 /// Processes of the embedded service.

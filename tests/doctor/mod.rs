@@ -333,6 +333,32 @@ fn the_project_file_says_where_and_with_which_secret() {
 }
 
 #[test]
+fn an_app_that_is_started_for_runs_is_started_for_this_too() {
+    let Some(packages) = packages("doctor on an app that it starts", "python/stripe") else { return };
+    let folder = scratch();
+    let file = folder.path().join("hookdrill.toml");
+    let asked = |mode: &str, port: &str| {
+        let text = format!(
+            "[target]\nwebhook = \"http://127.0.0.1:{{port}}/hook\"\nsecret_env = \"STRIPE_WEBHOOK_SECRET\"\n\
+             command = [\"python3\", {:?}, \"{mode}\"]\nready = \"http://127.0.0.1:{{port}}/healthz\"\n\
+             env = {{ PORT = \"{port}\", PYTHONPATH = {:?}, CRM = \"{{crm_url}}\" }}\n\n[mocks.crm]\n",
+            script("endpoint.py").display(),
+            packages.join("python").display()
+        );
+        std::fs::write(&file, text).expect("written");
+        hookdrill(&["doctor", "--target", file.to_str().expect("text"), "--json", "--health", "/healthz"], &[])
+    };
+    let done = asked("sound", "{port}");
+    let diagnosis: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done}"));
+    sound("started", (diagnosis, done));
+    let done = asked("dumped", "{port}");
+    let diagnosis: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done}"));
+    assert_eq!((causes(&diagnosis), done.code), (vec!["body-reserialised"], 1), "{done}");
+    let done = asked("sound", "{port}9999");
+    assert!(done.code == 4 && done.stderr.contains("did not get ready"), "{done}");
+}
+
+#[test]
 fn the_page_to_hand_on_is_escaped_and_holds_no_secret() {
     let folder = scratch();
     for planted in [Planted::SecretInError, Planted::Csrf, Planted::Nothing] {

@@ -16,7 +16,7 @@ pub struct DoctorArgs {
     /// The webhook's URL (default: that of --target)
     #[arg(required_unless_present = "target")]
     pub url: Option<String>,
-    /// Project file that describes your app: its webhook, secret and allowed hosts are taken
+    /// Project file that describes your app: its webhook, secret and allowed hosts are taken; its commands are started
     #[arg(long, value_name = "FILE", conflicts_with_all = ["url", "secret_env"])]
     pub target: Option<PathBuf>,
     /// Variable that holds the endpoint's signing secret (default: STRIPE_WEBHOOK_SECRET when it is set); without a secret only what
