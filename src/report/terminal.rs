@@ -161,7 +161,12 @@ fn details(text: &mut String, scenario: &ScenarioReport, style: Style) {
         field(text, "note", note, style);
     }
     field(text, "seed", &scenario.seed.to_string(), style);
-    field(text, "records", &format!("{}/history.jsonl", scenario.folder), style);
+    // A run that broke may have broken before there was a history.
+    let records = match scenario.verdicts {
+        Some(_) => format!("{}/history.jsonl", scenario.folder),
+        None => scenario.folder.clone(),
+    };
+    field(text, "records", &records, style);
     // Never folded: it is there to be copied.
     let _ = writeln!(text, "  {:<9} {}", "again", one_line(&scenario.again));
 }
