@@ -66,12 +66,16 @@ async fn examined(
 async fn app(args: &DoctorArgs, project: &Project) -> Result<Diagnosis, Failure> {
     let broken = |what: String| Failure::Broken(what);
     let redactor = Redactor::new(&started::secrets(project).iter().map(String::as_str).collect::<Vec<_>>());
+    let secret = project.target.secrets.known().to_owned();
+    if project.app.is_none() {
+        // It has its doubles already, perhaps on the very ports that the file names.
+        return examined(args, parsed(&project.target.webhook)?, Some(secret), redactor).await;
+    }
     let (doubles, _calls) = started::doubles(Some(project), RunClock::start(), Vec::new()).await.map_err(broken)?;
     let scratch = tempfile::tempdir().map_err(|error| broken(format!("cannot make a temporary folder: {error}")))?;
     let folders = (scratch.path(), scratch.path());
     let started = started::project(project, &doubles, folders, &redactor).await.map_err(broken)?;
     let webhook = started.targets.first().map_or(&project.target.webhook, |target| &target.webhook);
-    let secret = project.target.secrets.known().to_owned();
     let examined = match parsed(webhook) {
         Ok(url) => examined(args, url, Some(secret), redactor).await,
         Err(error) => Err(error),

@@ -9,6 +9,7 @@ use endpoint::{Endpoint, Planted, SECRET};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -325,8 +326,14 @@ fn the_project_file_says_where_and_with_which_secret() {
     let endpoint = Endpoint::start(Planted::Nothing);
     let folder = scratch();
     let file = folder.path().join("hookdrill.toml");
-    std::fs::write(&file, format!("[target]\nwebhook = \"{}\"\nsecret_env = \"OF_THE_SHOP\"\n", endpoint.url))
-        .expect("written");
+    // Something listens where the file has its double: `hookdrill mocks`, for one.
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let double = held.local_addr().expect("an address");
+    let text = format!(
+        "[target]\nwebhook = \"{}\"\nsecret_env = \"OF_THE_SHOP\"\n[mocks.crm]\nlisten = \"{double}\"\n",
+        endpoint.url
+    );
+    std::fs::write(&file, text).expect("written");
     let arguments = ["doctor", "--target", file.to_str().expect("text"), "--json", "--health", "/healthz"];
     let done = hookdrill(&arguments, &[("OF_THE_SHOP", SECRET)]);
     assert_eq!(done.code, 0, "{done}");
