@@ -1,6 +1,10 @@
 //! `hookdrill audit --events` on a small app with a database of its own, which missed a few webhooks.
 
-use super::{Finished, hookdrill, scratch};
+use super::{
+    Finished, hookdrill,
+    mocks::{Running, ask, host},
+    scratch,
+};
 use hookdrill::stripe::{event::Event, import::ImportOptions, recording::Recording, rekey::Rekeyer};
 use serde_json::Value;
 use std::{
@@ -168,6 +172,22 @@ impl World {
         ))
     }
 
+    fn by_command(&self) -> String {
+        let script = "import json, sqlite3, sys\nkind, name, file = sys.argv[1:]\n\
+            rows = sqlite3.connect(file)\nrows.row_factory = sqlite3.Row\n\
+            row = rows.execute(f'select * from {kind} where id = ?', (name,)).fetchone()\n\
+            print(json.dumps(dict(row))) if row else sys.exit(44)\n";
+        std::fs::write(self.home.path().join("ask.py"), script).expect("written");
+        let command = |kind: &str, name: &str| {
+            format!("command = [\"python3\", {:?}, {kind:?}, {name:?}, {:?}]", self.path("ask.py"), self.path("app.db"))
+        };
+        let (customer, event) = (command("customers", "{customer}"), command("events", "{event}"));
+        self.project(&format!(
+            "[probe.customer]\n{customer}\naccess = \"$.access == 1\"\nstatus = \"$.status\"\nplan = \"$.plan\"\n\
+             [probe.event]\n{event}\n"
+        ))
+    }
+
     fn audit(&self, project: &str, more: &[&str]) -> Finished {
         let (events, contacts, tickets) =
             (self.path("events.jsonl"), self.path("contacts.csv"), self.path("tickets.json"));
@@ -202,6 +222,48 @@ fn an_app_that_heard_everything_agrees() {
         assert_eq!(done.code, 0, "{done}");
         assert!(done.stdout.contains("0 of 3 customers in disagreement"), "{done}");
     }
+}
+
+#[test]
+fn an_app_may_be_asked_by_commands() {
+    let Some(world) = World::of(&[&SOUND[0], &PLANTED[1]]) else { return };
+    let done = world.audit(&world.by_command(), &["--json"]);
+    let expected = ["ghost: app mismatched access", "ghost: app mismatched status"].map(str::to_owned);
+    let missing = "ghost: events missing customer.subscription.deleted".to_owned();
+    assert_eq!((done.code, world.findings(&done)), (1, expected.into_iter().chain([missing]).collect()), "{done}");
+}
+
+/// An app in staging that calls `hookdrill mocks`: what those hold is the CRM and the desk.
+#[test]
+fn crm_and_desk_may_be_what_the_doubles_hold() {
+    let Some(world) = World::of(&SOUND.iter().collect::<Vec<_>>()) else { return };
+    let mocks = Running::start(&[]);
+    let (crm, desk) = (host(mocks.variable("HUBSPOT_BASE_URL")), host(mocks.variable("ZENDESK_URL")));
+    let headers = [("content-type", "application/json"), ("authorization", "Bearer t")];
+    let contact = |email: &str| {
+        let body = serde_json::json!({ "properties": { "email": email } }).to_string();
+        assert_eq!(ask(crm, "POST", "/crm/v3/objects/contacts", &headers, &body).0, 201);
+    };
+    let of = |name: &str| &world.people.iter().find(|(known, _)| *known == name).expect("lived").1.email;
+    let audited = || {
+        let (ledger, events) = (format!("http://{}/ledger.json", mocks.page), world.path("events.jsonl"));
+        let mut all = vec!["audit", "--events", &events, "--crm", &ledger, "--desk", &ledger, "--json"];
+        all.extend(["--ticket-for", "invoice.payment_failed"]);
+        hookdrill(&all, &[])
+    };
+    for name in ["buyer", "leaver"] {
+        contact(of(name));
+    }
+    let done = audited();
+    let lacking = ["late: crm missing contact", "late: desk missing ticket"].map(str::to_owned);
+    assert_eq!((done.code, world.findings(&done)), (1, lacking.into()), "{done}");
+    contact(of("late"));
+    let requester = serde_json::json!({ "email": of("late"), "name": "Late" });
+    let ticket = serde_json::json!({ "subject": "unpaid", "comment": { "body": "x" }, "requester": requester });
+    let ticket = serde_json::json!({ "ticket": ticket }).to_string();
+    assert_eq!(ask(desk, "POST", "/api/v2/tickets.json", &headers, &ticket).0, 201);
+    let done = audited();
+    assert_eq!(done.code, 0, "{done}");
 }
 
 #[test]

@@ -10,10 +10,10 @@ use std::{
 };
 
 /// A running `hookdrill mocks`.
-struct Running {
+pub(super) struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
-    page: String,
+    pub(super) page: String,
     environment: Vec<(String, String)>,
 }
 
@@ -25,7 +25,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(more: &[&str]) -> Self {
+    pub(super) fn start(more: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_hookdrill"))
             .args(["mocks", "--listen", "127.0.0.1:0", "--free-ports"])
             .args(more)
@@ -58,7 +58,7 @@ impl Running {
         panic!("it ended: {errors}");
     }
 
-    fn variable(&self, name: &str) -> &str {
+    pub(super) fn variable(&self, name: &str) -> &str {
         let found = self.environment.iter().find(|(known, _)| known == name);
         &found.unwrap_or_else(|| panic!("{name} in {:?}", self.environment)).1
     }
@@ -71,7 +71,7 @@ impl Running {
 }
 
 /// Status, head and body of one call over a connection of its own.
-fn ask(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
+pub(super) fn ask(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(host).expect("a connection");
     let named = headers.iter().any(|(name, _)| *name == "host");
     let host = if named { String::new() } else { format!("host: {host}\r\n") };
@@ -89,7 +89,7 @@ fn ask(host: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &st
     (status, head.to_lowercase(), body.to_owned())
 }
 
-fn host(url: &str) -> &str {
+pub(super) fn host(url: &str) -> &str {
     url.strip_prefix("http://").expect("a URL")
 }
 
