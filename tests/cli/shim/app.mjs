@@ -50,6 +50,10 @@ if (process.env.CLIENTS) {
   const listed = await stripe.events.list({ limit: 1 });
   if (listed.object !== "list") throw new Error("no list");
   console.log("official stripe");
+  const { Client } = require("@hubspot/api-client");
+  const hubspot = new Client({ accessToken: "pat-test" });
+  const made = await hubspot.crm.contacts.basicApi.create({ properties: { email: "hubspot@example.com" }, associations: [] });
+  said("official hubspot", "hubspot@example.com", made.id ? 201 : 0);
 }
 
 try {
