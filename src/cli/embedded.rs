@@ -217,6 +217,8 @@ pub(crate) fn target(
         support: true,
         stripe: doubles.stripe,
         fetches_events: doubles.stripe,
+        // It says itself when its queue is empty.
+        recovers_within: Duration::ZERO,
         alerts: doubles.alerts,
         declared: Vec::new(),
         process: true,

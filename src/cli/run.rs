@@ -14,7 +14,7 @@ use super::{
     voice::Voice,
 };
 use crate::{
-    check,
+    check::{self, anomaly::Anomaly, verdict::Validity},
     drive::{
         clock::RunClock,
         http::Sender,
@@ -43,6 +43,13 @@ use std::{
     sync::Arc,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Queues commonly hand a dead worker's job on after this (SQS, BullMQ).
+const USUAL_LEASE_MS: u64 = 30_000;
+
+/// What is said beside something that is lost.
+const MAY_STILL_COME: &str = "if your app takes up a dead worker's job, or tries again, only after a while, it is not lost yet: say how \
+    long that takes with `recovers_within` under [target]";
 
 /// Runs what the arguments name.
 ///
@@ -232,6 +239,10 @@ async fn attempt(
         }
     };
     let plan = if reads_stripe { plan.timed() } else { plan };
+    let plan = match project {
+        Some(project) => plan.recovering(project.target.recovers_within),
+        None => plan,
+    };
     let folder = make_folder(&args.reports, &found.scenario.slug, clock.started(), args.seed)?;
     report.folder = folder.display().to_string();
     let scenario_text = found.text.clone().unwrap_or_default();
@@ -239,7 +250,21 @@ async fn attempt(
     let json = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
     write(&folder.join("plan.json"), &json)?;
     live(args, (&plan, &found.scenario), project, clock, &folder).await?;
-    judge(found, &plan, &folder, report)
+    judge(found, &plan, &folder, report)?;
+    let hint = project.is_some() && may_still_come(&plan, report);
+    report.notes.extend(hint.then(|| MAY_STILL_COME.to_owned()));
+    Ok(())
+}
+
+/// Whether something is lost that an app with a pause of its own would yet make up for: hookdrill sees no queue of a foreign app.
+fn may_still_come(plan: &Plan, report: &ScenarioReport) -> bool {
+    let verdicts = report.verdicts.iter().flat_map(|verdicts| &verdicts.verdicts);
+    let mut lost =
+        verdicts.filter(|verdict| verdict.validity == Validity::Fail && verdict.anomaly == Some(Anomaly::Lost));
+    plan.recovers_within_ms == 0
+        && plan.quiet_least_ms < USUAL_LEASE_MS
+        && plan.leaves_something_to_make_up_for()
+        && lost.next().is_some()
 }
 
 /// The doubles of a run, with what comes of their calls.

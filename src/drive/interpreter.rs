@@ -480,8 +480,9 @@ impl<'p> Interpreter<'p> {
         if quiet != RunPhase::Clean {
             self.now_do.push(Directive::Enter(quiet));
         }
-        self.drain_from_ms = now_ms;
-        self.drain_until_ms = now_ms + self.plan.quiet_budget_ms;
+        let recovery_ms = if quiet == RunPhase::Quiet { self.plan.recovers_within_ms } else { 0 };
+        self.drain_from_ms = now_ms.saturating_add(recovery_ms);
+        self.drain_until_ms = self.drain_from_ms.saturating_add(self.plan.quiet_budget_ms);
         self.queue_empty = false;
         self.queue_next_ms = now_ms;
         self.stage = Stage::Draining(quiet);
@@ -515,7 +516,8 @@ impl<'p> Interpreter<'p> {
             until = until.min(self.queue_next_ms);
         }
         if !self.abilities.queue {
-            until = until.min((self.last_activity_ms + SETTLE_MS).max(now_ms + 1));
+            let rested_ms = self.drain_from_ms.saturating_add(self.plan.quiet_least_ms);
+            until = until.min((self.last_activity_ms + SETTLE_MS).max(rested_ms).max(now_ms + 1));
         }
         Some(self.wait(now_ms, until))
     }

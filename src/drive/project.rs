@@ -146,6 +146,7 @@ pub fn load(path: &Path, surroundings: &Surroundings<'_>) -> Result<Project, Pro
         crm: file.mocks.crm.is_some(),
         support: file.mocks.support.is_some(),
         stripe: file.mocks.stripe.is_some(),
+        recovers_within: reader.duration(file.target.recovers_within.as_ref())?.unwrap_or_default(),
         fetches_events: file.mocks.stripe.as_ref().is_some_and(|stripe| stripe.fetches_events != Some(false)),
         alerts: false,
         declared: doubles.declared.keys().copied().collect(),

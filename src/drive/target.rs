@@ -4,7 +4,7 @@
 
 use super::{ask::Question, probe::ProbeSpec, signing::SigningSecrets, template::Given};
 use crate::{id::DoubleName, scenario::criterion::Need};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// A running target.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Target {
     pub stripe: bool,
     /// Whether it finds events that never arrived in Stripe's list.
     pub fetches_events: bool,
+    /// How long it may take to go on with what a dead process held or a peer refused.
+    pub recovers_within: Duration,
     /// Whether it posts its alerts to our receiver.
     pub alerts: bool,
     /// Declared doubles that it calls.

@@ -176,6 +176,7 @@ fn directed(mut stage: Stage<'_>, seed: u64, epoch: Timestamp, timed: bool) -> R
         alerts: scenario.doubles.alerts,
         declared: scenario.declared.clone(),
         quiet_least_ms: millis(scenario.quiet.least),
+        recovers_within_ms: 0,
         store_busy: scenario.faults.iter().filter_map(busy).collect(),
         clock: scenario.faults.iter().filter_map(clock).collect(),
         deliveries,

@@ -64,6 +64,9 @@ pub struct Plan {
     /// The quiet phase lasts this long at least.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub quiet_least_ms: u64,
+    /// What is added to it before the first judgement, where kills or outages left the target something to make up for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub recovers_within_ms: u64,
     /// When the store of the service is busy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store_busy: Vec<Busy>,
@@ -114,6 +117,19 @@ impl Plan {
             self.timeline = Some(events);
         }
         self
+    }
+
+    /// The plan for a target that takes so long to go on with what a dead process held or a peer refused.
+    #[must_use]
+    pub fn recovering(mut self, within: std::time::Duration) -> Self {
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        self.recovers_within_ms = if self.leaves_something_to_make_up_for() { within_ms } else { 0 };
+        self
+    }
+
+    /// Whether processes die or peers refuse.
+    pub const fn leaves_something_to_make_up_for(&self) -> bool {
+        !self.kills.is_empty() || !self.outages.is_empty() || !self.troubles.is_empty()
     }
 
     /// Every time in which doubles or the service's surroundings misbehave: outages, troubles of single calls, store, clock.

@@ -82,10 +82,15 @@ impl Stand {
     }
 
     fn run(&self, bug: &str, scenario: &Path, seed: u64) -> Run {
+        self.run_as(&here(self.app.folder()).join("hookdrill.toml"), (bug, scenario, seed))
+    }
+
+    /// With another project file.
+    fn run_as(&self, project: &Path, (bug, scenario, seed): (&str, &Path, u64)) -> Run {
         let _one = Running::one();
         let folder = scratch();
         let reports = folder.path().join("reports").display().to_string();
-        let project = here(self.app.folder()).join("hookdrill.toml").display().to_string();
+        let project = project.display().to_string();
         let seed = seed.to_string();
         let scenario = scenario.to_str().expect("text");
         let mut arguments =
@@ -366,6 +371,27 @@ fn nothing_is_said_of_the_sound_python_shop() {
 #[test]
 fn nothing_is_said_of_the_sound_billing_service() {
     nothing_is_said_of_the_sound(App::NodePostgres);
+}
+
+/// A worker's claim runs out after twelve seconds here: what is still to come is lost for whoever does not wait so long.
+#[test]
+fn what_a_dead_worker_held_is_waited_for_as_long_as_the_project_says() {
+    let Some(stand) = Stand::of(App::NodeSqlite) else { return };
+    let folder = here(App::NodeSqlite.folder());
+    let text = std::fs::read_to_string(folder.join("hookdrill.toml")).expect("a project file");
+    let text = text.replace("JOB_LEASE_MS = \"1500\"", "JOB_LEASE_MS = \"12000\"");
+    let (scratch, scenario) = (scratch(), file_of("killed-at-a-call"));
+    let file = scratch.path().join("hookdrill.toml");
+    let run = |more: &str| {
+        let target = format!("[target]\ncwd = {:?}\n{more}", folder.display());
+        std::fs::write(&file, text.replace("[target]\n", &target)).expect("written");
+        stand.run_as(&file, ("", &scenario, 1))
+    };
+    let hasty = run("");
+    assert_eq!(hasty.finished.code, 1, "{}", hasty.finished);
+    assert!(hasty.finished.stdout.contains("`recovers_within` under [target]"), "{}", hasty.finished);
+    let patient = run("recovers_within = \"16s\"\n");
+    assert_eq!(patient.finished.code, 0, "{}", patient.finished);
 }
 
 /// The table as the README shows it.

@@ -295,6 +295,7 @@ fn empty_plan() -> Plan {
         declared: Vec::new(),
         timeline: None,
         quiet_least_ms: 0,
+        recovers_within_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),
         kills: Vec::new(),

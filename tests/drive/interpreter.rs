@@ -33,6 +33,7 @@ fn plan(deliveries: &[(u64, Reaction)]) -> Plan {
         declared: Vec::new(),
         timeline: None,
         quiet_least_ms: 0,
+        recovers_within_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),
         version: PLAN_VERSION,

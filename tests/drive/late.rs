@@ -78,6 +78,7 @@ fn target(webhook: String) -> Target {
         support: false,
         stripe: false,
         fetches_events: false,
+        recovers_within: std::time::Duration::ZERO,
         alerts: false,
         declared: Vec::new(),
         process: false,

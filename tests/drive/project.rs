@@ -98,6 +98,11 @@ fn each_mistake_is_located_and_says_what_to_write() {
         ("hubspot", "salesforce", "hookdrill.toml:7: the dialect `salesforce` is not known"),
         ("dialect = \"hubspot\"", "rate_limit = 0", "hookdrill.toml:7: no call would be answered"),
         (
+            "secret_env = \"SECRET\"",
+            "secret_env = \"SECRET\"\nrecovers_within = \"soon\"",
+            "hookdrill.toml:4: `soon` is not a duration",
+        ),
+        (
             "access =",
             "headers_env = { Authorization = \"NOWHERE\" }\naccess =",
             "hookdrill.toml:11: `headers_env` is the name of a variable that holds the whole value, like `Bearer …`; neither \

@@ -37,6 +37,7 @@ pub(crate) fn plan(troubles: Vec<CallTrouble>, kills: Vec<Kill>) -> Plan {
         declared: Vec::new(),
         timeline: None,
         quiet_least_ms: 0,
+        recovers_within_ms: 0,
         store_busy: Vec::new(),
         clock: Vec::new(),
         version: PLAN_VERSION,

@@ -50,6 +50,7 @@ fn setup() -> Setup {
         support_form: None,
         stripe: false,
         fetches_events: false,
+        recovers_within: std::time::Duration::ZERO,
         alerts: false,
         declared: Vec::new(),
         crm: true,

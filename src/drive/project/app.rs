@@ -13,7 +13,6 @@ use crate::{
         template::{self, Given},
     },
     redact::Redactor,
-    time::parse_duration,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -229,8 +228,7 @@ impl Reader<'_> {
         own: Option<&Spanned<String>>,
         shared: Option<&Spanned<String>>,
     ) -> Result<Duration, ProjectError> {
-        let Some(text) = own.or(shared) else { return Ok(READY_WITHIN) };
-        parse_duration(text.get_ref()).map_err(|error| self.wrong(text, error.to_string()))
+        Ok(self.duration(own.or(shared))?.unwrap_or(READY_WITHIN))
     }
 
     fn names(&self, processes: &[ProcessTable]) -> Result<(), ProjectError> {

@@ -84,6 +84,10 @@ pub(super) struct TargetTable {
     /// Whether a process that died by itself is started again, as a supervisor does it (true).
     #[schemars(with = "Option<bool>")]
     pub(super) restart: Option<Spanned<bool>>,
+    /// How long your app may take to go on with what a dead process held or a peer refused, like 35s: after kills and outages so long
+    /// nothing is judged.
+    #[schemars(with = "Option<String>")]
+    pub(super) recovers_within: Option<Spanned<String>>,
     /// Several processes of one app, instead of one command; they are started in this order.
     #[serde(default)]
     pub(super) process: Vec<ProcessTable>,

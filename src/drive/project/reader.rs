@@ -10,8 +10,9 @@ use crate::{
         template::{self, PLACEHOLDERS},
     },
     redact::Redactor,
+    time::parse_duration,
 };
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use toml::Spanned;
 
 /// The name of a variable and of a file, of which one may be given.
@@ -33,6 +34,14 @@ impl Reader<'_> {
         let before = self.text.get(..at.span().start).unwrap_or_default();
         let what = Redactor::new(&[]).text(&what);
         ProjectError::Value { path: self.path.clone(), line: before.matches('\n').count() + 1, what }
+    }
+
+    /// A span of time, like 30s.
+    pub(super) fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, ProjectError> {
+        let read = |text: &Spanned<String>| {
+            parse_duration(text.get_ref()).map_err(|error| self.wrong(text, error.to_string()))
+        };
+        text.map(read).transpose()
     }
 
     /// Webhooks of all customers go to one place: there is nobody whose name could be filled in.
