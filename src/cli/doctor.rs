@@ -64,7 +64,7 @@ async fn examined(
 
 /// The app of a project file: one that hookdrill starts is started, with doubles for it to call, and ended afterwards.
 async fn app(args: &DoctorArgs, project: &Project) -> Result<Diagnosis, Failure> {
-    let broken = |what: String| Failure::Broken(what);
+    let broken = Failure::Broken;
     let redactor = Redactor::new(&started::secrets(project).iter().map(String::as_str).collect::<Vec<_>>());
     let secret = project.target.secrets.known().to_owned();
     if project.app.is_none() {

@@ -129,7 +129,7 @@ impl Fleet {
 
 impl Process {
     fn new(start: Start) -> Self {
-        let port = start.port();
+        let port = start.find_port();
         let (_, progress) = watch::channel(Progress::Starting);
         Self {
             start,

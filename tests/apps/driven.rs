@@ -281,7 +281,7 @@ fn a_comparison_alone_catches_them(app: App) {
         missed(&stand, row, &Wordless::new(&row.scenario).path, &wanted)
     });
     let scenarios: BTreeSet<String> = rows.into_iter().map(|row| row.scenario).collect();
-    let seeds = seeds().map_or(1, |seeds| seeds);
+    let seeds = seeds().unwrap_or(1);
     let mut runs: Vec<(u64, Wordless)> = Vec::new();
     for scenario in scenarios.iter().map(String::as_str).chain(asked("HOOKDRILL_APP_COMPARED").map(|_| DRAWN)) {
         runs.extend((1..=seeds).map(|seed| (seed, Wordless::new(scenario))));

@@ -98,10 +98,10 @@ impl Start {
         }
     }
 
-    /// The port that it has from the start; 0 when it takes one itself.
-    pub(super) fn port(&self) -> u16 {
+    /// A port for it to begin with and to come back on: an app's own, or one that is looked for now.
+    pub(super) fn find_port(&self) -> u16 {
         match self {
-            // Should none be to be had, the service says so itself.
+            // 0 where none is to be had: the service asks for one, and says so itself.
             Self::Service(_) => ports::free().and_then(|held| held.local_addr()).map_or(0, |at| at.port()),
             Self::App(app) => app.port,
         }
