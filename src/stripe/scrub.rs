@@ -164,10 +164,19 @@ impl Scrubber {
                 return vec![(0..text.len(), self.substitutes.phone(text))];
             }
         }
-        if depth < DEEPEST && (text.contains("://") || text.contains('%')) {
-            return self.link_edits(key, class, text, depth + 1);
+        if depth == DEEPEST {
+            return self.piece_edits(class, text);
         }
-        self.piece_edits(class, text)
+        let mut edits = Vec::new();
+        for (range, is_link) in link::cut(text) {
+            let part = &text[range.clone()];
+            let hosted = is_link && recognise::is_hosted("", part);
+            let class = if hosted { Class::Hosted } else { class };
+            let inner =
+                if is_link { self.link_edits(key, class, part, depth + 1) } else { self.piece_edits(class, part) };
+            edits.extend(inner.into_iter().map(|(at, new)| (range.start + at.start..range.start + at.end, new)));
+        }
+        edits
     }
 
     /// JSON within a text, and text within base64.
@@ -214,8 +223,12 @@ impl Scrubber {
                 }
             };
             let of_part = match (part, class) {
-                // A sentence with a percent sign in it is no link.
-                (Part::Path, Class::Words | Class::Sentence) if !text.contains("://") => class,
+                // A name with a percent sign in it is no link.
+                (Part::Path | Part::Value(_) | Part::Fragment, Class::Words | Class::Sentence)
+                    if !text.contains("://") =>
+                {
+                    class
+                }
                 (Part::Path | Part::Authority | Part::Key, _) => {
                     policy::class(Place { path: &[], object: "", own: true }, plain)
                 }

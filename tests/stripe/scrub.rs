@@ -180,3 +180,35 @@ proptest::proptest! {
         let _ = scrubbed(&[text]);
     }
 }
+
+#[test]
+fn a_link_in_a_text_hides_nothing_around_it() {
+    for text in [
+        "Zelda Quux 84 ordered at https://shop.test/o/17 for 49 EUR",
+        "(https://shop.test/o/17) Zelda Quux",
+        "zelda@quux.test see https://shop.test/o/17",
+        "https://shop.test/o/17 zelda@quux.test",
+        "<https://shop.test/o/17|Zelda Quux>",
+        "[Zelda Quux](https://shop.test/o/17)",
+        "/login?name=Zelda&mail=zelda%40quux.test&next=https://shop.test/o/17",
+        "/login?name=zelda&mail=zelda@quux.test",
+        "name=Zelda&next=https://shop.test/o/17",
+        "https://shop.test/login?next=https://shop.test/o?name=Zelda&x=1",
+        "Zelda saved 100%20 at https://shop.test/o/17",
+        "file:///home/Zelda/x://y",
+        "Call +49 30 1234567 from Zelda, https://shop.test/o/17 or https://shop.test/o/18",
+    ] {
+        for key in ["description", "note", "name", "source", "next_url"] {
+            let body = serde_json::json!({ "object": "charge", "metadata": { key: text } }).to_string();
+            let new = scrubbed(&[body])[0].to_lowercase();
+            for word in ["zelda", "quux", "1234567"] {
+                assert!(!new.contains(word), "{key}: {text}: {new}");
+            }
+            let kept = text.contains("shop.test/o/17") && !text.contains("://y");
+            assert!(!kept || new.contains("https://shop.test/o/17"), "{key}: {text}: {new}");
+        }
+    }
+    let body = serde_json::json!({ "object": "charge", "description": "for Zelda Quux, https://shop.test/o/17" });
+    let new = scrubbed(&[body.to_string()])[0].to_lowercase();
+    assert!(!new.contains("zelda") && new.contains("https://shop.test/o/17"), "{new}");
+}

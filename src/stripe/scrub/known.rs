@@ -4,6 +4,7 @@
 //! Must not know: what stands for a value.
 
 use super::{
+    link,
     policy::Class,
     text::{Piece, folded, is_token_char, pieces},
     vocabulary,
@@ -96,7 +97,16 @@ impl Known {
             }
         }
         match class {
-            Class::Words => self.name(key, text, &mut new),
+            Class::Words => {
+                for (range, is_link) in link::cut(text) {
+                    let part = &text[range];
+                    let undone = if is_link { link::decoded(part, false) } else { None };
+                    // Hosts and paths are no names; `Ada%20Lovelace` is one.
+                    if !part.contains("://") {
+                        self.name(key, undone.as_deref().unwrap_or(part), &mut new);
+                    }
+                }
+            }
             Class::Opaque => {
                 for token in tokens(text).filter(|token| token.len() >= SHORTEST_NUMBER && has_digit(token)) {
                     self.word(&token, &mut new);

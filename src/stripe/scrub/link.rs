@@ -1,4 +1,4 @@
-//! Cuts a link into what stands between its signs, and undoes and redoes percent signs.
+//! Finds links in a text, cuts them into what stands between their signs, and undoes and redoes percent signs.
 //!
 //! Must not know: what is personal.
 
@@ -19,17 +19,52 @@ pub(super) enum Part<'a> {
     Fragment,
 }
 
+/// A text cut at its links: `true` stands for a link, or for a run with percent signs.
+pub(super) fn cut(text: &str) -> Vec<(Range<usize>, bool)> {
+    let mut found: Vec<(Range<usize>, bool)> = Vec::new();
+    let mut text_from = 0;
+    for run in runs(text) {
+        let within = &text[run.clone()];
+        let Some(link) = beginning(within).map(|at| run.start + at..run.end) else { continue };
+        found.extend((text_from < link.start).then_some((text_from..link.start, false)));
+        text_from = link.end;
+        found.push((link, true));
+    }
+    found.extend((text_from < text.len()).then_some((text_from..text.len(), false)));
+    found
+}
+
+/// What stands between the signs that no link has: spaces, quotes, brackets (as Markdown and chats put around them).
+fn runs(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let is_between = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>()[]{}|\\^".contains(c);
+    let mut from = 0;
+    let ends = text.char_indices().filter(move |(_, c)| is_between(*c)).map(|(at, c)| (at, at + c.len_utf8()));
+    let runs = ends.chain([(text.len(), text.len())]).map(move |(end, next)| std::mem::replace(&mut from, next)..end);
+    runs.filter(|run| !run.is_empty())
+}
+
+/// Where the link of a run begins: at its scheme; at the first letter of what is a query or has percent signs.
+fn beginning(run: &str) -> Option<usize> {
+    let escaped = |at: usize| run.get(at + 1..at + 3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let query = run.find('=').is_some_and(|sign| run[..sign].contains(['?', '&']) || run[sign..].contains('&'));
+    if query || run.match_indices('%').any(|(at, _)| escaped(at)) {
+        return Some(0);
+    }
+    let scheme = run.find("://")?;
+    let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    Some(scheme - run[..scheme].chars().rev().take_while(|c| is_of_scheme(*c)).count())
+}
+
 /// The parts of a link, or of a text with percent signs.
 pub(super) fn parts(text: &str) -> Vec<(Range<usize>, Part<'_>)> {
     let mut found = Vec::new();
     let mut at = 0;
-    if let Some(scheme) = text.find("://") {
-        let start = scheme + 3;
-        let end = end_of(text, start, &['/', '?', '#']);
-        found.push((start..end, Part::Authority));
-        at = end;
+    if let Some(start) = authority(text) {
+        at = text[start..].find(['/', '?', '#']).map_or(text.len(), |length| start + length);
+        // `file:///etc` has none.
+        found.extend((at > start).then_some((start..at, Part::Authority)));
     }
-    let (mut in_query, mut key) = (false, None);
+    let (mut in_query, mut key) = (at == 0 && is_form(text), None);
     let mut fragment = false;
     while at < text.len() {
         match text.as_bytes()[at] {
@@ -58,6 +93,18 @@ pub(super) fn parts(text: &str) -> Vec<(Range<usize>, Part<'_>)> {
         at += 1;
     }
     found
+}
+
+/// Where the authority begins: behind the scheme that the text begins with.
+fn authority(text: &str) -> Option<usize> {
+    let scheme = text.find("://")?;
+    let signs_before = text[..scheme].contains(['/', '?', '#', '&', '=', '%']);
+    (!signs_before).then_some(scheme + 3)
+}
+
+/// `name=Ada&plan=pro`, as forms are sent.
+fn is_form(text: &str) -> bool {
+    text.find('=').is_some_and(|sign| !text[..sign].contains(['/', '?', '#']) && text[sign..].contains('&'))
 }
 
 fn end_of(text: &str, from: usize, signs: &[char]) -> usize {
@@ -127,10 +174,47 @@ mod tests {
         assert_eq!(encoded("Ada Lé@", true), "Ada+L%C3%A9%40");
     }
 
+    #[test]
+    fn odd_links_have_parts_too() {
+        let of = |text: &'static str| -> Vec<_> {
+            parts(text).into_iter().map(|(range, part)| (&text[range], part)).collect()
+        };
+        assert_eq!(of("://"), []);
+        assert_eq!(of("file:///etc"), [("etc", Part::Path)]);
+        assert_eq!(of("x://?a=b"), [("a", Part::Key), ("b", Part::Value("a"))]);
+        let form = [("a", Part::Key), ("b", Part::Value("a")), ("c", Part::Key), ("d", Part::Value("c"))];
+        assert_eq!(of("a=b&c=d"), form);
+        assert_eq!(of("YWJj=="), [("YWJj", Part::Path)]);
+        let next = of("/p?mail=b&next=https://h/o");
+        assert_eq!(next[1..3], [("mail", Part::Key), ("b", Part::Value("mail"))], "{next:?}");
+    }
+
+    #[test]
+    fn links_are_cut_out_of_a_text() {
+        for (text, expected) in [
+            ("Ada: https://a.b/c, or not", vec![("Ada: ", false), ("https://a.b/c,", true), (" or not", false)]),
+            ("(https://a.b)", vec![("(", false), ("https://a.b", true), (")", false)]),
+            ("50% off, a = b", vec![("50% off, a = b", false)]),
+            ("Ada%20L", vec![("Ada%20L", true)]),
+            ("see:https://a.b", vec![("see:", false), ("https://a.b", true)]),
+            ("/p?a=b&next=https://a.b", vec![("/p?a=b&next=https://a.b", true)]),
+            ("", vec![]),
+        ] {
+            let found: Vec<_> = cut(text).into_iter().map(|(range, link)| (&text[range], link)).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_text_breaks_it(text in ".*", odd in "[a-z%?&=#/+:é]*") {
-            for text in [text, odd] {
+        fn no_text_breaks_it(text in ".*", odd in "[a-z%?&=#/+:é ]*", link in "[a-z]{0,2}://[a-z%?&=#/:é ]{0,6}") {
+            for text in [text, odd, link] {
+                let mut at = 0;
+                for (range, _) in cut(&text) {
+                    proptest::prop_assert!(range.start == at && range.end > range.start);
+                    at = range.end;
+                }
+                proptest::prop_assert_eq!(at, text.len());
                 let mut at = 0;
                 for (range, _) in parts(&text) {
                     proptest::prop_assert!(range.start >= at && range.end > range.start);

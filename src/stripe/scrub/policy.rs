@@ -372,6 +372,10 @@ fn secret(key: &str, text: &str) -> Option<Class> {
 }
 
 fn of_web(key: &str, text: &str, place: Place<'_>) -> Option<Class> {
+    // A sentence with a link in it is a sentence.
+    if text.contains(|c: char| c.is_whitespace() || "<>()[]|".contains(c)) {
+        return None;
+    }
     let is_url = text.contains("://");
     if is_url && !place.own && recognise::is_hosted(key, text) {
         return Some(Class::Hosted);
