@@ -121,12 +121,15 @@ impl Scrubber {
     fn json_edits(&mut self, body: &str, own: bool, depth: usize) -> Vec<Edit> {
         let mut edits = Vec::new();
         each(body, own, |place, range, kind| match kind {
-            Kind::Text => edits.extend(self.string_edits(place, &body[range.clone()], range.start, depth)),
+            Kind::Text => {
+                let class = |text: &str| policy::class(place, text);
+                edits.extend(self.string_edits(place.key(), class, &body[range.clone()], range.start, depth));
+            }
             Kind::Number => edits.extend(self.number(place, &body[range.clone()]).map(|new| (range, new))),
-            // The app's own keys may be anything; Stripe's are words.
+            // Stripe's keys are words. The app's own are what it reads by, so what is known to be somebody's goes and no more.
             Kind::Key if place.own => {
-                let key = Place { path: &[], object: "", own: true };
-                edits.extend(self.string_edits(key, &body[range.clone()], range.start, depth));
+                let class = |text: &str| if policy::is_id(text) { Class::Keep } else { Class::Loose };
+                edits.extend(self.string_edits("", class, &body[range.clone()], range.start, depth));
             }
             Kind::Key => {}
         });
@@ -134,11 +137,17 @@ impl Scrubber {
     }
 
     /// Edits of a string as it is written at `start` of the body.
-    fn string_edits(&mut self, place: Place<'_>, raw: &str, start: usize, depth: usize) -> Vec<Edit> {
+    fn string_edits(
+        &mut self,
+        key: &str,
+        class: impl Fn(&str) -> Class,
+        raw: &str,
+        start: usize,
+        depth: usize,
+    ) -> Vec<Edit> {
         let decoded = Decoded::of(raw);
         let text = decoded.text.clone();
-        let class = policy::class(place, &text);
-        let edits = self.edits(place.key(), class, &text, depth);
+        let edits = self.edits(key, class(&text), &text, depth);
         let place = |range: &Range<usize>| {
             let raw = decoded.raw(range);
             start + raw.start..start + raw.end
@@ -157,6 +166,9 @@ impl Scrubber {
             return edits;
         }
         if self.only.is_none() {
+            if text::is_date(text) && matches!(class, Class::Opaque | Class::Words | Class::Sentence) {
+                return vec![(0..text.len(), self.substitutes.date(text))];
+            }
             if class == Class::Opaque {
                 return self.opaque_edits(text);
             }
@@ -287,6 +299,8 @@ impl Scrubber {
                 Piece::V6 => self.substitutes.v6(old),
                 Piece::Phone => self.substitutes.phone(old),
                 Piece::Secret => self.substitutes.opaque(old),
+                Piece::Date if all || known || class == Class::Sentence => self.substitutes.date(old),
+                Piece::Date => continue,
                 Piece::Digits => self.each_run(old),
                 Piece::Amount if all => self.each_run(old),
                 Piece::Id | Piece::Amount => continue,

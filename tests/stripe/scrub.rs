@@ -212,3 +212,32 @@ fn a_link_in_a_text_hides_nothing_around_it() {
     let new = scrubbed(&[body.to_string()])[0].to_lowercase();
     assert!(!new.contains("zelda") && new.contains("https://shop.test/o/17"), "{new}");
 }
+
+#[test]
+fn what_an_app_reads_by_stays() {
+    let id = "pi_3Sx00Qp7RtVb2aaaaaaaa";
+    let body = serde_json::json!({
+        "object": "payment_intent", "client_secret": format!("{id}_secret_aB3dE0fGhIjKlMn"),
+        "metadata": { "note for us": "Zelda said hi", "Zelda Quux": 1, "dob": "1961-02-11", "born": "31/12/1961",
+                      "log": "Zelda came on 1961-02-11 at noon", "start": "1961-02-11", "slack": "@mrs_quux9" },
+        "invoice_settings": { "custom_fields": [{ "name": "Contact", "value": "Zelda Quux" }] },
+        "shipping": { "tracking_number": "1Z999AA10123456784", "name": "Zelda Quux" }, "locale": "tr_TR",
+    });
+    let new = scrubbed(&[body.to_string()])[0].clone();
+    for gone in ["Zelda", "Quux", "quux9", "aB3dE0", "1961-02-11", "31/12/1961", "1Z999", "came"] {
+        assert!(!new.contains(gone), "{gone} in {new}");
+    }
+    let new: Value = serde_json::from_str(&new).expect("JSON");
+    assert!(new["client_secret"].as_str().expect("a text").starts_with(&format!("{id}_secret_")), "{new}");
+    assert!(new["metadata"]["note for us"].is_string() && new["locale"] == "tr_TR", "{new}");
+    assert_eq!(new["invoice_settings"]["custom_fields"][0]["name"], "Contact");
+    let metadata = &new["metadata"];
+    let (dob, born) = (metadata["dob"].as_str().expect("a day"), metadata["born"].as_str().expect("a day"));
+    assert!(metadata["log"].as_str().expect("a text").contains(dob) && metadata["start"] == dob, "{new}");
+    let part = |text: &str, range: std::ops::Range<usize>| text[range].parse::<u16>().expect("a number");
+    for (year, month, day) in
+        [(part(dob, 0..4), part(dob, 5..7), part(dob, 8..10)), (part(born, 6..10), part(born, 3..5), part(born, 0..2))]
+    {
+        assert!((1940..2000).contains(&year) && (1..13).contains(&month) && (1..13).contains(&day), "{dob} {born}");
+    }
+}

@@ -15,10 +15,14 @@ const UNMISTAKABLE: [&str; 7] = ["ch", "cs_live", "cs_test", "cus", "evt", "pi",
 
 /// Further prefixes. Some begin ordinary words too (`in_progress`, `card_present`, `pm_card_visa`), so an id has a
 /// digit or a capital behind them.
-const FURTHER: [&str; 38] = [
+const FURTHER: [&str; 53] = [
     "ba",
+    "bps",
+    "btok",
     "card",
+    "cbtxn",
     "cc",
+    "ccsbtxn",
     "cn",
     "cnli",
     "dp",
@@ -26,10 +30,16 @@ const FURTHER: [&str; 38] = [
     "ent",
     "fee",
     "file",
+    "iauth",
+    "ic",
+    "ich",
+    "idp",
     "ii",
     "il",
     "in",
     "inpay",
+    "inpmt",
+    "ipi",
     "issfr",
     "li",
     "link",
@@ -37,6 +47,7 @@ const FURTHER: [&str; 38] = [
     "or",
     "pm",
     "po",
+    "prv",
     "py",
     "pyr",
     "qt",
@@ -49,11 +60,15 @@ const FURTHER: [&str; 38] = [
     "sub",
     "sub_item",
     "sub_sched",
+    "taxcalc",
     "tok",
     "tr",
+    "trr",
+    "tu",
     "txi",
     "txn",
-    "inpmt",
+    "vr",
+    "vs",
 ];
 
 /// Characters behind an unknown prefix from which on a text with digits is taken for an id.
@@ -206,6 +221,10 @@ fn kind<'a>(prefix: &'a str, body: &str) -> Option<&'a str> {
     let has_digit = body.bytes().any(|b| b.is_ascii_digit());
     let telling = has_digit || body.bytes().any(|b| b.is_ascii_uppercase());
     let some = body.bytes().any(|b| b.is_ascii_alphanumeric());
+    // `tr_TR` is a language.
+    if body.len() == 2 && prefix.len() == 2 && body.bytes().all(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
     let base = prefix.strip_suffix("_test").or(prefix.strip_suffix("_live")).unwrap_or(prefix);
     if some && (UNMISTAKABLE.contains(&prefix) || telling && FURTHER.contains(&base)) {
         return Some(prefix);

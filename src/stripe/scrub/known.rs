@@ -94,6 +94,8 @@ impl Known {
         for (range, piece) in pieces(text) {
             if piece == Piece::Mail {
                 self.mail(&text[range], &mut new);
+            } else if piece == Piece::Date && matches!(class, Class::Opaque | Class::Words) {
+                self.word(&text[range], &mut new);
             }
         }
         match class {

@@ -158,6 +158,7 @@ const OPAQUE: &[&str] = &[
     "dob",
     "birthday",
     "birthdate",
+    "born",
     "birth_date",
     "date_of_birth",
     "location",
@@ -174,6 +175,8 @@ const OPAQUE: &[&str] = &[
     "vat_number",
     "tax_number",
     "order_phone_last4",
+    "tracking_number",
+    "plate",
 ];
 
 /// Keys under which a name, an address or the like stands.
@@ -222,6 +225,11 @@ const WORDS: &[&str] = &[
     "twitter",
     "instagram",
     "telegram",
+    "slack",
+    "discord",
+    "facebook",
+    "tiktok",
+    "github",
     "skype",
     "linkedin",
     "contact",
@@ -368,7 +376,11 @@ pub(super) fn class(place: Place<'_>, text: &str) -> Class {
 fn secret(key: &str, text: &str) -> Option<Class> {
     let is_key = ["sk_", "rk_", "whsec_"].iter().any(|start| text.starts_with(start));
     let is_token = text.starts_with("eyJ") && text.matches('.').count() == 2;
-    (is_key || is_token || key == "client_secret" && !text.contains("_secret_")).then_some(Class::Opaque)
+    if is_key || is_token || key == "client_secret" && !text.contains("_secret_") {
+        return Some(Class::Opaque);
+    }
+    // Apps read the id before it: only the secret part goes.
+    text.split_once("_secret_").is_some_and(|(id, _)| is_id(id)).then_some(Class::Loose)
 }
 
 fn of_web(key: &str, text: &str, place: Place<'_>) -> Option<Class> {
@@ -397,11 +409,12 @@ fn by_key(key: &str, place: Place<'_>, text: &str) -> Option<Class> {
     if STANDARD.contains(&key) && !place.own || has("email") && text.contains('@') {
         return Some(Class::Loose);
     }
-    // What a shop asks for is its own wording.
-    if place.path.contains(&"label") && !place.own {
+    // What a shop asks for is its own wording, what is answered is somebody's.
+    let answered = place.path.contains(&"custom_fields") && !place.own;
+    if place.path.contains(&"label") && !place.own || answered && key == "name" {
         return Some(Class::Loose);
     }
-    if place.path.contains(&"custom_fields") && key == "value" {
+    if answered && key == "value" {
         return Some(Class::Words);
     }
     let tax = place.object == "tax_id" || place.path.iter().any(|key| matches!(*key, "tax_ids" | "customer_tax_ids"));
@@ -411,7 +424,7 @@ fn by_key(key: &str, place: Place<'_>, text: &str) -> Option<Class> {
     {
         return Some(Class::Opaque);
     }
-    if has("phone") || has("mobile") || has("telephone") || has("tel") || has("fax") || has("whatsapp") {
+    if has("phone") || has("mobile") || has("telephone") || has("tel") || has("cell") || has("fax") || has("whatsapp") {
         return Some(Class::Phone);
     }
     if has("name") && !words.iter().any(|word| THINGS.contains(&&**word)) {
@@ -430,6 +443,10 @@ fn by_key(key: &str, place: Place<'_>, text: &str) -> Option<Class> {
 fn by_looks(key: &str, text: &str) -> Class {
     if text.chars().any(|c| c.is_whitespace() || !c.is_ascii()) {
         return Class::Sentence;
+    }
+    // A handle, as chats have them.
+    if text.strip_prefix('@').is_some_and(|rest| rest.starts_with(char::is_alphanumeric)) {
+        return Class::Words;
     }
     let of_code = words(key).iter().any(|word| IDS.contains(&&**word) || THINGS.contains(&&**word));
     let capital = text.starts_with(|c: char| c.is_ascii_uppercase());

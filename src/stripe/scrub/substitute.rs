@@ -39,6 +39,7 @@ enum Kind {
     Digits,
     Opaque,
     Mail,
+    Date,
     Phone,
     V4,
     V6,
@@ -166,6 +167,23 @@ impl Substitutes {
         self.remembered(Kind::V6, &lower, |bytes, _| {
             let group = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]) | 0x1000;
             format!("2001:db8:{:x}:{:x}::{:x}", group(0), group(2), group(4))
+        })
+    }
+
+    /// Another day of the last century, written alike. Day and month are below 13, so it is one in either order.
+    pub(super) fn date(&mut self, old: &str) -> String {
+        self.remembered(Kind::Date, old, |bytes, _| {
+            let mut new = String::with_capacity(old.len());
+            for (part, byte) in old.split_inclusive(|c: char| !c.is_ascii_digit()).zip(bytes) {
+                let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+                let number = match digits.len() {
+                    4 => 1940 + u16::from(byte % 60),
+                    1 => 1 + u16::from(byte % 9),
+                    _ => 1 + u16::from(byte % 12),
+                };
+                new.push_str(&format!("{number:0width$}{}", &part[digits.len()..], width = digits.len()));
+            }
+            new
         })
     }
 

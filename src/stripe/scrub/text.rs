@@ -15,6 +15,8 @@ pub(super) enum Piece {
     Mail,
     V4,
     V6,
+    /// A day: `1961-02-11`, `11/02/1961`.
+    Date,
     /// The number of a telephone, with its separators.
     Phone,
     /// The number of a card, of social security and the like.
@@ -59,7 +61,7 @@ pub(super) fn pieces(text: &str) -> Vec<(Range<usize>, Piece)> {
 
 fn piece(text: &str, at: usize) -> (usize, Option<Piece>) {
     let boundary = !text[..at].chars().next_back().is_some_and(|c| c.is_ascii_alphanumeric());
-    let special = [mail, v6, v4, number, id, amount];
+    let special = [mail, v6, v4, date, number, id, amount];
     if boundary && let Some(found) = special.iter().find_map(|find| find(text, at)) {
         return (found.0, Some(found.1));
     }
@@ -97,6 +99,31 @@ fn v6(text: &str, at: usize) -> Found {
     let address: Ipv6Addr = Some(run).filter(|run| run.matches(':').count() > 1)?.parse().ok()?;
     let stays = address.is_loopback() || address.is_unspecified();
     Some((at + run.len(), if stays { Piece::Id } else { Piece::V6 }))
+}
+
+/// A day, by its numbers: year, month and day or the other way round.
+fn date(text: &str, at: usize) -> Found {
+    let run =
+        &text[at..text[at..].find(|c: char| !c.is_ascii_digit() && !"-/.".contains(c)).map_or(text.len(), |n| at + n)];
+    let run = run.trim_end_matches(['-', '/', '.']);
+    // `2025-01-02T10:00` has a day in it, `2025-01-02a` none.
+    let behind = &text[at + run.len()..];
+    let alone = !behind.starts_with(|c: char| is_token_char(c) || c == '_') || behind.starts_with('T');
+    is_date(run).then_some((at + run.len(), Piece::Date)).filter(|_| alone)
+}
+
+/// Whether a text is a day and nothing else.
+pub(super) fn is_date(text: &str) -> bool {
+    let Some(sign) = text.chars().find(|c| "-/.".contains(*c)) else { return false };
+    let numbers: Vec<(usize, u16)> = text.split(sign).map(|part| (part.len(), part.parse().unwrap_or(0))).collect();
+    let small = |(length, number): (usize, u16), most: u16| length <= 2 && (1..=most).contains(&number);
+    let day_and_month = |one, other| small(one, 31) && small(other, 12) || small(one, 12) && small(other, 31);
+    let is_year = |(length, number): (usize, u16)| length == 4 && (1900..2100).contains(&number);
+    match numbers[..] {
+        [year, month, day] if is_year(year) => day_and_month(month, day),
+        [day, month, year] if is_year(year) => day_and_month(day, month),
+        _ => false,
+    }
 }
 
 /// Telephones, cards, social security.
@@ -197,6 +224,8 @@ mod tests {
             ("call (415) 555-2671", "(415) 555-2671", Piece::Phone),
             ("4242 4242 4242 4242", "4242 4242 4242 4242", Piece::Digits),
             ("078-05-1120", "078-05-1120", Piece::Digits),
+            ("on 1961-02-11.", "1961-02-11", Piece::Date),
+            ("31/12/1961", "31/12/1961", Piece::Date),
             ("cus_TZbnffBNpdag7f", "cus_TZbnffBNpdag7f", Piece::Id),
             ("x 1ac6bd2a-1a20-4d0b-b888-1370389de891", "1ac6bd2a-1a20-4d0b-b888-1370389de891", Piece::Id),
             ("1 × Pro", "1", Piece::Amount),
@@ -209,7 +238,7 @@ mod tests {
             found("pi_1SpnLRQmZ4abc_secret_Xyz9"),
             [("pi_1SpnLRQmZ4abc_secret_", Piece::Id), ("Xyz9", Piece::Secret)]
         );
-        assert_eq!(found("at 10:30:05 on 2026-11-23, 1.2.3, order_4711-12, a@"), []);
+        assert_eq!(found("at 10:30:05, 1.2.3, 2026-13-23, 2026-11-23a, order_4711-12, a@"), []);
     }
 
     proptest::proptest! {
