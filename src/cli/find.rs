@@ -10,7 +10,8 @@ use crate::{
     plan::model::Plan,
     scenario::{
         criterion::{Bound, Criterion},
-        load,
+        error::nearest,
+        load::{self, Criteria},
         model::{Body, DeliveryOptions, Doubles, Quiet, Scenario, Simulation, Spacing, StoryUse},
     },
     stripe::{
@@ -37,7 +38,12 @@ pub(crate) struct Found {
 }
 
 /// Reads all that the paths name, and reports everything that is wrong at once.
-pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptions) -> Result<Vec<Found>, Failure> {
+pub(crate) fn scenarios(
+    paths: &[PathBuf],
+    fixtures: &Path,
+    options: ImportOptions,
+    criteria: Criteria,
+) -> Result<Vec<Found>, Failure> {
     let shipped = Shipped::needed(paths, fixtures).map_err(|error| {
         Failure::Broken(format!("cannot write the shipped scenarios to a temporary folder: {error}"))
     })?;
@@ -48,17 +54,20 @@ pub(crate) fn scenarios(paths: &[PathBuf], fixtures: &Path, options: ImportOptio
     for path in paths {
         let real = shipped.as_ref().and_then(|shipped| shipped.real(path));
         if real.as_ref().is_some_and(|real| !real.exists()) {
-            wrong.push(format!(
-                "{} is not among the shipped scenarios: {}",
-                path.display(),
-                shipped::scenarios().join(", ")
-            ));
+            let names = shipped::scenarios();
+            let names: Vec<_> = names.iter().map(|name| name.trim_end_matches(".toml")).collect();
+            let typed = path.strip_prefix(shipped::NAME).unwrap_or(path).display().to_string();
+            let meant = match nearest(typed.trim_end_matches(".toml"), names.iter().copied()) {
+                Some(name) => format!("did you mean {}/{name}?", shipped::NAME),
+                None => format!("there are {}", names.join(", ")),
+            };
+            wrong.push(format!("{} is not among the shipped scenarios; {meant}", path.display()));
             continue;
         }
         match files(real.as_deref().unwrap_or(path)) {
             Ok(files) => {
                 for file in files {
-                    match one(&file, &roots, options) {
+                    match one(&file, &roots, options, criteria) {
                         Ok(scenarios) => found.extend(scenarios),
                         Err(what) => wrong.push(what),
                     }
@@ -115,14 +124,14 @@ pub(crate) fn is_included(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".inc.toml"))
 }
 
-fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Vec<Found>, String> {
+fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions, criteria: Criteria) -> Result<Vec<Found>, String> {
     if is_included(path) {
         let what = "holds stories that scenarios take in with `include`, and is no scenario; name one of those";
         return Err(format!("{} {what}", path.display()));
     }
     if path.extension().is_some_and(|e| e == "toml") {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let scenarios = load::load_all(path, fixtures, options).map_err(|e| e.to_string())?;
+        let scenarios = load::load_all(path, fixtures, options, criteria).map_err(|e| e.to_string())?;
         let several = scenarios.len() > 1;
         let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several, plan: None };
         return Ok(scenarios.into_iter().map(found).collect());

@@ -1,6 +1,7 @@
 //! `hookdrill lint`: every error in scenarios and recordings, each with its place. Sends nothing.
 
 use super::{Failure, args::LintArgs, exit::Exit, find, voice::print};
+use crate::scenario::load::Criteria;
 use std::path::{Path, PathBuf};
 
 /// Validates and prints a line for what is good.
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub fn lint(args: &LintArgs) -> Result<Exit, Failure> {
     let options = args.recordings.options();
     let paths = if args.paths.is_empty() { everything(&args.recordings.fixtures)? } else { args.paths.clone() };
-    let found = find::scenarios(&paths, &args.recordings.fixtures, options)?;
+    let found = find::scenarios(&paths, &args.recordings.fixtures, options, Criteria::Needed)?;
     let scenarios = found.iter().filter(|f| f.text.is_some()).count();
     let text = format!("{scenarios} scenarios and {} recordings are valid\n", found.len() - scenarios);
     print(&text).map_err(|error| Failure::Broken(error.to_string()))?;

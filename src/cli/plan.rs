@@ -3,6 +3,7 @@
 use super::{Failure, args::PlanArgs, exit::Exit, find, voice::print};
 use crate::{
     plan::{compile::compile, text::timeline},
+    scenario::load::Criteria,
     time::Timestamp,
 };
 
@@ -12,7 +13,8 @@ use crate::{
 /// [`Failure::Usage`] when the scenario is not valid.
 pub fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
     let options = args.recordings.options();
-    let found = find::scenarios(std::slice::from_ref(&args.path), &args.recordings.fixtures, options)?;
+    let found =
+        find::scenarios(std::slice::from_ref(&args.path), &args.recordings.fixtures, options, Criteria::Optional)?;
     for f in &found {
         let plan = compile(&f.scenario, args.seed, Timestamp::from_secs(args.epoch))
             .map_err(|error| Failure::Usage(format!("{}: {error}", f.path.display())))?;

@@ -33,7 +33,10 @@ use crate::{
     },
     redact::Redactor,
     report::{self, NotRun, RunReport, ScenarioReport, annotations::Place},
-    scenario::model::{Body, Scenario},
+    scenario::{
+        load::Criteria,
+        model::{Body, Scenario},
+    },
     service::store::{PostgresAt, Store},
     time::Timestamp,
 };
@@ -61,7 +64,10 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let paths = if args.paths.is_empty() { shipped.as_slice() } else { &args.paths };
     let mut found = match &args.plan {
         Some(plan) => vec![stored::planned(plan)?],
-        None => find::scenarios(paths, &args.recordings.fixtures, options)?,
+        None => {
+            let criteria = if args.compare.is_some() { Criteria::Optional } else { Criteria::Needed };
+            find::scenarios(paths, &args.recordings.fixtures, options, criteria)?
+        }
     };
     // The secrets of a plan are made from its own seed.
     let seed = found.iter().find_map(|f| f.plan.as_ref()).map_or(args.seed, |plan| plan.seed);

@@ -111,6 +111,10 @@ fn scenario(run: &Path, plan: &Plan) -> Result<Scenario, Failure> {
     if let Some(clean) = &plan.clean {
         super::compare::add_to(&mut scenario, &clean.ignored);
     }
+    if scenario.criteria.is_empty() {
+        let what = "there is no [[criterion]], and the plan has no clean part: nothing would be shown";
+        return Err(Failure::Usage(format!("{}: {what}", path.display())));
+    }
     // `reports/<scenario>/<run>`: the name under which the run itself was reported.
     let folder = run.canonicalize().unwrap_or_else(|_| run.to_owned());
     let of_run =

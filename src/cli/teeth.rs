@@ -24,7 +24,8 @@ use super::{
     voice::print,
 };
 use crate::{
-    check::verdict::Validity, drive::clock::RunClock, scenario::model::Body, service::Defect, time::Timestamp,
+    check::verdict::Validity, drive::clock::RunClock, scenario::load::Criteria, scenario::model::Body, service::Defect,
+    time::Timestamp,
 };
 use std::collections::BTreeSet;
 
@@ -54,7 +55,7 @@ struct Sound {
 pub fn teeth(args: &TeethArgs) -> Result<Exit, Failure> {
     let clock = RunClock::start();
     let options = args.recordings.options();
-    let mut found = find::scenarios(&args.paths, &args.recordings.fixtures, options)?;
+    let mut found = find::scenarios(&args.paths, &args.recordings.fixtures, options, Criteria::Needed)?;
     found.retain(|f| wanted(&args.filter, &f.scenario));
     super::declared::runnable(&found, None)?;
     let chosen = chosen(args)?;

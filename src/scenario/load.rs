@@ -43,7 +43,8 @@ pub(super) fn asked() -> Option<Table> {
     shape::ask(&mut |document| {
         let mut mistakes = Mistakes::default();
         // A file of one key is no scenario: what is asked is what counts.
-        let _ = read(document, &mut |_| Err("there are no recordings here".to_owned()), &mut mistakes);
+        let none = &mut |_: &str| Err("there are no recordings here".to_owned());
+        let _ = read(document, none, Criteria::Needed, &mut mistakes);
         mistakes.asked()
     })
 }
@@ -70,6 +71,15 @@ const MAX_WAITS: usize = 100;
 /// Largest scenario file that is read: the shipped ones have two kilobytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// Whether a scenario must say what it is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Criteria {
+    /// A scenario without any would show nothing.
+    Needed,
+    /// It is compared with a clean delivery anyway, or only looked at.
+    Optional,
+}
+
 /// Where a scenario gets what it names.
 pub struct Sources<'a> {
     /// The recording of a name, or why there is none (further lines of the text are shown as help).
@@ -89,10 +99,15 @@ impl std::fmt::Debug for Sources<'_> {
 ///
 /// # Errors
 /// Every mistake in the file, each with its place; only the first one when the file is not TOML.
-pub fn parse_all(text: &str, path: &Path, sources: Sources<'_>) -> Result<Vec<Scenario>, ScenarioErrors> {
+pub fn parse_all(
+    text: &str,
+    path: &Path,
+    sources: Sources<'_>,
+    criteria: Criteria,
+) -> Result<Vec<Scenario>, ScenarioErrors> {
     let Sources { recordings, includes } = sources;
     document::read_all(text, path, Some(includes), &mut |combination, document, mistakes| {
-        let scenario = read(document, recordings, mistakes)?;
+        let scenario = read(document, recordings, criteria, mistakes)?;
         let slug = slug(&combination.slug(&stem(path)));
         Some(Scenario { name: combination.name(&scenario.name), slug, ..scenario })
     })
@@ -108,7 +123,7 @@ pub fn parse(
     recordings: &mut dyn FnMut(&str) -> Result<Arc<Recording>, String>,
 ) -> Result<Scenario, ScenarioErrors> {
     let includes = &mut |name: &str| Err(format!("there is no file `{name}`"));
-    let scenarios = parse_all(text, path, Sources { recordings, includes })?;
+    let scenarios = parse_all(text, path, Sources { recordings, includes }, Criteria::Needed)?;
     first(scenarios, path)
 }
 
@@ -122,7 +137,12 @@ fn first(scenarios: Vec<Scenario>, path: &Path) -> Result<Scenario, ScenarioErro
 ///
 /// # Errors
 /// Every mistake in the file, each with its place; one without a place when the file cannot be read.
-pub fn load_all(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Vec<Scenario>, ScenarioErrors> {
+pub fn load_all(
+    path: &Path,
+    fixtures: &[PathBuf],
+    options: ImportOptions,
+    criteria: Criteria,
+) -> Result<Vec<Scenario>, ScenarioErrors> {
     let unreadable = |why: String| ScenarioErrors::whole_file(path, Kind::Unreadable, why);
     let text = read_text(path).map_err(unreadable)?;
     let mut loaded: BTreeMap<String, Result<Arc<Recording>, String>> = BTreeMap::new();
@@ -131,7 +151,7 @@ pub fn load_all(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Re
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let includes = &mut |name: &str| read_text(&folder.join(name)).map_err(|why| format!("`{name}`: {why}"));
-    parse_all(&text, path, Sources { recordings, includes })
+    parse_all(&text, path, Sources { recordings, includes }, criteria)
 }
 
 /// Reads the first scenario of a file: see [`load_all`].
@@ -139,7 +159,7 @@ pub fn load_all(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Re
 /// # Errors
 /// As [`load_all`].
 pub fn load(path: &Path, fixtures: &[PathBuf], options: ImportOptions) -> Result<Scenario, ScenarioErrors> {
-    first(load_all(path, fixtures, options)?, path)
+    first(load_all(path, fixtures, options, Criteria::Needed)?, path)
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
@@ -191,7 +211,12 @@ fn paths_in(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mistakes) -> Option<Scenario> {
+fn read(
+    document: &DeTable<'_>,
+    recordings: Recordings<'_>,
+    criteria: Criteria,
+    mistakes: &mut Mistakes,
+) -> Option<Scenario> {
     let mut root = Fields::new("the scenario", 0..0, document);
     if !read_version(&mut root, mistakes) {
         return None;
@@ -208,7 +233,7 @@ fn read(document: &DeTable<'_>, recordings: Recordings<'_>, mistakes: &mut Mista
     let quiet = read_quiet(&mut root, mistakes);
     let simulation = read_simulation(&mut root, mistakes);
     let (doubles, declared) = read_doubles(&mut root, mistakes);
-    let tables = Tables::read(&mut root, recordings, &declared, mistakes);
+    let tables = Tables::read(&mut root, recordings, &declared, criteria, mistakes);
     only_simulated(body.as_ref(), &tables.faults, mistakes);
     read_gates::only_live(body.as_ref(), &tables.criteria, mistakes);
     root.close(mistakes);
@@ -450,6 +475,7 @@ impl Tables {
         root: &mut Fields<'_>,
         recordings: Recordings<'_>,
         declared: &[DoubleName],
+        needed: Criteria,
         mistakes: &mut Mistakes,
     ) -> Self {
         let help = "add a [[story]] with a name and a recording";
@@ -463,11 +489,15 @@ impl Tables {
         let fault_entries = entries(root, "fault", mistakes);
         let faults: Vec<_> =
             fault_entries.iter().filter_map(|entry| read_fault(entry, (&stories, declared), mistakes)).collect();
-        let help = "add a [[criterion]], like events_lost = { exactly = 0 }";
+        let help =
+            "add a [[criterion]], like events_lost = { exactly = 0 }; `hookdrill run --compare clean` needs none";
         let message = "there is no [[criterion]]: nothing would be shown";
         root.tie(Tie::AtLeast(&["story", "include"]));
         root.tie(Tie::AtLeast(&["criterion"]));
-        let criteria = some_entries(root, "criterion", (Kind::NoCriteria, message, help), mistakes);
+        let criteria = match needed {
+            Criteria::Needed => some_entries(root, "criterion", (Kind::NoCriteria, message, help), mistakes),
+            Criteria::Optional => entries(root, "criterion", mistakes),
+        };
         let criteria = criteria.iter().filter_map(|entry| read_criterion(entry, mistakes)).collect();
         let whole = step_entries.len() == steps.len()
             && given_entries.len() == given.len()
@@ -502,7 +532,11 @@ impl Tables {
 }
 
 /// The tables of `[[key]]`.
-fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes) -> Vec<&'t Spanned<DeValue<'t>>> {
+pub(super) fn entries<'t>(
+    root: &mut Fields<'t>,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Vec<&'t Spanned<DeValue<'t>>> {
     let Some(value) = root.get_as(key, Shape::array(Shape::Inner)) else { return Vec::new() };
     if value.get_ref().is_table() {
         let message = format!("`{key}` must be an array of tables, not one table");
@@ -513,7 +547,7 @@ fn entries<'t>(root: &mut Fields<'t>, key: &'static str, mistakes: &mut Mistakes
 }
 
 /// The tables of `[[key]]`, of which there must be one; a key of another type has been reported already.
-pub(super) fn some_entries<'t>(
+fn some_entries<'t>(
     root: &mut Fields<'t>,
     key: &'static str,
     (kind, message, help): (Kind, &str, &str),

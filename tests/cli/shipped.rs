@@ -41,12 +41,31 @@ fn a_scenario_of_ones_own_may_name_a_shipped_recording() {
     let shipped = hookdrill_in(folder.path(), &["run", "--simulate", "shipped/no-such.toml"]);
     assert_eq!(shipped.code, 3, "{shipped}");
     assert!(
-        shipped.stderr.contains("shipped/no-such.toml is not among the shipped scenarios: active-within"),
+        shipped.stderr.contains("shipped/no-such.toml is not among the shipped scenarios; there are active-within"),
         "{shipped}"
     );
+    let near = hookdrill_in(folder.path(), &["run", "--simulate", "shipped/any-ordr"]);
+    assert_eq!(near.code, 3, "{near}");
+    assert!(near.stderr.contains("did you mean shipped/any-order?"), "{near}");
     let own = "version = 1\nname = \"own\"\nabout = \"one\"\n[[story]]\nname = \"a\"\nrecording = \"checkout-subscription\"\n\
                [[criterion]]\naccess = { is = \"granted\" }\n";
     std::fs::write(folder.path().join("own.toml"), own).expect("written");
     let done = hookdrill_in(folder.path(), &["run", "--simulate", "own.toml"]);
     assert_eq!(done.code, 0, "{done}");
+}
+
+#[test]
+fn a_scenario_without_a_criterion_can_be_compared_and_not_run_otherwise() {
+    let folder = scratch();
+    let own = "version = 1\nname = \"own\"\nabout = \"one\"\n[[story]]\nname = \"a\"\nrecording = \"checkout-subscription\"\n";
+    std::fs::write(folder.path().join("own.toml"), own).expect("written");
+    let alone = hookdrill_in(folder.path(), &["run", "--simulate", "own.toml"]);
+    assert!(alone.code == 3 && alone.stderr.contains("--compare clean` needs none"), "{alone}");
+    assert_eq!(hookdrill_in(folder.path(), &["plan", "own.toml"]).code, 0);
+    let compared = ["run", "--simulate", "own.toml", "--compare", "clean", "--reports", "out"];
+    let done = hookdrill_in(folder.path(), &compared);
+    assert_eq!(done.code, 0, "{done}");
+    let wrong = [&compared[..], &["--defect", "contact-on-every-event"]].concat();
+    let done = hookdrill_in(folder.path(), &wrong);
+    assert!(done.code == 1 && done.stdout.contains("differences_from_clean"), "{done}");
 }

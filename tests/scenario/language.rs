@@ -7,7 +7,7 @@ use hookdrill::{
         model::{DeliveryKind, Plan},
     },
     scenario::{
-        load::{Sources, parse_all},
+        load::{Criteria, Sources, parse_all},
         model::Scenario,
         stored::parse_stored,
     },
@@ -29,13 +29,13 @@ fn all(text: &str, included: &str) -> Vec<Scenario> {
         other => Err(format!("`{other}`: there is none")),
     };
     let sources = Sources { recordings: &mut find, includes };
-    parse_all(text, Path::new("Some File.toml"), sources).unwrap_or_else(|errors| panic!("{errors}"))
+    parse_all(text, Path::new("Some File.toml"), sources, Criteria::Needed).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn refused(text: &str, included: &str) -> String {
     let includes = &mut |_: &str| Ok(included.to_owned());
     let sources = Sources { recordings: &mut find, includes };
-    parse_all(text, Path::new("some.toml"), sources).expect_err("refused").to_string()
+    parse_all(text, Path::new("some.toml"), sources, Criteria::Needed).expect_err("refused").to_string()
 }
 
 fn plan(fault: &str, seed: u64) -> Plan {

@@ -5,7 +5,7 @@
 use super::{good::EVERYTHING, recordings::find};
 use hookdrill::scenario::{
     error::{ScenarioError, ScenarioErrorKind as Kind},
-    load::{Sources, parse_all},
+    load::{Criteria, Sources, parse_all},
     schema,
 };
 use serde_json::{Value, json};
@@ -36,7 +36,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 fn errors_of(text: &str) -> Vec<ScenarioError> {
     let sources = Sources { recordings: &mut find, includes: &mut |_| Err("there are no files here".to_owned()) };
-    parse_all(text, Path::new("generated.toml"), sources).map_or_else(|errors| errors.errors, |_| Vec::new())
+    parse_all(text, Path::new("generated.toml"), sources, Criteria::Needed)
+        .map_or_else(|errors| errors.errors, |_| Vec::new())
 }
 
 #[test]
