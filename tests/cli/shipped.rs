@@ -57,7 +57,8 @@ fn a_scenario_of_ones_own_may_name_a_shipped_recording() {
 #[test]
 fn a_scenario_without_a_criterion_can_be_compared_and_not_run_otherwise() {
     let folder = scratch();
-    let own = "version = 1\nname = \"own\"\nabout = \"one\"\n[[story]]\nname = \"a\"\nrecording = \"checkout-subscription\"\n";
+    let own = "version = 1\nname = \"own\"\nabout = \"one\"\n[[story]]\nname = \"a\"\nrecording = \"plan-changed-twice\"\n\
+               [[fault]]\nreorder = { reverse = true }\n";
     std::fs::write(folder.path().join("own.toml"), own).expect("written");
     let alone = hookdrill_in(folder.path(), &["run", "--simulate", "own.toml"]);
     assert!(alone.code == 3 && alone.stderr.contains("--compare clean` needs none"), "{alone}");
@@ -65,7 +66,7 @@ fn a_scenario_without_a_criterion_can_be_compared_and_not_run_otherwise() {
     let compared = ["run", "--simulate", "own.toml", "--compare", "clean", "--reports", "out"];
     let done = hookdrill_in(folder.path(), &compared);
     assert_eq!(done.code, 0, "{done}");
-    let wrong = [&compared[..], &["--defect", "contact-on-every-event"]].concat();
+    let wrong = [&compared[..], &["--defect", "last-arrival-wins"]].concat();
     let done = hookdrill_in(folder.path(), &wrong);
     assert!(done.code == 1 && done.stdout.contains("differences_from_clean"), "{done}");
 }
