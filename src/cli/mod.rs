@@ -17,6 +17,7 @@ pub mod lighthouse;
 pub mod lint;
 mod measure;
 pub mod mocks;
+mod output;
 pub mod plan;
 pub mod record;
 pub mod report;

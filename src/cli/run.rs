@@ -8,7 +8,7 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    gate, measure, simulate,
+    gate, measure, output, simulate,
     started::{self, Started},
     stored,
     voice::Voice,
@@ -32,7 +32,7 @@ use crate::{
         model::Plan,
     },
     redact::Redactor,
-    report::{self, NotRun, RunReport, ScenarioReport, annotations::Place},
+    report::{self, Ending, NotRun, RunReport, ScenarioReport, annotations::Place},
     scenario::{
         load::Criteria,
         model::{Body, Scenario},
@@ -163,6 +163,9 @@ async fn one(args: &RunArgs, found: &Found, project: Option<&Project>) -> Scenar
     match attempt(args, found, project, clock, &mut report).await {
         Ok(()) => {}
         Err(why) => report.broken = Some(why),
+    }
+    if project.is_some() && report.ending() != Ending::Passed && !report.folder.is_empty() {
+        report.notes.extend(output::notes(Path::new(&report.folder)));
     }
     report.duration_ms = clock.now_ms();
     report

@@ -79,6 +79,9 @@ fn details(text: &mut String, scenario: &ScenarioReport) {
             told.push(&verdict.chain);
         }
     }
+    for note in &scenario.notes {
+        let _ = writeln!(text, "\nNote: {}", cell(note));
+    }
     let rest = counted(scenario.attempts, "attempt");
     let _ = writeln!(text, "\nSeed {}, {rest}. Run it again: {}", scenario.seed, code(&scenario.again));
 }

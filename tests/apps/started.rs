@@ -144,6 +144,8 @@ fn an_app_that_counts_twice_fails() {
     let done = drill.run();
     assert_eq!(done.code, 1, "{done}");
     assert!(done.stdout.contains("purchases"), "{done}");
+    let said = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("note what the app wrote is in ") && said.contains("app.log"), "{done}");
 }
 
 /// A customer who waits for long: there is time to kill hookdrill itself.
