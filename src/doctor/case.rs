@@ -214,6 +214,13 @@ impl Case {
         Request { method: "POST".to_owned(), headers, body, ..Request::default() }
     }
 
+    /// The signature that a request lacks: in an answer it would let whoever asks sign what he likes.
+    pub fn lacking_signature(&self, request: &Request) -> Option<String> {
+        let (_, sent) = request.headers.iter().find(|(name, _)| name == "stripe-signature")?;
+        let at = sent.split(',').find_map(|item| item.strip_prefix("t=")?.parse().ok())?;
+        Some(sign(self.secret.as_deref()?, at, &request.body)).filter(|right| !sent.contains(right))
+    }
+
     fn event(&self, probe: Probe, now_secs: i64) -> Value {
         let id = |what: &str| format!("evt_doctor{}{what}", self.nonce);
         let plain = |what: &str| event(&id(what), UNKNOWN_TYPE, API_VERSION, now_secs);

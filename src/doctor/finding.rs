@@ -128,6 +128,8 @@ causes! {
     ErrorOnBadSignature = "error-on-bad-signature",
     /// An answer lets a secret out.
     SecretInAnswer = "secret-in-answer",
+    /// An answer to a wrong signature holds the right one.
+    SignatureInAnswer = "signature-in-answer",
     /// An answer lets a stack trace out.
     TraceInAnswer = "stack-trace-in-answer",
     /// An answer lets a path or an error of the database out.

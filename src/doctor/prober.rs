@@ -6,7 +6,7 @@
 
 use super::{
     case::{Case, Probe},
-    seen::{Answer, NoConnection, Observation, Seen},
+    seen::{Answer, NoConnection, Observation, SIGNATURE, Seen},
     tls,
 };
 use crate::{
@@ -90,15 +90,21 @@ impl Prober {
             request = request.header(name, value);
         }
         let clock = RunClock::start();
+        let lacking = case.lacking_signature(&wire);
         let answer = match request.body(Full::new(Bytes::from(wire.body))) {
-            Ok(request) => self.exchange(http, request).await,
+            Ok(request) => self.exchange(http, request, lacking.as_deref()).await,
             Err(error) => (Answer::BrokenOff(error.to_string()), Vec::new()),
         };
         case.observed(probe, answer.0, clock.now_ms(), answer.1)
     }
 
-    async fn exchange(&self, http: &Http, request: hyper::Request<Full<Bytes>>) -> (Answer, Vec<String>) {
-        match tokio::time::timeout(self.timeout, self.answer(http, request)).await {
+    async fn exchange(
+        &self,
+        http: &Http,
+        request: hyper::Request<Full<Bytes>>,
+        lacking: Option<&str>,
+    ) -> (Answer, Vec<String>) {
+        match tokio::time::timeout(self.timeout, self.answer(http, request, lacking)).await {
             Ok(answer) => answer,
             Err(_) => {
                 let after = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
@@ -107,7 +113,12 @@ impl Prober {
         }
     }
 
-    async fn answer(&self, http: &Http, request: hyper::Request<Full<Bytes>>) -> (Answer, Vec<String>) {
+    async fn answer(
+        &self,
+        http: &Http,
+        request: hyper::Request<Full<Bytes>>,
+        lacking: Option<&str>,
+    ) -> (Answer, Vec<String>) {
         let response = match http.request(request).await {
             Ok(response) => response,
             Err(error) => return (not_answered(&error), Vec::new()),
@@ -120,7 +131,8 @@ impl Prober {
         // What cannot be read is not shown; the status came all the same.
         let body = Limited::new(body, ANSWER_LIMIT).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let text = String::from_utf8_lossy(&body).into_owned();
-        let leaks = self.redactor.leaks(&text);
+        let mut leaks = self.redactor.leaks(&text);
+        leaks.extend(lacking.filter(|right| text.contains(right)).map(|_| SIGNATURE.to_owned()));
         let text = self.redactor.excerpt(&text, EXCERPT);
         (Answer::Answered { status: head.status.as_u16(), headers, text }, leaks)
     }

@@ -26,6 +26,9 @@ pub struct Seen {
     pub observations: Vec<Observation>,
 }
 
+/// What [`Observation::leaks`] calls the signature that a delivery lacked.
+pub const SIGNATURE: &str = "signature";
+
 /// One request and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -37,7 +40,7 @@ pub struct Observation {
     pub answer: Answer,
     /// How long it took, milliseconds.
     pub took_ms: u64,
-    /// What the text lets out that nobody outside should see, as [`crate::redact::leaks`] names it.
+    /// What the text lets out that nobody outside should see, as [`crate::redact::leaks`] names it, or [`SIGNATURE`].
     pub leaks: Vec<String>,
 }
 
@@ -210,10 +213,14 @@ impl Observation {
         }
     }
 
-    /// Whether the answer is a page for people.
+    /// Whether the answer is a page for people. Frameworks call any text `text/html` (Flask, Django, PHP): it needs markup too.
     pub fn is_page(&self) -> bool {
         let text = self.text().trim_start().to_lowercase();
-        self.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
+        let markup = || {
+            text.match_indices('<')
+                .any(|(at, _)| text[at + 1..].starts_with(|c: char| c == '!' || c.is_ascii_lowercase()))
+        };
+        self.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) && markup()
             || text.starts_with("<!doctype html")
             || text.starts_with("<html")
     }

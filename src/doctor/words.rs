@@ -62,6 +62,7 @@ pub(super) const fn of(cause: Cause) -> Words {
         | Cause::DeliveryRefused
         | Cause::RedeliveryRefused => refusals(cause),
         Cause::SecretInAnswer
+        | Cause::SignatureInAnswer
         | Cause::TraceInAnswer
         | Cause::InternalsInAnswer
         | Cause::BodyLimit
@@ -348,6 +349,11 @@ const fn surface(cause: Cause) -> Words {
             "an answer lets a secret out",
             "Whoever asks can read it, and sign events or call Stripe with it.",
             "Roll the secret now, and answer errors with a fixed text.",
+        ),
+        Cause::SignatureInAnswer => words(
+            "the answer to a wrong signature tells the right one",
+            "Whoever asks is told how to sign an event of his own: sent once more, it is taken.",
+            "Answer a fixed text, and never write the expected signature into an error.",
         ),
         Cause::TraceInAnswer => words(
             "an answer shows a stack trace",

@@ -1,4 +1,6 @@
-"""A sound endpoint with Stripe's own library, and one that writes the body anew. Prints its port."""
+"""A sound endpoint with Stripe's own library, and one that writes the body anew. Prints its port.
+
+In the modes `flask…` it is an app of Flask's, which calls every text HTML."""
 
 import json
 import os
@@ -38,6 +40,34 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+
+def flask_app():
+    import flask
+
+    app = flask.Flask(__name__)
+    secret = "whsec_of_another_endpoint" if MODE == "flask-other-secret" else SECRET
+
+    @app.post("/hook")
+    def hook():
+        try:
+            stripe.Webhook.construct_event(flask.request.get_data(), flask.request.headers.get("stripe-signature", ""), secret)
+        except (ValueError, stripe.SignatureVerificationError):
+            return "Invalid signature", 403
+        return "ok"
+
+    @app.get("/healthz")
+    def healthz():
+        return "ok"
+
+    return app
+
+
+if MODE.startswith("flask"):
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, flask_app(), threaded=True)
+    print(server.server_port, flush=True)
+    server.serve_forever()
 
 server = ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "0"))), Handler)
 print(server.server_address[1], flush=True)

@@ -46,6 +46,7 @@ pub(super) enum Planted {
     FailsOnBadSignature,
     FailsOnGood,
     SecretInError,
+    SignatureInError,
     TraceInError,
     SqlInError,
     GetAnswered,
@@ -217,6 +218,11 @@ async fn posted(app: &App, request: Request) -> Response {
     }
     match verified(planted, signature.as_deref(), &body) {
         Ok(()) => {}
+        Err(_) if planted == Planted::SignatureInError => {
+            let sent = signature.unwrap_or_default();
+            let t = sent.split(',').find_map(|item| item.strip_prefix("t=")?.parse().ok()).unwrap_or(0);
+            return (StatusCode::BAD_REQUEST, format!("expected {}", hmac(SECRET, t, &body))).into_response();
+        }
         Err(why) => return refused(planted, why),
     }
     taken(app, &body)

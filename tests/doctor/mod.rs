@@ -81,6 +81,7 @@ fn what_the_handler_does_wrong_is_named() {
         (Planted::FailsOnBadSignature, "error-on-bad-signature", 1),
         (Planted::FailsOnGood, "server-error", 1),
         (Planted::SecretInError, "secret-in-answer", 1),
+        (Planted::SignatureInError, "signature-in-answer", 1),
         (Planted::TraceInError, "stack-trace-in-answer", 1),
         (Planted::SqlInError, "internals-in-answer", 1),
         (Planted::TypeRefused, "event-type-refused", 1),
@@ -211,6 +212,7 @@ fn how_stripes_own_libraries_are_connected_wrongly_is_named() {
         (node("stringified"), "body-reserialised", "JSON.stringify"),
         (node("parsed"), "body-parsed", ""),
         (python("dumped"), "body-reserialised", "json.dumps"),
+        (python("flask-other-secret"), "wrong-secret", ""),
     ];
     for (endpoint, cause, writer) in wrong {
         let Some(endpoint) = endpoint else { continue };
@@ -248,9 +250,12 @@ fn sound(name: &str, (diagnosis, done): (Value, Finished)) {
 fn nothing_is_found_on_sound_endpoints() {
     sound("plain", examined(&Endpoint::start(Planted::Nothing).url, &[]));
     sound("behind TLS", behind_tls(&chain("127.0.0.1", (-1, 90), true), true));
-    for (name, endpoint) in [("npm stripe", node("sound")), ("PyPI stripe", python("sound"))] {
+    for (name, endpoint) in
+        [("npm stripe", node("sound")), ("PyPI stripe", python("sound")), ("Flask", python("flask"))]
+    {
         let Some(endpoint) = endpoint else { continue };
         let (diagnosis, done) = examined(&endpoint.url, &[]);
+        assert_eq!(diagnosis["notes"].as_array().map(Vec::len), Some(1), "{name}: {done}");
         assert_eq!(diagnosis["notes"][0]["cause"], "future-accepted", "{name}: {done}");
         sound(name, (diagnosis, done));
     }

@@ -6,7 +6,7 @@ use super::Found;
 use crate::doctor::{
     case::{BIG_BYTES, BURST, INVOICE_BYTES, Probe},
     finding::{Cause, Severity},
-    seen::{Answer, Observation, Seen},
+    seen::{Answer, Observation, SIGNATURE, Seen},
 };
 
 /// An acknowledgement that takes longer is slow.
@@ -47,6 +47,7 @@ fn error_on_bad_signature(seen: &Seen) -> Option<Found> {
 fn leaks(seen: &Seen) -> Option<Found> {
     let kinds = [
         ("secret", Cause::SecretInAnswer),
+        (SIGNATURE, Cause::SignatureInAnswer),
         ("stack trace", Cause::TraceInAnswer),
         ("internals", Cause::InternalsInAnswer),
     ];
