@@ -33,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// Whether the file holds further scenarios.
     pub(crate) several: bool,
+    /// Whether it was named itself, and not a folder that it lies in.
+    pub(crate) named: bool,
     /// A saved plan, which is carried out as it is.
     pub(crate) plan: Option<Plan>,
 }
@@ -67,8 +69,9 @@ pub(crate) fn scenarios(
         match files(real.as_deref().unwrap_or(path)) {
             Ok(files) => {
                 for file in files {
+                    let named = file == real.as_deref().unwrap_or(path);
                     match one(&file, &roots, options, criteria) {
-                        Ok(scenarios) => found.extend(scenarios),
+                        Ok(scenarios) => found.extend(scenarios.into_iter().map(|found| Found { named, ..found })),
                         Err(what) => wrong.push(what),
                     }
                 }
@@ -133,11 +136,25 @@ fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions, criteria: Crit
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let scenarios = load::load_all(path, fixtures, options, criteria).map_err(|e| e.to_string())?;
         let several = scenarios.len() > 1;
-        let found = |scenario| Found { scenario, text: Some(text.clone()), path: path.to_owned(), several, plan: None };
+        let found = |scenario| Found {
+            scenario,
+            text: Some(text.clone()),
+            path: path.to_owned(),
+            several,
+            named: true,
+            plan: None,
+        };
         return Ok(scenarios.into_iter().map(found).collect());
     }
     let recording = import::load(path, options).map_err(|e| e.to_string())?;
-    Ok(vec![Found { scenario: around(recording), text: None, path: path.to_owned(), several: false, plan: None }])
+    Ok(vec![Found {
+        scenario: around(recording),
+        text: None,
+        path: path.to_owned(),
+        several: false,
+        named: true,
+        plan: None,
+    }])
 }
 
 /// The plainest scenario around a recording: every event once, in order, and nothing may be lost.
@@ -165,6 +182,7 @@ pub(crate) fn plain(name: String, about: String, stories: Vec<StoryUse>) -> Scen
         name,
         about,
         covers: Vec::new(),
+        asks_more: None,
         body: Body::Both,
         stories,
         steps: Vec::new(),

@@ -107,7 +107,7 @@ impl Touched {
 /// What a scenario that somebody named cannot be asked of the target is said before anything is sent, not after.
 pub(super) fn judgeable(found: &[Found], project: &Project) -> Result<(), String> {
     let mut wrong = Vec::new();
-    for f in found.iter().filter(|f| f.scenario.body != Body::Simulated) {
+    for f in found.iter().filter(|f| f.named && f.scenario.body != Body::Simulated) {
         for why in unanswerable(&f.scenario, project) {
             let (path, slug) = (f.path.display(), &f.scenario.slug);
             wrong.push(format!("{path}: {why} (or leave the scenario out: --filter '!{slug}')"));

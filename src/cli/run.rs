@@ -87,8 +87,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
         None => None,
     };
     // Whoever named a scenario wants it judged; of all that there are, those are run that can be.
-    let named = args.plan.is_some() || !args.paths.is_empty();
-    if let Some(project) = project.as_ref().filter(|_| named) {
+    if let Some(project) = project.as_ref() {
         gate::judgeable(&found, project).map_err(Failure::Usage)?;
     }
     if project.is_none() {
@@ -105,7 +104,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     say.opening(&found, project.as_ref());
     let mut not_run = Vec::new();
     for found in &found {
-        if let Some(why) = left_out(args, &found.scenario, project.as_ref()) {
+        if let Some(why) = left_out(args, found, project.as_ref()) {
             not_run.push(NotRun { name: found.scenario.name.clone(), why });
             continue;
         }
@@ -144,13 +143,16 @@ fn redactor(args: &RunArgs, project: Option<&Project>) -> Redactor {
 }
 
 /// Why a scenario is not run, when it is not.
-fn left_out(args: &RunArgs, scenario: &Scenario, project: Option<&Project>) -> Option<String> {
+fn left_out(args: &RunArgs, found: &Found, project: Option<&Project>) -> Option<String> {
+    let scenario = &found.scenario;
     match (&scenario.body, project) {
         (Body::Live { reason }, _) if args.simulate => Some(format!("it runs live only: {reason}")),
         (Body::Simulated, Some(_)) => Some("it runs in virtual time only, where an app of yours cannot be".to_owned()),
         (Body::Live { .. } | Body::Both, Some(project)) => {
             let lacking = gate::unanswerable(scenario, project);
-            (!lacking.is_empty()).then(|| lacking.join("; "))
+            let more = scenario.asks_more.as_ref().filter(|_| !found.named);
+            let more = more.map(|why| format!("a sound app may fail it: {why}; name its file to run it"));
+            (!lacking.is_empty()).then(|| lacking.join("; ")).or(more)
         }
         (Body::Live { .. } | Body::Simulated | Body::Both, None) => None,
     }

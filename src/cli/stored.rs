@@ -149,7 +149,7 @@ pub(crate) fn planned(path: &Path) -> Result<Found, Failure> {
     judged.doubles = Doubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
     judged.declared.clone_from(&plan.declared);
     let text = Some(text).filter(|text| !text.is_empty());
-    Ok(Found { scenario: judged, text, path: path.to_owned(), several: false, plan: Some(plan) })
+    Ok(Found { scenario: judged, text, path: path.to_owned(), several: false, named: true, plan: Some(plan) })
 }
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {

@@ -229,6 +229,8 @@ fn read(
     let covers = read_covers(&mut root, mistakes);
     let bodies = Shape::Either(vec![Shape::Words(BODIES.to_vec()), Shape::Inner]);
     let body = root.get_as("body", bodies).map_or(Some(Body::Both), |value| read_body(value, mistakes));
+    let asks_more = root.get_as("asks_more", Shape::Said);
+    let asks_more = asks_more.and_then(|value| said(&text(value, "`asks_more`", mistakes)?, "asks_more", mistakes));
     let delivery = read_delivery(&mut root, mistakes);
     let quiet = read_quiet(&mut root, mistakes);
     let simulation = read_simulation(&mut root, mistakes);
@@ -244,6 +246,7 @@ fn read(
         about: about?,
         covers,
         body: body?,
+        asks_more,
         stories: stories?,
         steps: tables.steps.into_iter().map(|at| at.value).collect(),
         given: tables.given,

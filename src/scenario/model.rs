@@ -29,6 +29,8 @@ pub struct Scenario {
     pub covers: Vec<String>,
     /// Where it can run.
     pub body: Body,
+    /// Why a sound app may fail it, when one may: an app of the user's is asked it only by name.
+    pub asks_more: Option<String>,
     /// Customer stories, in file order.
     pub stories: Vec<StoryUse>,
     /// What the person does, in file order.

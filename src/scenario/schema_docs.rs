@@ -19,6 +19,7 @@ pub(super) const DOCS: &[(&str, &str, &str)] = &[
         "body",
         "where it runs: \"both\" (the default), \"simulated\" (waits too long for a real clock), or { live = \"why\" }",
     ),
+    ("", "asks_more", "why a sound app may fail it: an app of yours is then asked it only when its file is named"),
     ("", "delivery", "how deliveries are made and repeated"),
     ("", "quiet", "what happens once the faults are over: retries and jobs drain"),
     ("", "simulation", "how the simulated body behaves; means nothing to a live run"),

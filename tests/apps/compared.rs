@@ -210,3 +210,39 @@ fn an_app_that_wants_to_know_who_asks_is_told_by_a_header_that_no_file_shows() {
     let (done, verdict) = compared(&closed(started("sound")), TWICE);
     assert_eq!(done.code, 2, "{verdict:#?}\n{done}");
 }
+
+#[test]
+fn of_a_folder_an_app_is_asked_what_it_can_be_asked_and_no_more_than_a_sound_one_gives() {
+    let Some(app) = start("sound", None) else { return };
+    let folder = scratch();
+    recording(folder.path());
+    std::fs::create_dir(folder.path().join("all")).expect("made");
+    let at = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.to_str().expect("text").to_owned()
+    };
+    let lost = "[[criterion]]\nevents_lost = { exactly = 0 }\n";
+    let plain = scenario(lost);
+    at("all/plain.toml", &plain);
+    let more = plain.replacen("about", "asks_more = \"nobody gives it\"\nabout", 1);
+    let more = at("all/more.toml", &more.replacen("compared", "more", 1));
+    let unanswerable = scenario(&format!("{KILLED}\n{lost}")).replacen("compared", "killed", 1);
+    let unanswerable = at("all/killed.toml", &unanswerable);
+    let project = at("hookdrill.toml", &with_probe(app.port));
+    let (fixtures, reports) = (folder.path().to_str().expect("text"), folder.path().join("reports"));
+    let run = |path: &str| {
+        let reports = reports.to_str().expect("text");
+        let arguments = ["run", path, "--target", &project, "--fixtures", fixtures, "--reports", reports];
+        hookdrill(&arguments, &[("SHOP_SECRET", SECRET)])
+    };
+    let all = run(folder.path().join("all").to_str().expect("text"));
+    assert!(all.code == 0 && all.stdout.contains("1 scenario: 1 passed"), "{all}");
+    let said = all.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("a sound app may fail it: nobody gives it; name its file to run it"), "{all}");
+    assert!(said.contains("cannot be killed"), "{all}");
+    let named = run(&more);
+    assert!(named.code == 0 && named.stdout.contains("1 scenario: 1 passed"), "{named}");
+    let named = run(&unanswerable);
+    assert!(named.code == 3 && named.stderr.contains("cannot be killed"), "{named}");
+}

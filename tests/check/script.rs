@@ -329,6 +329,7 @@ pub(super) fn scenario(criteria: Vec<Criterion>) -> Scenario {
         slug: "by-hand".into(),
         about: String::new(),
         covers: Vec::new(),
+        asks_more: None,
         body: Body::Both,
         stories: Vec::new(),
         steps: Vec::new(),
