@@ -198,6 +198,10 @@ pub struct RunArgs {
     /// A path that may differ, as the verdict names it: `$.history`, `contact.note`. May be given several times
     #[arg(long, value_name = "PATH", requires = "compare")]
     pub ignore: Vec<String>,
+    /// Where the target cannot be asked for a criterion, judge the others and say so (as is done anyway for folders and shipped
+    /// scenarios; a file that is named is otherwise judged whole or not run)
+    #[arg(long, requires = "target")]
+    pub partly: bool,
     /// Machine output on stdout, everything else on stderr
     #[arg(long)]
     pub json: bool,

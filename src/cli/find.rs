@@ -4,6 +4,7 @@
 
 use super::{
     Failure,
+    gate::NotJudged,
     shipped::{self, Shipped},
 };
 use crate::{
@@ -35,6 +36,10 @@ pub(crate) struct Found {
     pub(crate) several: bool,
     /// Whether it was named itself, and not a folder that it lies in.
     pub(crate) named: bool,
+    /// Whether all of its criteria must be judged.
+    pub(crate) strict: bool,
+    /// Criteria that were taken out of it because the target cannot be asked for them.
+    pub(crate) not_judged: Vec<NotJudged>,
     /// A saved plan, which is carried out as it is.
     pub(crate) plan: Option<Plan>,
 }
@@ -71,7 +76,12 @@ pub(crate) fn scenarios(
                 for file in files {
                     let named = file == real.as_deref().unwrap_or(path);
                     match one(&file, &roots, options, criteria) {
-                        Ok(scenarios) => found.extend(scenarios.into_iter().map(|found| Found { named, ..found })),
+                        Ok(scenarios) => found.extend(scenarios.into_iter().map(|found| Found {
+                            named,
+                            // What came with hookdrill nobody wrote for this target.
+                            strict: named && real.is_none(),
+                            ..found
+                        })),
                         Err(what) => wrong.push(what),
                     }
                 }
@@ -142,6 +152,8 @@ fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions, criteria: Crit
             path: path.to_owned(),
             several,
             named: true,
+            strict: true,
+            not_judged: Vec::new(),
             plan: None,
         };
         return Ok(scenarios.into_iter().map(found).collect());
@@ -153,6 +165,8 @@ fn one(path: &Path, fixtures: &[PathBuf], options: ImportOptions, criteria: Crit
         path: path.to_owned(),
         several: false,
         named: true,
+        strict: true,
+        not_judged: Vec::new(),
         plan: None,
     }])
 }

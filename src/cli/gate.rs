@@ -6,24 +6,66 @@ use super::find::Found;
 use crate::{
     drive::{ask::Asker, project::Project},
     scenario::{
-        criterion::Need,
+        criterion::{Criterion, Need},
         fault::{ALL_ATTEMPTS, FaultKind},
         model::{Body, Scenario, Step},
     },
 };
 
+/// A criterion that the target cannot be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotJudged {
+    /// Its place among the scenario's, from 0.
+    pub(super) at: usize,
+    /// Its name.
+    pub(super) criterion: &'static str,
+    /// What it needs, in words.
+    pub(super) needs: Vec<String>,
+}
+
+impl NotJudged {
+    /// `manual_steps (it needs a report of its queue, …)`.
+    pub(super) fn words(&self) -> String {
+        format!("{} (it needs a {})", self.criterion, self.needs.join(" and a "))
+    }
+
+    fn sentence(&self, target: &str) -> String {
+        format!("`{}` cannot be judged on {target}: it needs a {}", self.criterion, self.needs.join(" and a "))
+    }
+}
+
+/// The criteria of a scenario that the target of a project cannot be asked for.
+fn not_judged(scenario: &Scenario, project: &Project) -> Vec<NotJudged> {
+    let abilities = project.target.abilities();
+    let able = |need: &Need| abilities.iter().any(|ability| *ability == need.word());
+    let lacks = |criterion: &Criterion| -> Vec<String> {
+        criterion.needs().iter().filter(|need| !able(need)).map(|need| need.describe().into_owned()).collect()
+    };
+    let all = scenario.criteria.iter().enumerate();
+    let all = all.map(|(at, criterion)| NotJudged { at, criterion: criterion.name(), needs: lacks(criterion) });
+    all.filter(|one| !one.needs.is_empty()).collect()
+}
+
+/// Takes out of a scenario what the target cannot be asked for, where something is left to judge; gives what it was.
+fn trim(scenario: &mut Scenario, project: &Project) -> Vec<NotJudged> {
+    let out = not_judged(scenario, project);
+    // What was asked for on the command line is judged or nothing is.
+    let compared = |one: &NotJudged| matches!(scenario.criteria[one.at], Criterion::DifferencesFromClean { .. });
+    if out.len() == scenario.criteria.len() || out.iter().any(compared) {
+        return Vec::new();
+    }
+    let mut at = 0..;
+    scenario.criteria.retain(|_| {
+        let this = at.next();
+        out.iter().all(|one| Some(one.at) != this)
+    });
+    out
+}
+
 /// Everything that the target of a project cannot answer in a scenario, in words; nothing when it can answer all.
 pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String> {
     let target = &project.target;
-    let abilities = target.abilities();
-    let able = |need: &Need| abilities.iter().any(|ability| *ability == need.word());
-    let mut lacking = Vec::new();
-    for criterion in &scenario.criteria {
-        for need in criterion.needs().iter().filter(|need| !able(need)) {
-            let (name, of, need) = (criterion.name(), &target.name, need.describe());
-            lacking.push(format!("`{name}` cannot be judged on {of}: it needs a {need}"));
-        }
-    }
+    let mut lacking: Vec<String> = not_judged(scenario, project).iter().map(|one| one.sentence(&target.name)).collect();
     if scenario.doubles.stripe && !target.stripe {
         // An event that never arrives is owed to whoever can ask for it.
         lacking.push("Stripe's API is there to be asked; give it to the app with `[mocks.stripe]`".to_owned());
@@ -104,13 +146,23 @@ impl Touched {
     }
 }
 
-/// What a scenario that somebody named cannot be asked of the target is said before anything is sent, not after.
-pub(super) fn judgeable(found: &[Found], project: &Project) -> Result<(), String> {
+/// Takes out of the scenarios that need not be judged whole what the target cannot be asked for, and checks the others.
+///
+/// # Errors
+/// What cannot be judged in a scenario that must be judged whole, in words: said before anything is sent, not after.
+pub(super) fn prepare(found: &mut [Found], project: &Project, partly: bool) -> Result<(), String> {
+    for found in found.iter_mut().filter(|found| partly || !found.strict) {
+        found.not_judged = trim(&mut found.scenario, project);
+    }
+    judgeable(found, project)
+}
+
+fn judgeable(found: &[Found], project: &Project) -> Result<(), String> {
     let mut wrong = Vec::new();
     for f in found.iter().filter(|f| f.named && f.scenario.body != Body::Simulated) {
         for why in unanswerable(&f.scenario, project) {
             let (path, slug) = (f.path.display(), &f.scenario.slug);
-            wrong.push(format!("{path}: {why} (or leave the scenario out: --filter '!{slug}')"));
+            wrong.push(format!("{path}: {why} (--partly judges the rest; --filter '!{slug}' leaves the scenario out)"));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

@@ -8,7 +8,8 @@ use super::{
     embedded::{self, EmbeddedSecrets, ServedFrom},
     exit::Exit,
     find::{self, Found},
-    gate, measure, output, simulate,
+    gate::{self, NotJudged},
+    measure, output, simulate,
     started::{self, Started},
     stored,
     voice::Voice,
@@ -88,7 +89,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     };
     // Whoever named a scenario wants it judged; of all that there are, those are run that can be.
     if let Some(project) = project.as_ref() {
-        gate::judgeable(&found, project).map_err(Failure::Usage)?;
+        gate::prepare(&mut found, project, args.partly).map_err(Failure::Usage)?;
     }
     if project.is_none() {
         super::declared::runnable(&found, None)?;
@@ -203,6 +204,9 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
     if args.compare.is_some() {
         again.push_str(" --compare clean");
     }
+    if args.partly || !found.not_judged.is_empty() {
+        again.push_str(" --partly");
+    }
     for path in &args.ignore {
         again.push_str(&format!(" --ignore '{path}'"));
     }
@@ -228,6 +232,7 @@ pub(super) fn blank(args: &RunArgs, found: &Found) -> ScenarioReport {
         customers: 0,
         again,
         notes: Vec::new(),
+        not_judged: found.not_judged.iter().map(NotJudged::words).collect(),
         ..ScenarioReport::default()
     }
 }
@@ -260,7 +265,7 @@ async fn attempt(
     write(&folder.join("scenario.toml"), &scenario_text)?;
     let json = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
     write(&folder.join("plan.json"), &json)?;
-    live(args, (&plan, &found.scenario), project, clock, &folder).await?;
+    live(args, (&plan, found), project, clock, &folder).await?;
     judge(found, &plan, &folder, report)?;
     let hint = project.is_some() && may_still_come(&plan, report);
     report.notes.extend(hint.then(|| MAY_STILL_COME.to_owned()));
@@ -294,7 +299,7 @@ async fn start_doubles(
 
 async fn live(
     args: &RunArgs,
-    (plan, scenario): (&Plan, &Scenario),
+    (plan, found): (&Plan, &Found),
     project: Option<&Project>,
     clock: RunClock,
     folder: &Path,
@@ -328,9 +333,9 @@ async fn live(
         Some(_) => Some(preflight(&Sender::new(), &targets[0], &folder.display().to_string()).await),
         None => None,
     };
-    let options = options(args, preflight.as_ref());
+    let options = options(args, &found.not_judged, preflight.as_ref());
     let far = if service.is_none() { Some(targets[0].webhook.clone()) } else { None };
-    let (doubles, measure) = (&doubles, measure::of(&scenario.criteria, folder, own));
+    let (doubles, measure) = (&doubles, measure::of(&found.scenario.criteria, folder, own));
     let run = LiveRun {
         plan,
         targets,
@@ -357,8 +362,10 @@ async fn live(
 }
 
 /// Further options for the first record.
-fn options(args: &RunArgs, preflight: Option<&Preflight>) -> BTreeMap<String, String> {
+fn options(args: &RunArgs, not_judged: &[NotJudged], preflight: Option<&Preflight>) -> BTreeMap<String, String> {
     let defects = ("defects", args.defect.join(" "));
+    let left_out: Vec<String> = not_judged.iter().map(|one| format!("{}#{}", one.criterion, one.at)).collect();
+    let left_out = (!left_out.is_empty()).then(|| (stored::NOT_JUDGED, left_out.join(" ")));
     let further = match preflight {
         // A target of the user's has what it has.
         Some(preflight) => vec![defects, ("preflight", preflight.words.clone())],
@@ -368,7 +375,7 @@ fn options(args: &RunArgs, preflight: Option<&Preflight>) -> BTreeMap<String, St
             ("processes", args.processes.to_string()),
         ],
     };
-    further.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    further.into_iter().chain(left_out).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// The database of one run: nothing of it is left afterwards.

@@ -16,7 +16,10 @@ use crate::{
     },
     time::Timestamp,
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
+
+/// Option of a history: which criteria the target could not be asked for, each as `name#place`.
+pub(crate) const NOT_JUDGED: &str = "not_judged";
 
 /// What a run folder holds.
 pub(crate) struct Stored {
@@ -30,8 +33,11 @@ impl Stored {
     pub(crate) fn read(run: &Path) -> Result<Self, Failure> {
         let usage = |what: String| Failure::Usage(what);
         let plan = read_plan(&run.join("plan.json"))?;
-        let scenario = scenario(run, &plan)?;
+        let mut scenario = scenario(run, &plan)?;
         let history = file::read(&run.join("history.jsonl")).map_err(|error| usage(format!("failed to {error}")))?;
+        let left_out = left_out(&history);
+        let mut at = 0..;
+        scenario.criteria.retain(|_| at.next().is_none_or(|at| !left_out.contains_key(&at)));
         same_run(run, &plan, &scenario, &history)?;
         Ok(Self { scenario, plan, history })
     }
@@ -69,9 +75,26 @@ impl Stored {
             customers: self.plan.customers(),
             again: format!("hookdrill check {}", run.display()),
             notes: Vec::new(),
+            not_judged: left_out(&self.history)
+                .into_values()
+                .map(|name| format!("{name} (the target could not be asked for it)"))
+                .collect(),
             ..ScenarioReport::default()
         }
     }
+}
+
+/// The criteria that the target could not be asked for when it ran: their places and names.
+fn left_out(history: &History) -> BTreeMap<usize, String> {
+    let start = history.entries.iter().find_map(|entry| match &entry.record {
+        Record::Start(start) => start.options.get(NOT_JUDGED),
+        _ => None,
+    });
+    let one = |word: &str| {
+        let (name, at) = word.split_once('#')?;
+        Some((at.parse().ok()?, name.to_owned()))
+    };
+    start.map_or("", String::as_str).split(' ').filter_map(one).collect()
 }
 
 /// Files of different runs say nothing together.
@@ -149,7 +172,16 @@ pub(crate) fn planned(path: &Path) -> Result<Found, Failure> {
     judged.doubles = Doubles { stripe: plan.stripe.is_some(), alerts: plan.alerts };
     judged.declared.clone_from(&plan.declared);
     let text = Some(text).filter(|text| !text.is_empty());
-    Ok(Found { scenario: judged, text, path: path.to_owned(), several: false, named: true, plan: Some(plan) })
+    Ok(Found {
+        scenario: judged,
+        text,
+        path: path.to_owned(),
+        several: false,
+        named: true,
+        strict: true,
+        not_judged: Vec::new(),
+        plan: Some(plan),
+    })
 }
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {

@@ -45,6 +45,12 @@ fn suite(scenario: &ScenarioReport, started: Timestamp) -> TestSuite {
     for (index, verdict) in scenario.judged().iter().enumerate() {
         suite.add_testcase(finished(case(scenario, index, verdict, each), scenario));
     }
+    for one in &scenario.not_judged {
+        let name = one.split(' ').next().unwrap_or_default();
+        let mut case = TestCaseBuilder::skipped(&attribute(name));
+        case.set_system_out(&cdata(&format!("not judged: {one}")));
+        suite.add_testcase(finished(case, scenario));
+    }
     if cases == 0 {
         let why = "no criterion was judged, so nothing was shown";
         suite.add_testcase(finished(TestCaseBuilder::error("run", each, "inconclusive", why), scenario));

@@ -29,6 +29,9 @@ pub fn render(report: &RunReport) -> String {
             duration(scenario.duration_ms),
         );
     }
+    for scenario in report.scenarios.iter().filter(|scenario| !scenario.not_judged.is_empty()) {
+        let _ = writeln!(text, "\nNot judged in {}: {}", cell(&scenario.name), cell(&scenario.not_judged.join("; ")));
+    }
     for scenario in &report.not_run {
         let _ = writeln!(text, "\nNot run: {} ({})", cell(&scenario.name), cell(&scenario.why));
     }

@@ -58,6 +58,9 @@ pub struct ScenarioReport {
     pub again: String,
     /// What else a reader must know.
     pub notes: Vec<String>,
+    /// Criteria of the scenario that were not judged, each with what is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_judged: Vec<String>,
     /// Seeds that were tried, when there were several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<Tally>,

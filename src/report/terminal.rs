@@ -92,6 +92,9 @@ pub fn summary(report: &RunReport, style: Style) -> String {
         (real, virtual_ms) => format!("{}, and {} of virtual time", duration(real), duration(virtual_ms)),
     };
     let what = match report.ending() {
+        Ending::Passed if report.scenarios.iter().any(|scenario| !scenario.not_judged.is_empty()) => {
+            "Every criterion that could be judged held; those that could not are named above."
+        }
         Ending::Passed => "Every criterion held.",
         Ending::Inconclusive => "Nothing failed, but not everything was shown: inconclusive is not a pass.",
         Ending::Failed => "The service did something wrong; see above for what, and the command that shows it again.",
@@ -125,6 +128,9 @@ fn rows(text: &mut String, report: &RunReport, style: Style) {
         );
         if !scenario.judged().is_empty() {
             folded(text, "  checked: ", "           ", &checked(scenario), style);
+        }
+        if !scenario.not_judged.is_empty() {
+            folded(text, "  not judged: ", "              ", &scenario.not_judged.join("; "), style);
         }
     }
 }

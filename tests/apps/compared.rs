@@ -229,18 +229,34 @@ fn of_a_folder_an_app_is_asked_what_it_can_be_asked_and_no_more_than_a_sound_one
     let more = at("all/more.toml", &more.replacen("compared", "more", 1));
     let unanswerable = scenario(&format!("{KILLED}\n{lost}")).replacen("compared", "killed", 1);
     let unanswerable = at("all/killed.toml", &unanswerable);
+    let queue = "[[criterion]]\nmanual_steps = { exactly = 0 }\n";
+    let partly = scenario(&format!("{queue}{lost}")).replacen("compared", "partly", 1);
+    let partly = at("all/partly.toml", &partly);
     let project = at("hookdrill.toml", &with_probe(app.port));
     let (fixtures, reports) = (folder.path().to_str().expect("text"), folder.path().join("reports"));
-    let run = |path: &str| {
+    let with = |path: &str, more: &[&str]| {
         let reports = reports.to_str().expect("text");
         let arguments = ["run", path, "--target", &project, "--fixtures", fixtures, "--reports", reports];
-        hookdrill(&arguments, &[("SHOP_SECRET", SECRET)])
+        hookdrill(&[&arguments[..], more].concat(), &[("SHOP_SECRET", SECRET)])
     };
+    let run = |path: &str| with(path, &[]);
     let all = run(folder.path().join("all").to_str().expect("text"));
-    assert!(all.code == 0 && all.stdout.contains("1 scenario: 1 passed"), "{all}");
+    assert!(all.code == 0 && all.stdout.contains("2 scenarios: 2 passed"), "{all}");
     let said = all.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("a sound app may fail it: nobody gives it; name its file to run it"), "{all}");
     assert!(said.contains("cannot be killed"), "{all}");
+    let lacks = "not judged: manual_steps (it needs a report of its queue, which only the embedded service gives)";
+    assert!(said.contains(lacks) && said.contains("Every criterion that could be judged held"), "{all}");
+    let junit = std::fs::read_to_string(reports.join("junit.xml")).expect("written");
+    assert!(junit.contains("<skipped") && junit.contains("manual_steps"), "{junit}");
+    let refused = run(&partly);
+    assert!(refused.code == 3 && refused.stderr.contains("--partly judges the rest"), "{refused}");
+    let judged = with(&partly, &["--partly"]);
+    assert!(judged.code == 0 && judged.stdout.contains("1 of 1 held"), "{judged}");
+    for stored in std::fs::read_dir(reports.join("partly")).expect("runs").flatten() {
+        let again = hookdrill(&["check", stored.path().to_str().expect("text")], &[]);
+        assert!(again.code == 0 && again.stdout.contains("not judged: manual_steps"), "{again}");
+    }
     let named = run(&more);
     assert!(named.code == 0 && named.stdout.contains("1 scenario: 1 passed"), "{named}");
     let named = run(&unanswerable);
