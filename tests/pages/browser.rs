@@ -36,16 +36,34 @@ impl Drop for Browser {
     }
 }
 
+/// How often a driver is started: the port that it takes for IPv6 may be somebody's for IPv4, and then it ends.
+const TRIES: usize = 20;
+
+/// `None` when there is no driver.
 fn driver() -> Option<(Child, String)> {
-    let mut child =
-        Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
-    let mut lines = BufReader::new(child.stdout.take()?).lines();
-    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-        line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
-    });
-    // What it says later is read and thrown away, so that its pipe never fills.
-    std::thread::spawn(move || lines.for_each(drop));
-    Some((child, format!("http://127.0.0.1:{}", port?)))
+    let mut said = String::new();
+    for _ in 0..TRIES {
+        let mut command = Command::new("chromedriver");
+        let started = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => panic!("chromedriver: {error}"),
+        };
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            said += &format!("{line}\n");
+            line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.').to_owned())
+        });
+        if let Some(port) = port {
+            // What it says later is read and thrown away, so that its pipe never fills.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Some((child, format!("http://127.0.0.1:{port}")));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    panic!("chromedriver does not start: {said}");
 }
 
 /// A browser of that size.
