@@ -62,7 +62,7 @@ fn trim(scenario: &mut Scenario, project: &Project) -> Vec<NotJudged> {
     out
 }
 
-/// Everything that the target of a project cannot answer in a scenario, in words; nothing when it can answer all.
+/// Everything that the target of a project cannot answer in a scenario, in words, criteria first; nothing when it can answer all.
 pub(super) fn unanswerable(scenario: &Scenario, project: &Project) -> Vec<String> {
     let target = &project.target;
     let mut lacking: Vec<String> = not_judged(scenario, project).iter().map(|one| one.sentence(&target.name)).collect();
@@ -160,9 +160,11 @@ pub(super) fn prepare(found: &mut [Found], project: &Project, partly: bool) -> R
 fn judgeable(found: &[Found], project: &Project) -> Result<(), String> {
     let mut wrong = Vec::new();
     for f in found.iter().filter(|f| f.named && f.scenario.body != Body::Simulated) {
-        for why in unanswerable(&f.scenario, project) {
+        let criteria = not_judged(&f.scenario, project).len();
+        for (n, why) in unanswerable(&f.scenario, project).into_iter().enumerate() {
             let (path, slug) = (f.path.display(), &f.scenario.slug);
-            wrong.push(format!("{path}: {why} (--partly judges the rest; --filter '!{slug}' leaves the scenario out)"));
+            let partly = if n < criteria { "--partly judges the rest; " } else { "" };
+            wrong.push(format!("{path}: {why} ({partly}--filter '!{slug}' leaves the scenario out)"));
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

@@ -261,4 +261,5 @@ fn of_a_folder_an_app_is_asked_what_it_can_be_asked_and_no_more_than_a_sound_one
     assert!(named.code == 0 && named.stdout.contains("1 scenario: 1 passed"), "{named}");
     let named = run(&unanswerable);
     assert!(named.code == 3 && named.stderr.contains("cannot be killed"), "{named}");
+    assert!(!named.stderr.contains("--partly"), "it would not help: {named}");
 }
