@@ -41,6 +41,8 @@ impl App {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Needs {
     Nothing,
+    /// Two deliveries that leave 20 ms apart must arrive so, which a loaded machine may turn round.
+    Order,
     Crash,
     #[serde(rename = "lost reply")]
     LostReply,
@@ -51,6 +53,7 @@ impl Needs {
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Nothing => "",
+            Self::Order => "order",
             Self::Crash => "crash",
             Self::LostReply => "lost reply",
             Self::Concurrency => "concurrency",
