@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     check,
-    history::{file, file::History, record::Record},
+    history::{
+        file,
+        file::History,
+        record::{Record, Start},
+    },
     plan::model::{PLAN_VERSION, Plan},
     redact::Redactor,
     report::{RunReport, ScenarioReport},
@@ -44,10 +48,7 @@ impl Stored {
 
     /// The same as a run of one scenario.
     pub(crate) fn whole(&self, run: &Path) -> RunReport {
-        let start = self.history.entries.iter().find_map(|e| match &e.record {
-            Record::Start(start) => Some((start.started, start.target.as_str())),
-            _ => None,
-        });
+        let start = start(&self.history).map(|start| (start.started, start.target.as_str()));
         let (started, target) = start.unwrap_or((Timestamp::default(), "unknown"));
         RunReport::new(started, target, vec![self.report(run)], &Redactor::new(&[]))
     }
@@ -55,10 +56,7 @@ impl Stored {
     /// Judges it and puts it as a report.
     pub(crate) fn report(&self, run: &Path) -> ScenarioReport {
         let duration_ms = self.history.entries.last().map_or(0, |e| e.at_ms);
-        let start = self.history.entries.iter().find_map(|e| match &e.record {
-            Record::Start(start) => Some(start.body.as_str()),
-            _ => None,
-        });
+        let start = start(&self.history).map(|start| start.body.as_str());
         ScenarioReport {
             name: self.scenario.name.clone(),
             slug: self.scenario.slug.clone(),
@@ -84,12 +82,17 @@ impl Stored {
     }
 }
 
+/// What a history says of its run, when it was written so far.
+fn start(history: &History) -> Option<&Start> {
+    history.entries.iter().find_map(|entry| match &entry.record {
+        Record::Start(start) => Some(start),
+        _ => None,
+    })
+}
+
 /// The criteria that the target could not be asked for when it ran: their places and names.
 fn left_out(history: &History) -> BTreeMap<usize, String> {
-    let start = history.entries.iter().find_map(|entry| match &entry.record {
-        Record::Start(start) => start.options.get(NOT_JUDGED),
-        _ => None,
-    });
+    let start = start(history).and_then(|start| start.options.get(NOT_JUDGED));
     let one = |word: &str| {
         let (name, at) = word.split_once('#')?;
         Some((at.parse().ok()?, name.to_owned()))

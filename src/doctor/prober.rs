@@ -89,8 +89,8 @@ impl Prober {
         for (name, value) in &wire.headers {
             request = request.header(name, value);
         }
-        let clock = RunClock::start();
         let lacking = case.lacking_signature(&wire);
+        let clock = RunClock::start();
         let answer = match request.body(Full::new(Bytes::from(wire.body))) {
             Ok(request) => self.exchange(http, request, lacking.as_deref()).await,
             Err(error) => (Answer::BrokenOff(error.to_string()), Vec::new()),
